@@ -1,0 +1,79 @@
+"""The command `traghetto`.
+
+Every command imports what it needs when it runs: `--help` is quick, and `serve` never loads the trainer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+
+from app.commands import data, evaluate, models, serve, train, translate
+from app.errors import AppError, SettingsError
+from model.errors import ConfigError, ModelError, SearchError
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+USAGE_ERRORS = (SettingsError, ConfigError, SearchError)
+
+app = typer.Typer(
+    name="traghetto",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Italian–English translation: a server, a translator for the command line, and the trainer of its models.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"traghetto {metadata.version('traghetto')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    del version  # its callback has answered already
+
+
+def _add(function: Callable[..., Any], panel: str) -> None:
+    app.command(rich_help_panel=panel)(function)
+
+
+_add(translate.translate, "Use")
+_add(serve.serve, "Use")
+_add(serve.migrate, "Use")
+app.add_typer(models.app, name="models", rich_help_panel="Models")
+_add(evaluate.evaluate, "Models")
+_add(train.train, "Models")
+app.add_typer(data.app, name="data", rich_help_panel="Models")
+
+
+def main() -> None:
+    """Run the command line. Errors meant for people become one line on stderr and an exit status, not a traceback."""
+    try:
+        app()
+    except (ModelError, AppError) as error:
+        _fail(str(error), EXIT_USAGE if isinstance(error, USAGE_ERRORS) else EXIT_FAILED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _fail(message: str, status: int) -> None:
+    typer.echo(f"traghetto: error: {message}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

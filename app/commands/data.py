@@ -1,0 +1,68 @@
+"""`traghetto data`: get pairs to train on, and see what cleaning leaves of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+WIDTH_IN_FILES = 160
+
+app = typer.Typer(no_args_is_help=True, help="Get parallel sentences and look at them.")
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="anki, or a corpus of OPUS such as Tatoeba or OpenSubtitles/v2018.")
+    ],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the tables; made if need be.")] = Path("data"),
+    url: Annotated[str, typer.Option(help="Another address of the archive, or a file that is here already.")] = "",
+    sha256: Annotated[str, typer.Option(help="Refuse an archive with another checksum.")] = "",
+    held_out_per_mille: Annotated[
+        int, typer.Option(min=0, max=100, help="Of the Anki selection: thousandths kept apart as dev and test tables.")
+    ] = 4,
+) -> None:
+    """Download a public corpus and turn it into tables that `traghetto train` reads.
+
+    What was interrupted is completed; what is there is not downloaded again. The checksum is recorded beside the
+    archive. The Anki selection is split into training, dev and test tables that share no sentence.
+
+    [bold]Examples[/bold]
+
+      traghetto data fetch anki
+
+      traghetto data fetch OpenSubtitles/v2018 --out data
+
+      traghetto data fetch anki --url ~/Downloads/ita-eng.zip
+    """
+    from training.fetch import FetchOptions
+    from training.fetch import fetch as fetch_corpus
+
+    fetch_corpus(name, out, FetchOptions(url=url, sha256=sha256, held_out_per_mille=held_out_per_mille))
+
+
+@app.command("table")
+def table(
+    config: Annotated[
+        Path,
+        typer.Argument(metavar="CONFIG.toml", exists=True, dir_okay=False, help="Training settings that name files."),
+    ],
+    data: Annotated[
+        Path, typer.Option(envvar="TRAGHETTO_CORPUS_DIR", exists=True, file_okay=False, help="Folder of the corpus.")
+    ],
+) -> None:
+    """Show what each cleaning step would keep of the files that CONFIG.toml names.
+
+    [bold]Example[/bold]
+
+      traghetto data table training/configs/small.toml --data data
+    """
+    from rich.console import Console
+
+    from training.assemble import assemble
+    from training.config import TrainingConfig
+
+    console = Console()
+    assemble(TrainingConfig.read(config), data, console if console.is_terminal else Console(width=WIDTH_IN_FILES))

@@ -1,0 +1,87 @@
+"""`traghetto models`: what there is, and what is known about one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from model.card import Card
+    from model.versions import VersionInfo
+
+app = typer.Typer(no_args_is_help=True, help="Look at model versions.")
+MEGABYTE = 1_000_000
+WIDTH_IN_FILES = 200
+
+
+@app.command("list")
+def list_models(
+    pair: Annotated[str | None, typer.Option("--pair", "-p", help="Only this language pair.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
+) -> None:
+    """List the model versions in the data directory and those that came with the program."""
+    from app.engine.loading import model_roots
+    from app.settings import load_settings
+    from model import versions
+
+    found = versions.list_versions(model_roots(load_settings()), pair)
+    if as_json:
+        typer.echo(json.dumps([_as_dict(info) for info in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        typer.echo("no model versions; train one with: traghetto train CONFIG.toml", err=True)
+        return
+    _print_table(found)
+
+
+@app.command("show")
+def show_model(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")],
+    version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Default: the current one.")] = None,
+) -> None:
+    """Check a version's files against their hashes and print its card as JSON."""
+    from app.engine.loading import model_roots
+    from app.settings import load_settings
+    from model import versions
+
+    folder = versions.find(model_roots(load_settings()), pair, version)
+    card = versions.verify(folder)
+    typer.echo(json.dumps({"folder": str(folder), **card.to_dict()}, indent=2, ensure_ascii=False))
+
+
+def _as_dict(info: VersionInfo) -> dict[str, Any]:
+    return {
+        "pair": info.pair,
+        "version": info.version,
+        "folder": str(info.folder),
+        "size_bytes": info.size_bytes,
+        "card": info.card.to_dict() if info.card else None,
+        "problem": info.problem,
+    }
+
+
+def _print_table(found: list[VersionInfo]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("pair", "version", "created", "MB", "BLEU", "chrF", "on", box=None)
+    table.add_column("folder", overflow="fold")
+    for info in found:
+        created = info.card.created[:10] if info.card else "damaged"
+        size = f"{info.size_bytes / MEGABYTE:.1f}"
+        table.add_row(info.pair, info.version, created, size, *_scores(info.card), str(info.folder))
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)).print(table)
+
+
+def _scores(card: Card | None) -> tuple[str, str, str]:
+    """BLEU, chrF and the name of their sentences: a test set's if the card has one, else the first there is."""
+    sets = {name: values for name, values in (card.scores if card else {}).items() if _is_scores(values)}
+    name = next((name for name in sets if "test" in name), next(iter(sets), ""))
+    return (f"{sets[name]['bleu']:.1f}", f"{sets[name]['chrf']:.1f}", name) if name else ("–", "–", "")
+
+
+def _is_scores(values: Any) -> bool:
+    return isinstance(values, dict) and all(isinstance(values.get(name), int | float) for name in ("bleu", "chrf"))

@@ -1,0 +1,43 @@
+"""Options that several commands share, said once."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import typer
+
+MAX_BEAM = 64
+PAIR = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+RouteName = Literal["auto", "fp32", "bf16", "int8"]
+
+
+def _check_pair(pair: str) -> str:
+    if not PAIR.fullmatch(pair):
+        raise typer.BadParameter(f"{pair!r} is not a language pair; one looks like it-en")
+    return pair
+
+
+Pair = Annotated[
+    str,
+    typer.Option(
+        "--pair", "-p", metavar="PAIR", callback=_check_pair, help="Source and target language, such as it-en."
+    ),
+]
+Beam = Annotated[
+    int, typer.Option("--beam", min=1, max=MAX_BEAM, help="Hypotheses kept while searching; 1 is greedy search.")
+]
+Device = Annotated[DeviceName, typer.Option("--device", help="Where the model runs; auto takes a GPU if there is one.")]
+Route = Annotated[
+    RouteName, typer.Option("--route", help="Number format of the kernels; auto takes the fastest of the device.")
+]
+ModelVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--model-version",
+        metavar="VERSION",
+        help="Model version; `traghetto models list` shows them. Default: the current one.",
+    ),
+]

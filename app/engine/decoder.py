@@ -1,0 +1,122 @@
+"""Runs batches on the translators, in the engine's thread. A batch that fails is halved until the culprit is alone."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from app.engine.protocol import Translation, Translator
+from app.engine.queue import Batch
+from app.errors import NotReady
+from app.metrics import Metrics
+from model.config import SearchConfig
+
+log = logging.getLogger("traghetto.engine")
+
+WARM_UP_TEXTS = {"it": ("Ciao.", "Sono già stato a Roma due volte."), "en": ("Hello.", "I have been to Rome twice.")}
+SMOOTHING = 0.2
+"""Weight of the newest batch in the running mean of tokens/s."""
+
+
+class Outcome(NamedTuple):
+    """One sentence's translation and the version that made it."""
+
+    translation: Translation
+    version: str
+
+
+class Failed:
+    """Takes the place of an `Outcome` where the model failed."""
+
+
+class WrongCount(Exception):
+    """The translator did not give one translation for each sentence."""
+
+
+class Decoder:
+    """The translators, their speed, and what to do when one fails."""
+
+    def __init__(self, batch_tokens: int, max_beam: int, metrics: Metrics) -> None:
+        self._batch_tokens = batch_tokens
+        self._max_beam = max_beam
+        self._metrics = metrics
+        self.translators: Mapping[str, Translator] = {}
+        self.tokens_per_s = 0.0
+        """Source tokens a second, running mean over batches; 0 before the first."""
+        self.last_success = 0.0
+        self.last_seconds = 0.0
+        """How long the last batch took."""
+
+    def adopt(self, translators: Mapping[str, Translator]) -> None:
+        """Check the translators, warm them up by a real decode, and use them from now on.
+
+        Raises:
+            NotReady: the longest sentence would not fit into a batch.
+        """
+        started = time.monotonic()
+        for pair, translator in translators.items():
+            self._check_budget(pair, translator)
+            translator.translate(WARM_UP_TEXTS.get(pair[:2], ("1.",)), SearchConfig())
+        self.last_success = time.monotonic()
+        self.translators = translators
+        names = ", ".join(f"{pair} {translator.version}" for pair, translator in translators.items())
+        log.info("models ready: %s (warm-up %.1f s)", names, time.monotonic() - started)
+
+    def _check_budget(self, pair: str, translator: Translator) -> None:
+        """The longest sentence with the widest beam must fit into a batch; else it would fail when it comes."""
+        needed = translator.max_source_tokens * self._max_beam
+        if needed > self._batch_tokens:
+            raise NotReady(
+                f"batch_tokens is {self._batch_tokens}, but a sentence of {pair} may have "
+                f"{translator.max_source_tokens} tokens, times max_beam {self._max_beam} = {needed}. "
+                "Raise TRAGHETTO_BATCH_TOKENS or lower TRAGHETTO_MAX_BEAM."
+            )
+
+    def run(self, batch: Batch) -> list[Outcome | Failed]:
+        """One result for each unit of `batch`. Raises nothing that a text can cause."""
+        started = time.monotonic()
+        self._metrics.batch_sentences.observe(len(batch.units))
+        results = self._attempt(batch)
+        seconds = self.last_seconds = time.monotonic() - started
+        self._metrics.inference_seconds.observe(seconds)
+        speed = sum(unit.tokens for unit in batch.units) / max(seconds, 1e-6)
+        self.tokens_per_s += (SMOOTHING if self.tokens_per_s else 1.0) * (speed - self.tokens_per_s)
+        log.debug(
+            "%s: %d sentences, %d padded tokens, %.1f ms",
+            batch.pair, len(batch.units), batch.padded_tokens, seconds * 1000,
+        )  # fmt: skip
+        return results
+
+    def _attempt(self, batch: Batch) -> list[Outcome | Failed]:
+        try:
+            return list(self._translate(batch))
+        except Exception as error:  # noqa: BLE001 - whatever the model raises, others must get their answers
+            if len(batch.units) == 1:
+                _log_failure(batch, error)
+                self._metrics.failed_sentences.inc()
+                return [Failed()]
+            log.warning("%s: a batch of %d failed (%s)", batch.pair, len(batch.units), type(error).__name__)
+        middle = len(batch.units) // 2
+        halves = (batch.units[:middle], batch.units[middle:])
+        return [result for units in halves for result in self._attempt(Batch(batch.pair, batch.search, units))]
+
+    def _translate(self, batch: Batch) -> list[Outcome]:
+        translator = self.translators[batch.pair]
+        translations = translator.translate(batch.texts, batch.search)
+        if len(translations) != len(batch.units):
+            raise WrongCount(f"{len(batch.units)} sentences went in, {len(translations)} translations came out")
+        self.last_success = time.monotonic()
+        tokens = sum(unit.tokens for unit in batch.units)
+        self._metrics.translated(batch.pair, translator.version, len(batch.units), tokens)
+        return [Outcome(translation, translator.version) for translation in translations]
+
+
+def _log_failure(batch: Batch, error: Exception) -> None:
+    """Where it failed, without the error's own text: that may quote what a user wrote."""
+    log.error(
+        "%s: the model failed on a sentence of %d tokens: %s\n%s",
+        batch.pair, batch.units[0].tokens, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)),
+    )  # fmt: skip

@@ -1,0 +1,280 @@
+"""The engine: one thread owns the translators and answers the event loop's futures.
+
+    event loop                       engine thread
+    translate() -> Scheduler.add     expire, next_batch -> Translator.translate -> finish
+                <- futures settled by one call_soon_threadsafe a batch
+
+While a batch is being translated, the next one gathers; there is no fixed window (see `_linger`). A batch that fails
+is halved until the sentence that the model cannot take is alone, so that its neighbours get their answers; the thread
+lives on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from app.engine.decoder import Decoder, Failed, Outcome
+from app.engine.protocol import Translator
+from app.engine.queue import Batch, Priority, QueueFull, Scheduler, Sentence, Ticket
+from app.engine.worker import settle
+from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown, TranslationFailed
+from app.metrics import Metrics
+from model.config import SearchConfig
+
+log = logging.getLogger("traghetto.engine")
+
+State = Literal["loading", "ready", "failed", "draining"]
+MAX_RETRY_AFTER_S = 60
+LINGER, MAX_LINGER_S = 0.3, 0.02
+"""How long the engine may wait for the clients of a batch: a share of that batch's time, and seconds."""
+LINGER_STEP_S = 0.0005
+"""How often it looks whether they have."""
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """Bounds of the engine; `app.settings` describes each."""
+
+    batch_tokens: int
+    batch_sentences: int
+    queue_tokens: int
+    max_beam: int
+
+
+Loader = Callable[[], Mapping[str, Translator]]
+"""Builds the translators, by pair. Runs in the engine's thread, which owns them from then on."""
+
+
+class Engine:
+    """Batches sentences across requests. `start`, `translate`, `cancel` and `stop` belong to the event loop."""
+
+    def __init__(self, load: Loader, limits: EngineLimits, metrics: Metrics) -> None:
+        self._load = load
+        self._limits = limits
+        self._metrics = metrics
+        self._scheduler = Scheduler(limits.batch_tokens, limits.batch_sentences, limits.queue_tokens)
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._decoder = Decoder(limits.batch_tokens, limits.max_beam, metrics)
+        self.state: State = "loading"
+        self.failure: str | None = None
+
+    def start(self, on_failure: Callable[[], None] | None = None) -> None:
+        """Load and warm up in the background; `on_failure` is called on the event loop if that fails."""
+        self._loop = asyncio.get_running_loop()
+        self._loaded = asyncio.Event()
+        self._on_failure = on_failure
+        self._thread.start()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Loaded version of each pair."""
+        return {pair: translator.version for pair, translator in self._decoder.translators.items()}
+
+    @property
+    def last_success(self) -> float:
+        """When a batch last succeeded, on the monotonic clock."""
+        return self._decoder.last_success
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Return when the models are warm.
+
+        Raises:
+            NotReady: they are not, after `timeout_s` or for good.
+            ShuttingDown: the engine takes no more work.
+        """
+        if self.state == "loading":
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._loaded.wait()
+            except TimeoutError:
+                raise NotReady("The models are still loading.") from None
+        if self.state == "failed":
+            raise NotReady(self.failure or "The engine has stopped.")
+        if self.state == "draining":
+            raise ShuttingDown
+
+    def count_tokens(self, pair: str, texts: Sequence[str]) -> list[int]:
+        """Source tokens of each text; from any thread, once ready.
+
+        Raises:
+            PairUnavailable: no model for `pair`.
+        """
+        translators = self._decoder.translators
+        translator = translators.get(pair)
+        if translator is None:
+            raise PairUnavailable(pair, tuple(translators))
+        return translator.count_tokens(texts)
+
+    async def translate(
+        self,
+        sentences: Sequence[Sentence],
+        search: SearchConfig,
+        timeout_s: float,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Outcome]:
+        """Translate the sentences of one request; one outcome each, in order. Cancelling the caller cancels the work.
+
+        Raises:
+            Overloaded: the queue is full.
+            DeadlineExceeded: not done after `timeout_s`.
+            TranslationFailed: the model failed on one of the sentences.
+            ShuttingDown, NotReady: the engine takes no work.
+        """
+        if not sentences:
+            return []
+        now = time.monotonic()
+        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        ticket = Ticket(sentences, search, now + timeout_s, priority, owner=future)
+        self._submit(ticket, now)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await future
+        except TimeoutError:
+            raise DeadlineExceeded(timeout_s) from None
+        finally:
+            if not ticket.closed:
+                self.cancel(ticket)
+
+    def _submit(self, ticket: Ticket, now: float) -> None:
+        with self._wake:
+            if self.state != "ready":
+                raise ShuttingDown if self.state == "draining" else NotReady(self.failure or "The models are loading.")
+            try:
+                self._scheduler.add(ticket, now)
+            except QueueFull as full:
+                raise Overloaded(self._retry_after_s(full.waiting_tokens)) from None
+            self._wake.notify()
+
+    def _retry_after_s(self, waiting_tokens: int) -> int:
+        """How long the queue as it is now should take, from the measured speed."""
+        speed = self._decoder.tokens_per_s
+        return max(1, min(MAX_RETRY_AFTER_S, math.ceil(waiting_tokens / speed))) if speed else 1
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Take a request out of the queue."""
+        with self._wake:
+            self._scheduler.cancel(ticket)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Take nothing more, finish what waits within `timeout_s`, then answer the rest with `ShuttingDown`."""
+        with self._wake:
+            if self.state != "failed":
+                self.state = "draining"
+            self._wake.notify()
+        self._loaded.set()
+        await asyncio.to_thread(self._thread.join, timeout_s)
+        self._abandon(ShuttingDown())
+
+    # From here on: the engine's thread.
+
+    def _run(self) -> None:
+        try:
+            self._decoder.adopt(self._load())
+        except Exception as error:
+            log.critical("The models could not be loaded: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+            self._fail(f"The models could not be loaded: {error}")
+            return
+        with self._wake:
+            if self.state == "loading":
+                self.state = "ready"
+        self._on_loop(self._loaded.set)
+        try:
+            while (batch := self._next()) is not None:
+                self._process(batch)
+                self._linger(len(batch.units))
+        except BaseException:
+            self._fail("The engine stopped on an internal error.")
+            raise
+
+    def _next(self) -> Batch | None:
+        """Wait for a batch; None when the engine shall end."""
+        with self._wake:
+            while True:
+                now = time.monotonic()
+                self._answer(
+                    [
+                        (ticket, DeadlineExceeded(ticket.deadline - ticket.submitted))
+                        for ticket in self._scheduler.expire(now)
+                    ]
+                )
+                batch = self._scheduler.next_batch()
+                self._metrics.waiting_tokens.set(self._scheduler.waiting_tokens)
+                self._metrics.waiting_sentences.set(self._scheduler.waiting_units)
+                if batch is not None or self.state != "ready":
+                    return batch
+                self._wake.wait()
+
+    def _process(self, batch: Batch) -> None:
+        started = time.monotonic()
+        for unit in batch.units:
+            self._metrics.queue_seconds.observe(started - unit.waiters[0][0].submitted)
+        results = self._decoder.run(batch)
+        with self._wake:
+            complete = [
+                ticket
+                for unit, result in zip(batch.units, results, strict=True)
+                for ticket in self._scheduler.finish(unit, result)
+            ]
+        self._answer([(ticket, _summary(ticket)) for ticket in complete])
+
+    def _linger(self, served: int) -> None:
+        """Give the clients of a shared batch a moment to come back, so that the next batch has them all.
+
+        Without it, 64 clients that each wait for their answer fall into two groups, and every batch is half as large
+        as it could be: 720 sentences/s instead of 850 where the translator alone does 1,090. The moment ends when as
+        many wait as were served or the next batch is full; there is none after a batch of one.
+        """
+        if served == 1:
+            return
+        expected = min(self._scheduler.waiting_units + served, self._limits.batch_sentences)
+        ends = time.monotonic() + min(MAX_LINGER_S, LINGER * self._decoder.last_seconds)
+        while self._scheduler.waiting_units < expected and time.monotonic() < ends and self.state == "ready":
+            time.sleep(LINGER_STEP_S)
+
+    def _answer(self, answers: list[tuple[Ticket, list[Outcome] | Exception]]) -> None:
+        if answers:
+            self._on_loop(_settle_all, [(ticket.owner, answer) for ticket, answer in answers])
+
+    def _abandon(self, error: Exception) -> None:
+        with self._wake:
+            tickets = self._scheduler.clear()
+        self._answer([(ticket, error) for ticket in tickets])
+
+    def _fail(self, reason: str) -> None:
+        with self._wake:
+            self.state, self.failure = "failed", reason
+        self._on_loop(self._loaded.set)
+        self._abandon(NotReady(reason))
+        if self._on_failure is not None:
+            self._on_loop(self._on_failure)
+
+    def _on_loop(self, callback: Callable[..., object], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # the loop is closed: nobody waits
+            log.debug("An answer came after the event loop had closed")
+
+
+def _settle_all(answers: list[tuple[asyncio.Future[list[Outcome]], list[Outcome] | Exception]]) -> None:
+    for future, answer in answers:
+        settle(future, answer)
+
+
+def _summary(ticket: Ticket) -> list[Outcome] | Exception:
+    """The ticket's outcomes; or one failure of its own if a sentence failed."""
+    if any(isinstance(result, Failed) for result in ticket.results):
+        return TranslationFailed("The model failed on a sentence of this text. The fault is logged.")
+    return ticket.results

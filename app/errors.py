@@ -1,0 +1,163 @@
+"""Everything `app` raises on purpose, and the one table that turns it into an answer.
+
+AppError
+├── SettingsError            the operator's settings cannot be used; never reaches a client
+├── RequestError             the client must change the request
+│   ├── MalformedJson            the body is not JSON
+│   ├── BodyTooLarge             more bytes than allowed
+│   ├── BodyTooSlow              not all of it came in time
+│   ├── InvalidRequest           fields with wrong values; carries one `FieldError` each
+│   ├── PairUnavailable          no model for this direction
+│   └── NotAuthorised            an administration route without the right key
+│       └── AdminClosed          ... or on a server that has no key
+└── ServiceError             the same request may succeed later, or elsewhere
+    ├── Overloaded               the queue is full
+    ├── DeadlineExceeded         not answered in time
+    ├── NotReady                 the models are still loading, or could not be loaded
+    ├── ShuttingDown             the server is going down
+    └── TranslationFailed        the model failed on this text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request."""
+
+    field: str
+    """Where it is, such as `text[3]`."""
+    message: str
+    limit: float | None = None
+    """The bound that was passed, if there is one."""
+
+
+class AppError(Exception):
+    """Base of all errors in `app`; its text is written for the person who reads it."""
+
+
+class SettingsError(AppError):
+    """The settings contradict themselves, are unknown, or are not safe."""
+
+
+class RequestError(AppError):
+    """The client must change the request."""
+
+
+class MalformedJson(RequestError):
+    """The body is not JSON as RFC 8259 defines it."""
+
+
+class BodyTooLarge(RequestError):
+    """More bytes than allowed."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The request body is larger than {limit_bytes} bytes.")
+        self.limit_bytes = limit_bytes
+
+
+class BodyTooSlow(RequestError):
+    """The request body did not come in time."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The request body had not arrived after {limit_s:g} s.")
+
+
+class InvalidRequest(RequestError):
+    """Fields with wrong values."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(" ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = tuple(errors)
+
+
+class PairUnavailable(RequestError):
+    """There is no model for this direction."""
+
+    def __init__(self, pair: str, available: Sequence[str]) -> None:
+        super().__init__(f"This server has no model for {pair}; it has: {', '.join(sorted(available)) or 'none'}.")
+
+
+class NotAuthorised(RequestError):
+    """An administration route without the right key."""
+
+
+class AdminClosed(NotAuthorised):
+    """An administration route on a server that has no key."""
+
+
+class ServiceError(AppError):
+    """The same request may succeed later."""
+
+    retry_after_s: int | None = None
+
+
+class Overloaded(ServiceError):
+    """The queue is full."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Too much text is waiting already. Try again in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(ServiceError):
+    """Not answered in time."""
+
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(f"The translation was not ready within {deadline_s:g} s.")
+        self.retry_after_s = 1
+
+
+class NotReady(ServiceError):
+    """The models are still loading, or could not be loaded."""
+
+    retry_after_s = 2
+
+
+class ShuttingDown(ServiceError):
+    """The server is going down."""
+
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down.")
+
+
+class TranslationFailed(ServiceError):
+    """The model failed on this text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one error type is answered: RFC 9457's status, title, and the last part of its type."""
+
+    status: int
+    slug: str
+    title: str
+
+
+KINDS: dict[type[AppError], Kind] = {
+    MalformedJson: Kind(400, "malformed-json", "The body is not valid JSON"),
+    BodyTooLarge: Kind(413, "body-too-large", "The request body is too large"),
+    BodyTooSlow: Kind(408, "body-too-slow", "The request body did not arrive"),
+    InvalidRequest: Kind(422, "invalid-request", "A field of the request is wrong"),
+    PairUnavailable: Kind(422, "pair-unavailable", "This direction is not served"),
+    NotAuthorised: Kind(401, "not-authorised", "A valid administration key is needed"),
+    AdminClosed: Kind(403, "admin-closed", "Administration is switched off"),
+    Overloaded: Kind(429, "overloaded", "The server has too much to do"),
+    DeadlineExceeded: Kind(503, "deadline-exceeded", "The answer was not ready in time"),
+    NotReady: Kind(503, "not-ready", "The models are not ready"),
+    ShuttingDown: Kind(503, "shutting-down", "The server is shutting down"),
+    TranslationFailed: Kind(500, "translation-failed", "The translation failed"),
+}
+
+
+def kind_of(error: AppError) -> Kind:
+    """The entry of the nearest listed ancestor of `error`; anything else is a plain 500."""
+    for ancestor in type(error).__mro__:
+        if ancestor in KINDS:
+            return KINDS[ancestor]
+    return Kind(500, "internal", "Internal server error")

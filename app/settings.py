@@ -1,0 +1,192 @@
+"""What the operator may choose, read from environment variables `TRAGHETTO_<NAME>`; listed in `docs/settings.md`.
+
+A variable that begins with the prefix and is not known stops the program: a misspelt limit must not pass unnoticed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.errors import SettingsError
+
+PREFIX = "TRAGHETTO_"
+NOT_SETTINGS = ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR")
+"""Variables of the tests and the trainer that share the prefix, besides all of `TRAGHETTO_TEST_...`."""
+TEST_PREFIX = "TRAGHETTO_TEST_"
+MIN_ADMIN_KEY_CHARS = 16
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+def _check_database_url(url: str) -> str:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("not a database URL such as postgresql://user:password@host/name") from None
+    if parsed.drivername not in DRIVERS:
+        raise ValueError(f"{parsed.drivername!r} is not supported; use sqlite:///file or postgresql://user@host/name")
+    return parsed.set(drivername=DRIVERS[parsed.drivername]).render_as_string(hide_password=False)
+
+
+def _check_admin_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < MIN_ADMIN_KEY_CHARS:
+        raise ValueError(f"must have at least {MIN_ADMIN_KEY_CHARS} characters; try: openssl rand -hex 24")
+    return key
+
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Settings(BaseSettings):
+    """All settings of the server. Frozen; units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but localhost needs `admin_key`."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """TCP port; 0 takes a free one."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes, each with its own models, queue and metrics."""
+    data_dir: Path = Path("var")
+    """Every file that the server writes lies below."""
+    database_url: Annotated[str, AfterValidator(_check_database_url)] | None = None
+    """PostgreSQL or SQLite; by default SQLite in `data_dir`."""
+    migrate_on_start: bool = True
+    """Bring the database up to date before listening."""
+    admin_key: Annotated[SecretStr, AfterValidator(_check_admin_key)] | None = None
+    """Opens the administration routes; without it they are closed."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the models run."""
+    route: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    """Arithmetic of the models; `auto` takes the fastest for the device."""
+    torch_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """CPU threads for the network in each worker; 0 means cores / workers."""
+
+    max_chars: Count = 10_000
+    """Characters of one text."""
+    max_texts: Count = 100
+    """Texts of one request."""
+    max_request_chars: Count = 50_000
+    """Characters of all texts of one request."""
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    """Bytes of one request body."""
+    max_beam: Annotated[int, Field(ge=1, le=64)] = 8
+    """Widest beam that a request may ask for."""
+    max_alternatives: Annotated[int, Field(ge=0, le=63)] = 5
+    """Alternative translations that a request may ask for; at most `max_beam - 1`."""
+    default_beam: Count = 1
+    """Beam of requests that ask for none; 1 is greedy search."""
+    deadline_s: Seconds = 30.0
+    """A request that is not answered by then gets 503."""
+
+    batch_tokens: Count = 4096
+    """Budget of one batch: longest sentence x sentences x beam, in source tokens."""
+    batch_sentences: Count = 128
+    """Sentences of one batch."""
+    queue_tokens: Count = 100_000
+    """Source tokens that may wait; beyond, requests get 429."""
+    max_connections: Count = 1000
+    """Connections of one worker; beyond, the server answers 503 at once."""
+    drain_s: Seconds = 20.0
+    """After SIGTERM, time for what was accepted to be answered."""
+
+    log_retention_days: Count = 90
+    """Texts stored with `log_consent` are deleted after this time."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important message that is logged. No level logs texts."""
+    access_log: bool = False
+    """Log a line for each request, with the client's address."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.max_alternatives >= self.max_beam:
+            raise ValueError(f"max_alternatives ({self.max_alternatives}) must be below max_beam ({self.max_beam})")
+        if self.default_beam > self.max_beam:
+            raise ValueError(f"default_beam ({self.default_beam}) must not be above max_beam ({self.max_beam})")
+        if self.max_request_chars < self.max_chars:
+            raise ValueError(
+                f"max_request_chars ({self.max_request_chars}) must not be below max_chars ({self.max_chars})"
+            )
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database URL with the driver that is used here."""
+        if self.database_url is not None:
+            return self.database_url
+        return f"sqlite+aiosqlite:///{(self.data_dir / 'traghetto.db').absolute()}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach `host`."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def threads(self) -> int:
+        """CPU threads for the network in one worker."""
+        return self.torch_threads or max(1, _usable_cores() // self.workers)
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that `load_settings` reads these same settings from; for worker processes."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        if self.admin_key is not None:
+            values["admin_key"] = self.admin_key.get_secret_value()
+        return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, then from `overrides` (command-line flags; None means not given).
+
+    Raises:
+        SettingsError: a variable is unknown or a value is not allowed; the text names each.
+    """
+    _refuse_unknown()
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_describe(problem) for problem in error.errors())) from None
+
+
+def _refuse_unknown() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        name = variable.upper()
+        if not name.startswith(PREFIX) or name in known or name in NOT_SETTINGS or name.startswith(TEST_PREFIX):
+            continue
+        close = difflib.get_close_matches(name, sorted(known), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise SettingsError(f"{variable} is not a setting of Traghetto{hint} (docs/settings.md lists them)")
+
+
+def _describe(problem: Any) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    return f"{PREFIX}{str(problem['loc'][0]).upper()}: {message}"

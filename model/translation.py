@@ -1,0 +1,86 @@
+"""What a translator gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a translation, between two spaces."""
+
+    text: str
+    confidence: float
+    """0..1: exp of the mean log-probability of its pieces, as the model sees it."""
+    source_words: tuple[int, ...]
+    """Which words of the source, counted from 0 between spaces, it is aligned to; empty without attention."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """The translation of one text."""
+
+    text: str
+    score: float
+    """Mean natural-log probability of its tokens, 0 at best; 0 for what was copied or empty."""
+    words: tuple[Word, ...] = ()
+    alternatives: tuple[Translation, ...] = ()
+    """Other translations of the same text, best first, each with a text of its own; theirs is empty."""
+    truncated: bool = False
+    """The length limit cut the translation off before its end."""
+    split: bool = False
+    """The text was too long and was translated in parts."""
+    copied: bool = False
+    """All of the text was taken over as it is: there was nothing to translate in it."""
+
+    @property
+    def alignment(self) -> tuple[tuple[int, int], ...]:
+        """`(source word, target word)` pairs, in the order of the target."""
+        return tuple((source, target) for target, word in enumerate(self.words) for source in word.source_words)
+
+
+EMPTY = Translation("", 0.0)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A translation of a part, and the number of tokens that its score is the mean of."""
+
+    translation: Translation
+    tokens: int
+
+
+def copied(text: str) -> Translation:
+    """`text` taken over word by word."""
+    words = tuple(Word(word, 1.0, (index,)) for index, word in enumerate(text.split()))
+    return Translation(text, 0.0, words, copied=True)
+
+
+def join(parts: Sequence[Scored], source_words: Sequence[int]) -> Translation:
+    """Translations of the parts of one text as one; `source_words` is how many words each part has."""
+    translations = [part.translation for part in parts]
+    tokens = sum(part.tokens for part in parts)
+    total = sum(part.translation.score * part.tokens for part in parts)
+    words, offset = [], 0
+    for translation, count in zip(translations, source_words, strict=True):
+        words += [
+            replace(word, source_words=tuple(offset + index for index in word.source_words))
+            for word in translation.words
+        ]
+        offset += count
+    return Translation(
+        text=" ".join(translation.text for translation in translations if translation.text),
+        score=total / tokens if tokens else 0.0,
+        words=tuple(words),
+        truncated=any(translation.truncated for translation in translations),
+        split=True,
+        copied=all(translation.copied for translation in translations),
+    )
+
+
+def with_alternatives(ranked: Sequence[Translation]) -> Translation:
+    """The first of `ranked`, with those of the others that read differently."""
+    distinct = {translation.text: translation for translation in reversed(ranked)}
+    distinct.pop(ranked[0].text)
+    return replace(ranked[0], alternatives=tuple(reversed(distinct.values()))) if distinct else ranked[0]

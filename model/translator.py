@@ -1,0 +1,255 @@
+"""Sentences -> translations: the only door to the network for the server, the command line and evaluation.
+
+    texts -> clean -> copy | cut what is too long -> tokenise -> sort by length -> batches -> encode -> search
+          -> words, confidence, alignment -> join what was cut -> translations, in the order of the texts
+
+Everything that changes one sentence's translation happens here, so that what is measured is what users get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from model.alignment import WordPieces, word_groups, words_of
+from model.batch import pad
+from model.card import Card
+from model.config import ModelConfig, SearchConfig
+from model.errors import ConfigError, SearchError
+from model.preparation import clean, nothing_to_translate, split_long
+from model.quantize import best_route, prepare
+from model.search import Hypothesis, Options, search
+from model.tokenizer import BOS, EOS, FIRST_FREE_ID, PAD, PLACEHOLDERS, UNK, Tokenizer
+from model.translation import EMPTY, Scored, Translation, Word, copied, join, with_alternatives
+from model.versions import Version, load
+
+__all__ = ["Translation", "Translator", "Word"]
+
+GREEDY = SearchConfig()
+MAX_SOURCE_TOKENS = 64
+"""Texts with more tokens are cut, unless the card's settings name another `max_source_tokens`."""
+BATCH_TOKENS = 2048
+"""Source tokens of one batch, padding included; a beam divides it."""
+
+INVISIBLE_BYTES = frozenset(f"<0x{byte:02X}>" for byte in (*range(0x21), 0x7F))
+"""Byte pieces that no clean target text contains, since a space is written otherwise."""
+PLACEHOLDER_IDS = range(FIRST_FREE_ID - len(PLACEHOLDERS), FIRST_FREE_ID)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A text or one part of a long one."""
+
+    text: str
+    ids: list[int] | None
+    """Source ids without the end mark, or None if the part is copied."""
+    prefix: list[int]
+
+
+class Translator:
+    """One model version on one device. Not thread-safe: one thread owns it."""
+
+    def __init__(self, version: Version, device: torch.device, route: str, batch_tokens: int = BATCH_TOKENS) -> None:
+        """Take over `version.model` and bring it to `device` in the number format `route`."""
+        self.card: Card = version.card
+        self.pair = version.card.pair
+        self.version = version.card.version
+        self.config: ModelConfig = version.model.config
+        self.device, self.route, self.batch_tokens = device, route, batch_tokens
+        self.max_source_tokens = _max_source_tokens(version.card)
+        self._source, self._target = version.source, version.target
+        self._source_pieces, self._target_pieces = WordPieces(version.source), WordPieces(version.target)
+        self._model = prepare(version.model, device, route)
+        self._never = _never_generated(version.target).to(device)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto", route: str = "auto") -> Translator:
+        """Read and check the version in `folder`.
+
+        Args:
+            folder: `<root>/<pair>/<version>`
+            device: `auto` (a GPU if there is one), `cpu` or `cuda`
+            route: number format: `auto` (the fastest on that device), `fp32`, `bf16` or `int8`
+
+        Raises:
+            VersionError: the version is missing or damaged.
+            ConfigError: the device or the route is unknown, or not there.
+        """
+        chosen = _device(device)
+        return cls(load(folder), chosen, best_route(chosen) if route == "auto" else route)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Source tokens of each text as the network reads it, the end mark included."""
+        return [len(ids) + 1 for ids in self._source.encode_batch([clean(text) for text in texts])]
+
+    def translate(
+        self, texts: Sequence[str], search: SearchConfig = GREEDY, prefixes: Sequence[str] | None = None
+    ) -> list[Translation]:
+        """Translate each of `texts`, in their order.
+
+        A text with nothing to translate in it (no letter, or only links) is copied; an empty one stays empty. A text of
+        more than `max_source_tokens` is cut at clause boundaries, and its parts are translated apart.
+
+        Args:
+            texts: any strings; line breaks count as spaces.
+            search: beam, number of alternatives, guards.
+            prefixes: what each translation must begin with, "" for nothing; one for each text.
+
+        Raises:
+            SearchError: there are not as many prefixes as texts, or the network gives something else than numbers.
+        """
+        if prefixes is not None and len(prefixes) != len(texts):
+            raise SearchError(f"{len(texts)} texts came with {len(prefixes)} prefixes")
+        parts = self._parts(texts, prefixes or [""] * len(texts))
+        found = iter(self._translate_parts([part for of_text in parts for part in of_text], search))
+        return [_assemble(of_text, [next(found) for _ in of_text]) for of_text in parts]
+
+    def _parts(self, texts: Sequence[str], prefixes: Sequence[str]) -> list[list[_Part]]:
+        """The parts of each text: none if it is empty, usually one."""
+        cleaned = [clean(text) for text in texts]
+        ids_of_texts = self._source.encode_batch(cleaned)
+        parts = []
+        for text, ids, prefix in zip(cleaned, ids_of_texts, prefixes, strict=True):
+            forced = self._target.encode(clean(prefix)) if prefix else []
+            if len(ids) > self.max_source_tokens:
+                parts.append(self._split(text, forced))
+            else:
+                copy = not forced and nothing_to_translate(text)
+                parts.append([_Part(text, None if copy else ids, forced)] if text else [])
+        return parts
+
+    def _split(self, text: str, forced: list[int]) -> list[_Part]:
+        """The parts of a text that is too long; the first one takes the forced prefix.
+
+        What has nothing to translate in it, and a word so long that it cannot be one, is copied.
+        """
+
+        def count(texts: Sequence[str]) -> list[int]:
+            return [len(ids) for ids in self._source.encode_batch(texts)]
+
+        pieces = split_long(text, count, self.max_source_tokens)
+        parts: list[_Part] = []
+        for piece, ids in zip(pieces, self._source.encode_batch(pieces), strict=True):
+            copy = nothing_to_translate(piece) or len(ids) > self.max_source_tokens
+            parts.append(_Part(piece, None if copy else ids, [] if parts else forced))
+        return parts
+
+    def _translate_parts(self, parts: Sequence[_Part], search: SearchConfig) -> list[list[Scored]]:
+        """What was found for each part, best first."""
+        found = [[Scored(copied(part.text), 0)] if part.ids is None else [] for part in parts]
+        lengths = [None if part.ids is None else len(part.ids) for part in parts]
+        for rows in plan_batches(lengths, max(1, self.batch_tokens // search.beam)):
+            batch = [parts[row] for row in rows]
+            for row, part, hypotheses in zip(rows, batch, self._search(batch, search), strict=True):
+                found[row] = self._read(part, hypotheses)
+        return found
+
+    def _search(self, parts: Sequence[_Part], config: SearchConfig) -> list[list[Hypothesis]]:
+        """Hypotheses for each of `parts`, which all have ids."""
+        sources = [part.ids or [] for part in parts]
+        lengths = torch.tensor([len(ids) + 1 for ids in sources], device=self.device)
+        room = config.max_length_extra + 1  # the end mark's step counts
+        limits = [
+            max(int(config.max_length_factor * len(ids)) + room, len(part.prefix) + room)
+            for ids, part in zip(sources, parts, strict=True)
+        ]
+        prefix = pad([part.prefix for part in parts], device=self.device) if any(p.prefix for p in parts) else None
+        max_runs = self._max_runs(sources, config.max_token_run)
+        options = Options(forbidden=self._forbidden(sources), max_runs=max_runs, not_empty=True)
+        with torch.inference_mode():
+            state = self._model.encode(pad([[*ids, EOS] for ids in sources], device=self.device), lengths)
+            limit = torch.tensor(limits, device=self.device)
+            return search(self._model.step, state, limit, config, prefix, options)
+
+    def _forbidden(self, sources: Sequence[Sequence[int]]) -> Tensor:
+        """`[vocab]`, or `[batch, vocab]` if a source holds placeholders: those may be generated for it."""
+        placeholders = [[id for id in ids if id in PLACEHOLDER_IDS] for ids in sources]
+        if not any(placeholders):
+            return self._never
+        table = self._never.repeat(len(sources), 1)
+        for row, ids in enumerate(placeholders):
+            table[row, ids] = False
+        return table
+
+    def _max_runs(self, sources: Sequence[Sequence[int]], limit: int) -> Tensor | None:
+        """`[batch]`: `limit`, or more where the source repeats a token more often (the zeros of 10000000)."""
+        if not limit:
+            return None
+        runs = [max((len(list(run)) for _, run in groupby(ids)), default=0) for ids in sources]
+        return torch.tensor([max(limit, run) for run in runs], device=self.device)
+
+    def _read(self, part: _Part, hypotheses: Sequence[Hypothesis]) -> list[Scored]:
+        """The ids of `hypotheses` as translations."""
+        ids = part.ids or []
+        source_starts = [*self._source_pieces.starts(ids), len(ids)]
+        source_words = len(part.text.split())
+        found = []
+        for hypothesis in hypotheses:
+            text = clean(self._target.decode(hypothesis.tokens))
+            starts = self._target_pieces.starts(hypothesis.tokens)
+            groups = word_groups(text, hypothesis.tokens, starts, self._target)
+            words = words_of(hypothesis, groups, source_starts, source_words)
+            tokens = len(hypothesis.log_probs)
+            score = sum(hypothesis.log_probs) / tokens
+            found.append(Scored(Translation(text, score, words, truncated=not hypothesis.finished), tokens))
+        return found
+
+
+def plan_batches(lengths: Sequence[int | None], budget: int) -> list[list[int]]:
+    """Indexes of `lengths` in batches of similar length, longest first, each at most `budget` tokens with its padding.
+
+    None is left out. One that is longer than the budget gets a batch of its own. The end mark is counted.
+    """
+    order = sorted(
+        (index for index, length in enumerate(lengths) if length is not None), key=lambda i: -(lengths[i] or 0)
+    )
+    batches: list[list[int]] = []
+    longest = 0
+    for index in order:
+        if not batches or (len(batches[-1]) + 1) * longest > budget:
+            batches.append([])
+            longest = (lengths[index] or 0) + 1
+        batches[-1].append(index)
+    return batches
+
+
+def _assemble(parts: Sequence[_Part], found: Sequence[Sequence[Scored]]) -> Translation:
+    """One text's translation from those of its parts; alternatives combine the parts' alternatives of equal rank."""
+    if not parts:
+        return EMPTY
+    if len(parts) == 1:
+        return with_alternatives([scored.translation for scored in found[0]])
+    counts = [len(part.text.split()) for part in parts]
+    depth = max(len(ranked) for ranked in found)
+    ranked = [[of_part[min(rank, len(of_part) - 1)] for of_part in found] for rank in range(depth)]
+    return with_alternatives([join(scored, counts) for scored in ranked])
+
+
+def _never_generated(tokenizer: Tokenizer) -> Tensor:
+    """`[vocab]` booleans: special and reserved pieces, and bytes that are control characters or a space."""
+    reserved = {PAD, UNK, BOS, *range(EOS + 1, FIRST_FREE_ID)}
+    pieces = tokenizer.pieces(range(tokenizer.vocab_size))
+    return torch.tensor([id in reserved or piece in INVISIBLE_BYTES for id, piece in enumerate(pieces)])
+
+
+def _max_source_tokens(card: Card) -> int:
+    value = card.settings.get("max_source_tokens", MAX_SOURCE_TOKENS)
+    if not isinstance(value, int) or value < 1:
+        raise ConfigError(
+            f"max_source_tokens in the card of {card.pair}/{card.version} must be at least 1, not {value!r}"
+        )
+    return value
+
+
+def _device(name: str) -> torch.device:
+    """The device called `auto`, `cpu` or `cuda`."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device must be auto, cpu or cuda, not {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda was asked for, but PyTorch sees no CUDA device here")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")

@@ -1,0 +1,214 @@
+"""What every test here relies on: needs that skip or fail, threads, random seeds, and the outside world.
+
+A test marked `corpus`, `postgres`, `browser`, `gpu` or `weights` is skipped, with the reason, where that is absent.
+Where the environment variable TRAGHETTO_REQUIRE names it (comma-separated), the test fails instead: a run that was
+meant to cover something cannot pass by leaving it out.
+
+Variables: TRAGHETTO_REQUIRE, TRAGHETTO_CORPUS_DIR (the corpus), TRAGHETTO_TEST_POSTGRES_URL (a server whose user may
+create databases; default: the local one), TRAGHETTO_TEST_CHROMIUM (a browser other than the one on the path).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+THREADS = "2"
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, THREADS)  # read when torch is first imported, so set before any test module
+
+pytest_plugins = ["pytester"]
+
+SEED = 20181123
+DEFAULT_POSTGRES_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+@functools.cache
+def _no_corpus() -> str | None:
+    folder = os.environ.get("TRAGHETTO_CORPUS_DIR")
+    if not folder:
+        return "TRAGHETTO_CORPUS_DIR is not set"
+    if not (Path(folder) / "tatoeba.test.tsv.gz").is_file():
+        return f"TRAGHETTO_CORPUS_DIR={folder} has no tatoeba.test.tsv.gz"
+    return None
+
+
+@functools.cache
+def _no_postgres() -> str | None:
+    try:
+        import psycopg
+    except ImportError as error:
+        return f"psycopg cannot be imported: {error}"
+    try:
+        with psycopg.connect(_postgres_url(), connect_timeout=3, autocommit=True) as connection:
+            allowed = connection.execute(
+                "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except psycopg.Error as error:
+        return f"no PostgreSQL at {_postgres_url()}: {' '.join(str(error).split())}"
+    return None if allowed and allowed[0] else f"the user of {_postgres_url()} may not create databases"
+
+
+@functools.cache
+def _no_browser() -> str | None:
+    return (
+        None if _browser() else f"no Chromium: none of {', '.join(BROWSERS)} on the path, nor TRAGHETTO_TEST_CHROMIUM"
+    )
+
+
+@functools.cache
+def _no_gpu() -> str | None:
+    import torch
+
+    return None if torch.cuda.is_available() else "torch sees no CUDA device"
+
+
+@functools.cache
+def _no_weights() -> str | None:
+    folder = Path(__file__).parents[1] / "model" / "weights" / "it-en" / "default"
+    return None if (folder / "card.json").is_file() else f"{folder} holds no model version"
+
+
+NEEDS: dict[str, Callable[[], str | None]] = {
+    "corpus": _no_corpus,
+    "postgres": _no_postgres,
+    "browser": _no_browser,
+    "gpu": _no_gpu,
+    "weights": _no_weights,
+}
+"""Marker -> why a test with it cannot run here, or None when it can."""
+
+
+def _postgres_url() -> str:
+    return os.environ.get("TRAGHETTO_TEST_POSTGRES_URL") or DEFAULT_POSTGRES_URL
+
+
+def _browser() -> str | None:
+    named = os.environ.get("TRAGHETTO_TEST_CHROMIUM")
+    return next((path for name in ([named] if named else BROWSERS) if name and (path := shutil.which(name))), None)
+
+
+def required() -> frozenset[str]:
+    """The needs that TRAGHETTO_REQUIRE names.
+
+    Raises:
+        pytest.UsageError: it names something that is not a need; a misspelt one would require nothing.
+    """
+    names = frozenset(filter(None, (name.strip() for name in os.environ.get("TRAGHETTO_REQUIRE", "").split(","))))
+    if unknown := sorted(names - set(NEEDS)):
+        raise pytest.UsageError(f"TRAGHETTO_REQUIRE names {', '.join(unknown)}; known: {', '.join(NEEDS)}")
+    return names
+
+
+def need(name: str) -> None:
+    """Skip the running test because `name` is absent, or fail it when TRAGHETTO_REQUIRE names it."""
+    reason = NEEDS[name]()
+    if reason is None:
+        return
+    if name in required():
+        pytest.fail(f"TRAGHETTO_REQUIRE names {name}, but {reason}", pytrace=False)
+    pytest.skip(f"needs {name}: {reason}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a misspelt TRAGHETTO_REQUIRE before anything runs."""
+    del config
+    required()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """One line at the top of every run: what must not be skipped."""
+    del config
+    return f"traghetto: required here: {', '.join(sorted(required())) or 'nothing (absent parts are skipped)'}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check the needs of a test by its markers, before its fixtures are made."""
+    for name in NEEDS:
+        if item.get_closest_marker(name):
+            need(name)
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """The same random numbers in every run, and whichever tests run before."""
+    random.seed(SEED)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(SEED)
+    if (torch := sys.modules.get("torch")) is not None and hasattr(torch, "manual_seed"):
+        torch.manual_seed(SEED)
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests see no settings of the person who runs them; what addresses the tests themselves stays."""
+    for variable in list(os.environ):
+        keep = variable in ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR") or variable.startswith("TRAGHETTO_TEST_")
+        if variable.startswith("TRAGHETTO_") and not keep:
+            monkeypatch.delenv(variable)
+    yield
+
+
+@pytest.fixture(scope="session")
+def corpus_dir() -> Path:
+    """The folder of the training corpus."""
+    need("corpus")
+    return Path(os.environ["TRAGHETTO_CORPUS_DIR"])
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """URL of a PostgreSQL server: tests create databases of their own there, and touch no other."""
+    need("postgres")
+    return _postgres_url()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser."""
+    need("browser")
+    return _browser() or ""
+
+
+TINY_TEXT = (
+    "Il gatto dorme sul divano.", "Vorrei un bicchiere d'acqua, per favore.", "Domani andiamo al mare con gli amici.",
+    "Quanto costa questo libro?", "Sono già stato a Roma due volte.", "Non so perché non è venuta!",
+    "The cat sleeps on the sofa.", "I would like a glass of water, please.", "How much is this book?",
+    "I have already been to Rome twice.", "I don't know why she did not come!", "We are going to the sea tomorrow.",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with an untrained model of 20,000 weights, as versions `default` and `second` of it-en.
+
+    Its translations are noise, but always the same noise.
+    """
+    import torch
+
+    from model import versions
+    from model.config import ModelConfig
+    from model.seq2seq import Seq2Seq
+    from model.tokenizer import EOS
+    from training.subwords import train_subwords
+
+    subwords = train_subwords(list(TINY_TEXT) * 3, 380, threads=1)
+    torch.manual_seed(SEED)
+    sizes = {"embedding_size": 16, "encoder_layers": 1, "encoder_hidden_size": 16, "decoder_hidden_size": 16}
+    model = Seq2Seq(ModelConfig(subwords.vocab_size, subwords.vocab_size, **sizes)).eval()
+    with torch.no_grad():
+        model.output.bias[EOS] = 1.0  # or it would babble up to the longest length allowed
+    folder = tmp_path_factory.mktemp("tiny")
+    for version, bleu in (("default", 12.5), ("second", 25.0)):
+        card = {"scores": {"test": {"bleu": bleu, "chrf": 2 * bleu}}, "data": {"tiny": len(TINY_TEXT)}}
+        versions.save(folder / "models", "it-en", version, model, (subwords, subwords), card)
+    return folder

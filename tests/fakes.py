@@ -1,0 +1,181 @@
+"""Stand-ins with the real interfaces: a translator without a network, a splitter, a detector."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from app.db import migrate
+from app.main import create_app
+from app.settings import Settings
+from model.config import SearchConfig
+
+BOOM = "boom"
+"""A sentence with this word makes `FakeTranslator` raise."""
+
+
+@dataclass(frozen=True)
+class FakeWord:
+    text: str
+    confidence: float = 0.9
+    source_words: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class FakeTranslation:
+    text: str
+    score: float = -0.25
+    words: tuple[FakeWord, ...] = ()
+    alternatives: tuple[FakeTranslation, ...] = ()
+    truncated: bool = False
+
+    @property
+    def alignment(self) -> tuple[tuple[int, int], ...]:
+        return tuple((source, target) for target, word in enumerate(self.words) for source in word.source_words)
+
+
+@dataclass
+class FakeTranslator:
+    """Upper-cases. One token a word. Keeps the texts of each batch in `batches`."""
+
+    pair: str = "it-en"
+    version: str = "fake-1"
+    max_source_tokens: int = 200
+    seconds_per_batch: float = 0.0
+    fails: bool = False
+    """Every call raises."""
+    loses_one: bool = False
+    """Every call gives one translation too few."""
+    batches: list[list[str]] = field(default_factory=list)
+    searches: list[SearchConfig] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Closed (clear) holds the engine's thread in `translate`."""
+    entered: threading.Event = field(default_factory=threading.Event)
+    """Set when a batch is being translated."""
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def translate(self, texts: Sequence[str], search: SearchConfig = SearchConfig()) -> list[FakeTranslation]:  # noqa: B008
+        self.batches.append(list(texts))
+        self.searches.append(search)
+        self.entered.set()
+        if not self.gate.wait(timeout=20):
+            raise TimeoutError("a test left the gate closed")
+        time.sleep(self.seconds_per_batch)
+        if self.fails or any(BOOM in text for text in texts):
+            raise ValueError(f"cannot translate {texts}")
+        translations = [self._one(text, search) for text in texts]
+        return translations[1:] if self.loses_one else translations
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    def _one(self, text: str, search: SearchConfig) -> FakeTranslation:
+        upper = text.upper()
+        words = tuple(FakeWord(word, source_words=(index,)) for index, word in enumerate(upper.split()))
+        others = tuple(FakeTranslation(f"{upper} ({rank})", -0.25 - rank) for rank in range(1, search.n_best))
+        return FakeTranslation(upper, words=words, alternatives=others)
+
+
+@dataclass(frozen=True)
+class FakeSegment:
+    text: str
+    separator_after: str
+
+
+def fake_split(text: str, language: str = "it") -> list[FakeSegment]:
+    """A sentence ends at `.`, `!` or `?` before white space, and at a line break."""
+    pieces = re.split(r"((?<=[.!?])\s+|\s*\n\s*)", text)
+    return [FakeSegment(pieces[index], "".join(pieces[index + 1 : index + 2])) for index in range(0, len(pieces), 2)]
+
+
+@dataclass(frozen=True)
+class FakeDetection:
+    language: str | None
+    confidence: float
+
+
+def fake_detect(text: str) -> FakeDetection:
+    """English if it says `the`, Italian if it has letters."""
+    if not any(char.isalpha() for char in text):
+        return FakeDetection(None, 0.0)
+    return FakeDetection("en" if "the" in text.lower().split() else "it", 0.9)
+
+
+def make_app(data_dir: Path, translator: FakeTranslator | None = None, **settings: Any) -> FastAPI:
+    """The whole server with a fake translator, an empty database, and a splitter and detector that are plain to see."""
+    chosen = Settings(data_dir=data_dir, **settings)
+    migrate(chosen.database)
+    one = translator or FakeTranslator()
+    return create_app(chosen, lambda: {one.pair: one}, split=fake_split, detect=fake_detect)
+
+
+@contextlib.asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of `app`, which runs meanwhile, without sockets."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The address of `app` on a free port, served by uvicorn in a thread as `traghetto serve` does."""
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{_port(server)}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+def _port(server: uvicorn.Server) -> int:
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:
+        if server.started:
+            return int(server.servers[0].sockets[0].getsockname()[1])
+        time.sleep(0.01)
+    raise TimeoutError("the test server did not start")
+
+
+def body(text: str | list[str], **more: Any) -> dict[str, Any]:
+    """A request body from Italian to English."""
+    return {"text": text, "source": "it", "target": "en", **more}
+
+
+async def ask(client: httpx.AsyncClient, payload: dict) -> httpx.Response:
+    return await client.post("/v1/translate", json=payload)
+
+
+async def one(client: httpx.AsyncClient, payload: dict) -> dict:
+    response = await ask(client, payload)
+    assert response.status_code == 200, response.text
+    (translation,) = response.json()["translations"]
+    return translation
+
+
+def problem(response: httpx.Response, status: int, slug: str) -> dict:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    found = response.json()
+    assert found["type"] == (f"/problems/{slug}" if slug else "about:blank")
+    assert found["status"] == status
+    assert found["title"] and found["detail"]
+    return found

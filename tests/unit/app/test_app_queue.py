@@ -1,0 +1,227 @@
+"""The scheduler: fairness, budget, priority, sharing. No threads, no tensors."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.engine.queue import Priority, QueueFull, Scheduler, Sentence, Ticket
+from model.config import SearchConfig
+
+GREEDY = SearchConfig()
+
+
+def ticket(*texts: str, pair: str = "it-en", tokens: int = 1, search: SearchConfig = GREEDY, **more: object) -> Ticket:
+    return Ticket([Sentence(pair, text, tokens) for text in texts], search, deadline=100.0, **more)  # type: ignore[arg-type]
+
+
+def scheduler(batch_tokens: int = 100, batch_sentences: int = 100, queue_tokens: int = 1000) -> Scheduler:
+    return Scheduler(batch_tokens, batch_sentences, queue_tokens)
+
+
+def drain(queue: Scheduler) -> list[list[str]]:
+    batches = []
+    while (batch := queue.next_batch()) is not None:
+        batches.append(batch.texts)
+        for unit in batch.units:
+            queue.finish(unit, unit.key.text.upper())
+    return batches
+
+
+def test_a_long_document_does_not_starve_a_short_request() -> None:
+    queue = scheduler(batch_tokens=4)
+    queue.add(ticket(*(f"doc{number}" for number in range(50))), now=0)
+    queue.add(ticket("short"), now=1)
+    first = queue.next_batch()
+    assert first is not None and "short" in first.texts, "round robin must reach every request in the first batch"
+
+
+def test_round_robin_keeps_the_order_within_a_request() -> None:
+    queue = scheduler(batch_tokens=3)
+    queue.add(ticket("a1", "a2", "a3"), now=0)
+    queue.add(ticket("b1"), now=0)
+    queue.add(ticket("c1", "c2"), now=0)
+    assert drain(queue) == [["a1", "b1", "c1"], ["a2", "c2", "a3"]]
+
+
+def test_the_budget_counts_padding() -> None:
+    queue = scheduler(batch_tokens=40)
+    queue.add(Ticket([Sentence("it-en", "long", 20)], GREEDY, 100.0), now=0)
+    for number in range(5):
+        queue.add(ticket(f"s{number}", tokens=2), now=0)
+    assert [len(texts) for texts in drain(queue)] == [2, 4], "20 x 2 fills 40: the padding of short sentences counts"
+
+
+def test_the_budget_counts_the_beam() -> None:
+    queue = scheduler(batch_tokens=40)
+    for number in range(4):
+        queue.add(ticket(f"s{number}", tokens=5, search=SearchConfig(beam=4)), now=0)
+    assert [len(texts) for texts in drain(queue)] == [2, 2]
+
+
+def test_a_sentence_over_the_budget_goes_alone() -> None:
+    queue = scheduler(batch_tokens=10)
+    queue.add(ticket("s1"), now=0)
+    queue.add(ticket("huge", tokens=50), now=0)
+    queue.add(ticket("s2"), now=0)
+    assert drain(queue) == [["s1", "s2"], ["huge"]], "what does not fit waits one batch, then comes first"
+
+
+def test_the_number_of_sentences_is_bounded() -> None:
+    queue = scheduler(batch_sentences=3)
+    queue.add(ticket(*"abcdefg"), now=0)
+    assert [len(texts) for texts in drain(queue)] == [3, 3, 1]
+
+
+def test_interactive_requests_go_before_jobs() -> None:
+    queue = scheduler(batch_tokens=2)
+    queue.add(ticket("j1", "j2", priority=Priority.JOB), now=0)
+    queue.add(ticket("i1", "i2", "i3"), now=1)
+    assert drain(queue) == [["i1", "i2"], ["i3", "j1"], ["j2"]], "jobs fill only what interactive requests leave"
+
+
+@pytest.mark.parametrize(
+    "other", [{"pair": "en-it"}, {"search": SearchConfig(beam=2)}, {"search": SearchConfig(beam=2, n_best=2)}]
+)
+def test_pairs_and_searches_are_never_mixed(other: dict) -> None:
+    queue = scheduler()
+    queue.add(ticket("a1", "a2"), now=0)
+    queue.add(ticket("b1", "b2", **other), now=0)
+    assert drain(queue) == [["a1", "a2"], ["b1", "b2"]]
+
+
+def test_who_was_passed_over_is_served_next() -> None:
+    queue = scheduler(batch_tokens=2)
+    queue.add(ticket(*(f"a{number}" for number in range(9))), now=0)
+    queue.add(ticket("b", pair="en-it"), now=0)
+    assert drain(queue)[1] == ["b"], "another pair must not wait for the end of a long document"
+
+
+def test_a_sentence_in_flight_is_translated_once() -> None:
+    queue = scheduler()
+    first, second, third = ticket("ciao"), ticket("ciao", "ciao"), ticket("ciao")
+    queue.add(first, now=0)
+    queue.add(second, now=0)
+    assert queue.waiting_tokens == 1
+    batch = queue.next_batch()
+    assert batch is not None and batch.texts == ["ciao"]
+    queue.add(third, now=0)  # while it is being translated
+    assert queue.next_batch() is None
+    assert queue.finish(batch.units[0], "hello") == [first, second, third]
+    assert second.results == ["hello", "hello"]
+    assert not queue.busy
+
+
+def test_a_duplicate_of_a_job_is_served_with_the_interactive_request() -> None:
+    queue = scheduler(batch_tokens=1)
+    queue.add(ticket("j1", "same", priority=Priority.JOB), now=0)
+    queue.add(ticket("same"), now=0)
+    assert drain(queue) == [["same"], ["j1"]]
+
+
+def test_different_searches_are_not_duplicates() -> None:
+    queue = scheduler()
+    queue.add(ticket("ciao"), now=0)
+    queue.add(ticket("ciao", search=SearchConfig(beam=3)), now=0)
+    assert len(drain(queue)) == 2
+
+
+def test_cancelled_sentences_leave_the_queue() -> None:
+    queue = scheduler()
+    gone, stays = ticket("a", "b"), ticket("b", "c")
+    queue.add(gone, now=0)
+    queue.add(stays, now=0)
+    queue.cancel(gone)
+    queue.cancel(gone)
+    assert drain(queue) == [["b", "c"]], "only what nobody else waits for may go"
+    assert stays.results == ["B", "C"]
+    assert (queue.waiting_tokens, queue.waiting_units, queue.busy) == (0, 0, False)
+
+
+def test_a_cancelled_request_gets_no_result_of_the_running_batch() -> None:
+    queue = scheduler()
+    gone = ticket("a")
+    queue.add(gone, now=0)
+    batch = queue.next_batch()
+    assert batch is not None
+    queue.cancel(gone)
+    assert queue.finish(batch.units[0], "A") == []
+    assert not queue.busy
+
+
+def test_requests_past_their_deadline_are_taken_out() -> None:
+    queue = scheduler()
+    late = Ticket([Sentence("it-en", "late", 1)], GREEDY, deadline=5.0)
+    queue.add(late, now=0)
+    queue.add(ticket("fine"), now=0)
+    assert queue.expire(now=4.9) == []
+    assert queue.expire(now=5.0) == [late]
+    assert drain(queue) == [["fine"]]
+
+
+def test_a_full_queue_refuses_and_stays_as_it_was() -> None:
+    queue = scheduler(queue_tokens=10)
+    queue.add(ticket("a", "b", tokens=4), now=0)
+    with pytest.raises(QueueFull) as full:
+        queue.add(ticket("c", "d", tokens=2), now=0)
+    assert full.value.waiting_tokens == 8
+    queue.add(ticket("a", "e", tokens=2), now=0)  # "a" waits already and costs nothing
+    assert queue.waiting_tokens == 10
+    assert sorted(text for texts in drain(queue) for text in texts) == ["a", "b", "e"]
+
+
+def test_an_empty_queue_takes_a_request_of_any_size() -> None:
+    queue = scheduler(queue_tokens=10)
+    queue.add(ticket("huge", tokens=500), now=0)
+    assert drain(queue) == [["huge"]]
+
+
+def test_clear_names_everybody_who_waits() -> None:
+    queue = scheduler()
+    first, second = ticket("a", "b"), ticket("a")
+    queue.add(first, now=0)
+    queue.next_batch()
+    queue.add(second, now=0)
+    assert queue.clear() == [first, second]
+    assert queue.next_batch() is None
+    assert not queue.busy
+
+
+requests = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 30)), min_size=1, max_size=6),
+        st.sampled_from(["it-en", "en-it"]),
+        st.sampled_from([1, 4]),
+        st.sampled_from(list(Priority)),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+@given(requests, st.integers(1, 60))
+@settings(max_examples=150, deadline=None)
+def test_whatever_comes_everybody_is_answered_within_the_budget(asked: list, budget: int) -> None:
+    queue = Scheduler(budget, 5, 10**9)
+    waiting = []
+    for sentences, pair, beam, priority, cancelled in asked:
+        one = Ticket(
+            [Sentence(pair, text, tokens) for text, tokens in sentences], SearchConfig(beam=beam), 9.0, priority
+        )
+        queue.add(one, now=0)
+        if cancelled:
+            queue.cancel(one)
+        else:
+            waiting.append(one)
+    while (batch := queue.next_batch()) is not None:
+        assert len(batch.units) == 1 or batch.padded_tokens * batch.search.beam <= budget
+        assert len(batch.units) <= 5
+        assert len(set(batch.texts)) == len(batch.texts)
+        for unit in batch.units:
+            assert (unit.key.pair, unit.key.search) == (batch.pair, batch.search)
+            queue.finish(unit, (unit.key.pair, unit.key.text, unit.key.search.beam))
+    for one in waiting:
+        assert one.closed
+        assert one.results == [(item.pair, item.text, one.search.beam) for item in one.sentences]
+    assert (queue.waiting_tokens, queue.waiting_units, queue.busy) == (0, 0, False)

@@ -1,0 +1,226 @@
+"""The rules of the house, read from the source text: who imports whom, how long things are, what is never done."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("app", "model", "training", "benchmarks", "scripts", "migrations")
+OURS = frozenset(("app", "model", "training", "benchmarks", "scripts", "migrations", "tests"))
+MAY_IMPORT = {
+    "model": {"model"},
+    "training": {"training", "model"},
+    "app": {"app", "model"},
+    "benchmarks": {"benchmarks", "app", "model", "training"},
+    "scripts": {"scripts"},
+    "migrations": {"app"},
+}
+FRONT_DOOR = ("app/cli.py", "app/commands/")
+"""Where `training` may be imported, inside functions only."""
+MODEL_LIBRARIES = {"torch", "sentencepiece", "safetensors", "numpy"}
+TRAINING_LIBRARIES = MODEL_LIBRARIES | {"sacrebleu", "tqdm", "rich"}
+TRAINING_INSIDE_FUNCTIONS = {"matplotlib"}
+MAX_FILE_LINES, MAX_TEST_FILE_LINES = 300, 500
+MAX_FUNCTION_LINES, MAX_LOOP_LINES = 40, 60
+TRAINING_LOOP = "training/loop.py"
+PICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def _files(*packages: str) -> list[Path]:
+    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _imports(tree: ast.AST, *, inside_function: bool = False) -> Iterator[tuple[str, int, bool]]:
+    """(dotted module, line, whether it runs only when a function is called); `if TYPE_CHECKING` counts as never run."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno, inside_function) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import; the rules here read absolute ones"
+            yield node.module or "", node.lineno, inside_function
+        else:
+            deeper = (
+                inside_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_type_checking(node)
+            )
+            yield from _imports(node, inside_function=deeper)
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _report(problems: list[str]) -> None:
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def test_imports_point_one_way() -> None:
+    problems = []
+    for path in _files(*PACKAGES):
+        name = _name(path)
+        allowed = MAY_IMPORT[_top(name.replace("/", "."))]
+        for module, line, inside in _imports(_tree(path)):
+            through_front_door = _top(module) == "training" and name.startswith(FRONT_DOOR) and inside
+            if _top(module) in OURS - allowed and not through_front_door:
+                problems.append(f"{name}:{line} imports {module}")
+    _report(problems)
+
+
+@pytest.mark.parametrize(
+    ("package", "always", "in_functions"),
+    [("model", MODEL_LIBRARIES, set()), ("training", TRAINING_LIBRARIES, TRAINING_INSIDE_FUNCTIONS)],
+)
+def test_package_needs_only_its_libraries(package: str, always: set[str], in_functions: set[str]) -> None:
+    problems = []
+    for path in _files(package):
+        for module, line, inside in _imports(_tree(path)):
+            known = OURS | always | sys.stdlib_module_names | (in_functions if inside else set())
+            if _top(module) not in known:
+                problems.append(f"{_name(path)}:{line} imports {module}")
+    _report(problems)
+
+
+PARTS = {"pydantic_core": "pydantic"}
+"""Import name -> the distribution that it belongs to in all but name: the two are released and pinned together."""
+
+
+def _normal(distribution: str) -> str:
+    return distribution.replace("_", "-").lower()
+
+
+def _declared(requirements: list[str]) -> set[str]:
+    """Distribution names of requirement lines such as `psycopg[binary]>=3.2; marker`."""
+    ends = "[<>=!~; "
+    return {_normal(next((line[:i] for i, sign in enumerate(line) if sign in ends), line)) for line in requirements}
+
+
+@pytest.mark.parametrize("package", ["model", "training", "app", "migrations"])
+def test_imported_libraries_are_declared(package: str) -> None:
+    """What the program imports is a dependency by itself, not the guest of another library."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = _declared(project["dependencies"])
+    distributions = metadata.packages_distributions()
+    problems = []
+    for path in _files(package):
+        for module, line, _ in _imports(_tree(path)):
+            top = _top(module)
+            if top in OURS or top in sys.stdlib_module_names:
+                continue
+            if not declared & {_normal(name) for name in distributions.get(PARTS.get(top, top), [top])}:
+                problems.append(f"{_name(path)}:{line} imports {module}, which pyproject.toml does not declare")
+    _report(problems)
+
+
+def test_every_declared_library_is_pinned() -> None:
+    """`make` installs with constraints.txt; what it does not name is whatever was released last."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = _declared(project["dependencies"]).union(*map(_declared, project["optional-dependencies"].values()))
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip()]
+    _report([f"constraints.txt: {pin!r} is not an exact pin" for pin in pins if "==" not in pin])
+    _report([f"constraints.txt does not pin {name}" for name in sorted(wanted - _declared(pins))])
+
+
+def test_libraries_do_not_print() -> None:
+    """Output belongs to the commands; a library that prints breaks `one line in, one line out`."""
+    problems = []
+    for path in _files("model", "training", "app"):
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint"):
+                problems.append(f"{_name(path)}:{node.lineno} prints")
+    _report(problems)
+
+
+def test_files_stay_small() -> None:
+    problems = []
+    for packages, limit in ((PACKAGES, MAX_FILE_LINES), (("tests",), MAX_TEST_FILE_LINES)):
+        for path in _files(*packages):
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            if lines > limit:
+                problems.append(f"{_name(path)} has {lines} lines, more than {limit}")
+    _report(problems)
+
+
+def test_functions_stay_small() -> None:
+    problems = []
+    for path in _files(*PACKAGES):
+        limit = MAX_LOOP_LINES if _name(path) == TRAINING_LOOP else MAX_FUNCTION_LINES
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > limit:
+                    problems.append(f"{_name(path)}:{node.lineno} {node.name} has {length} lines, more than {limit}")
+    _report(problems)
+
+
+def test_nothing_is_unpickled() -> None:
+    """A model file from somebody else must not be able to run code here."""
+    problems = []
+    for path in _files("model", "app", "training"):
+        tree = _tree(path)
+        problems += [
+            f"{_name(path)}:{line} imports {module}" for module, line, _ in _imports(tree) if _top(module) in PICKLING
+        ]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+                "torch.load",
+                "torch.save",
+                "np.load",
+                "numpy.load",
+            ):
+                problems.append(f"{_name(path)}:{node.lineno} uses {ast.unparse(node)}")
+    _report(problems)
+
+
+IMPORT_ALL = """
+import importlib, os, sys, threading
+before = set(os.environ.items()), os.listdir("."), threading.active_count()
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+after = set(os.environ.items()), os.listdir("."), threading.active_count()
+assert before == after, f"importing changed {before} to {after}"
+loaded = sorted(name for name in sys.modules if name.partition(".")[0] == "training")
+assert not loaded, f"importing the server loaded {loaded}"
+"""
+
+
+def _modules(package: str) -> list[str]:
+    names = (_name(path).removesuffix(".py").removesuffix("/__init__") for path in _files(package))
+    return [name.replace("/", ".") for name in names]
+
+
+@pytest.mark.parametrize("package", ["model", "app"])
+def test_importing_does_nothing(package: str, tmp_path: Path) -> None:
+    """No thread, no file, no environment variable, and never the trainer."""
+    command = [sys.executable, "-W", "error", "-c", IMPORT_ALL, *_modules(package)]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert (result.stdout, result.stderr) == ("", ""), "importing wrote something"
+
+
+def test_command_line_starts_without_torch(tmp_path: Path) -> None:
+    """`traghetto --help` must not take seconds."""
+    code = "import sys, app.cli; assert not {'torch', 'fastapi', 'sqlalchemy', 'training'} & set(sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr[-2000:]

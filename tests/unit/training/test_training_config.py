@@ -1,0 +1,55 @@
+"""Settings: what ships is valid, and every mistake in a TOML file is named."""
+
+from pathlib import Path
+
+import pytest
+
+from model.errors import ConfigError
+from training.config import TrainingConfig
+
+CONFIGS = sorted((Path(__file__).parents[3] / "training/configs").glob("*.toml"))
+TINY = (Path(__file__).parents[3] / "training/configs/tiny.toml").read_text()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid(path):
+    config = TrainingConfig.read(path)
+    assert config.model_config(500, 500).decoder_layers >= 1
+    assert TrainingConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('pair = "it-en"', 'pair = "it-fr"', "it-fr"),
+        ("warmup_steps", "warm_up_steps", "warm_up_steps"),
+        ("[optim]", "[optimiser]", "optimiser"),
+        ("shares = { everyday = 1.0 }", "shares = { legal = 1.0 }", "legal"),
+        ("until = 1.0", "until = 0.5", "until = 1"),
+        ("hidden_size = 32", "hiden_size = 32", "hiden_size"),
+        ("max_steps = 40", "", "max_minutes or max_steps"),
+        ("hold_out_per_mille = 100", "", "data.dev or data.hold_out_per_mille"),
+        ('precision = "fp32"', 'precision = "fp16"', "fp16"),
+        ("[data]", "[data", "not valid TOML"),
+        ('version = "tiny"', "", "version"),
+    ],
+)
+def test_mistakes_are_named_with_the_file(tmp_path, old, new, named):
+    path = tmp_path / "broken.toml"
+    assert old in TINY
+    path.write_text(TINY.replace(old, new))
+    with pytest.raises(ConfigError, match=named) as caught:
+        TrainingConfig.read(path)
+    assert "broken.toml" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
+        TrainingConfig.read(tmp_path / "nowhere.toml")
+
+
+def test_phases_follow_the_share_of_the_run():
+    config = TrainingConfig.read(next(path for path in CONFIGS if path.stem == "small"))
+    ends = [phase.until for phase in config.phases]
+    assert [config.phase_at(end - 1e-6) for end in ends] == list(range(len(ends)))
+    assert config.phase_at(1.0) == len(ends) - 1

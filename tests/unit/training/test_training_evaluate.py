@@ -1,0 +1,52 @@
+"""Scores and reports: on known texts they are what they must be."""
+
+import json
+
+import pytest
+
+from model.errors import ConfigError
+from training.evaluate import score
+from training.report import draw_curve, read_metrics, slide
+
+
+def test_equal_texts_score_100_and_the_signatures_are_there():
+    texts = ["The boat leaves at eight o'clock.", "Nobody knows where the captain is."]
+    scores = score(texts, texts)
+    assert scores.bleu == pytest.approx(100)
+    assert scores.chrf == pytest.approx(100)
+    assert "version:" in scores.bleu_signature
+    assert "version:" in scores.chrf_signature
+
+
+def test_both_scores_go_from_0_to_100_and_fall_with_quality():
+    references = ["The boat leaves at eight o'clock in the morning.", "Nobody knows where the captain is today."]
+    near = score(
+        ["The boat leaves at nine o'clock in the morning.", "Nobody knows where the captain is now."], references
+    )
+    far = score(["Xyz.", "Qrs."], references)
+    assert 30 < near.bleu < 100
+    assert 30 < near.chrf < 100
+    assert far.bleu < 1
+    assert far.chrf < near.chrf
+
+
+@pytest.mark.parametrize(("outputs", "references"), [([], []), (["a"], ["a", "b"])])
+def test_nothing_to_compare_is_an_error(outputs, references):
+    with pytest.raises(ConfigError, match="cannot score"):
+        score(outputs, references)
+
+
+def test_a_slide_has_source_reference_and_output():
+    assert slide([("lei e bella .", "you are beautiful .", "she is beautiful .")]) == (
+        "> lei e bella .\n= you are beautiful .\n< she is beautiful .\n"
+    )
+
+
+def test_the_curve_is_drawn_from_the_metrics_and_a_cut_line_is_left_out(tmp_path):
+    rows = [{"step": step, "seconds": step * 3.0, "nll": 5 / step} for step in range(1, 40)]
+    rows += [{"step": 40, "seconds": 120.0, "dev": {"bleu": 12.5}}]
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows) + '\n{"step": 41, "sec')
+    assert read_metrics(path) == rows
+    draw_curve(read_metrics(path), tmp_path / "curve.png", "a run")
+    assert (tmp_path / "curve.png").stat().st_size > 5000

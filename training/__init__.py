@@ -1,0 +1,1 @@
+"""The offline trainer. Imports `model`, never `app`."""

@@ -1,0 +1,135 @@
+"""Settings + a data folder -> the training groups and the dev pairs of a run, in its direction."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from model.config import require
+from model.errors import ConfigError
+from training.config import TrainingConfig
+from training.pairs import (
+    STEPS,
+    SUFFIXES,
+    Counts,
+    Pair,
+    clean,
+    deduplicate,
+    held_out_keys,
+    hold_out,
+    only_2018,
+    read_pairs,
+    without_held_out,
+)  # fmt: skip
+
+HELD_OUT_SUFFIXES = (".dev", ".test")
+"""Files whose names end so are never trained on, nor is any pair that shares a sentence with theirs."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a run is given, as (source, target)."""
+
+    groups: dict[str, list[tuple[str, str]]]
+    dev: list[tuple[str, str]]
+    counts: dict[str, Any]
+    """File -> what each cleaning step took; goes into the card."""
+
+    def side(self, side: int) -> Iterator[str]:
+        """All training sentences of a side: 0 the source, 1 the target."""
+        return (pair[side] for pairs in self.groups.values() for pair in pairs)
+
+
+def stems(folder: Path) -> dict[str, Path]:
+    """The tables of a data folder by name without suffix."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if suffix:
+            found[path.name.removesuffix(suffix)] = path
+    return found
+
+
+def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
+    """Read, clean, de-duplicate and split what `config` names, and show the table of what each step kept.
+
+    Raises:
+        ConfigError: a pattern matches no file, a file cannot be read, or nothing is left.
+    """
+    files = stems(folder)
+    held = {name: list(read_pairs(path)) for name, path in files.items() if name.endswith(HELD_OUT_SUFFIXES)}
+    keys = held_out_keys(itertools.chain.from_iterable(held.values()))
+    seen: set[Pair] = set()
+    counts: dict[str, Counts] = {}
+    groups: dict[str, list[Pair]] = {}
+    for group, patterns in config.data.groups.items():
+        groups[group] = []
+        for name in _matching(files, patterns, folder):
+            counts[name] = Counts()
+            pairs = list(_usable(read_pairs(files[name]), keys, seen, counts[name], config.data.only))
+            counts[name].kept = len(pairs)
+            groups[group] += pairs
+    dev = held.get(config.data.dev, [])
+    if config.data.dev:
+        require(bool(dev), f"{folder} has no dev file {config.data.dev}; set data.hold_out_per_mille in its place")
+    else:
+        for group, pairs in groups.items():
+            groups[group], held_pairs = hold_out(pairs, config.data.hold_out_per_mille)
+            dev += held_pairs
+        dev = sorted(set(dev))
+    if not dev or not any(groups.values()):
+        raise ConfigError(f"nothing is left to train on or to score: {len(dev)} dev pairs, groups {_sizes(groups)}")
+    console.print(table(counts))
+    turn = _turned if config.pair == "en-it" else list
+    return Corpus(
+        {name: turn(pairs) for name, pairs in groups.items()},
+        turn(dev)[: config.loop.eval_sentences],
+        {name: count.to_dict() for name, count in counts.items()},
+    )
+
+
+def _usable(
+    pairs: Iterable[Pair], keys: tuple[set[str], set[str]], seen: set[Pair], counts: Counts, only: str
+) -> Iterator[Pair]:
+    kept = without_held_out(deduplicate(clean(pairs, counts), seen, counts), keys, counts)
+    return only_2018(kept, counts) if only == "six-prefixes" else kept
+
+
+def _matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> list[str]:
+    """Names of the training tables that match `patterns`, in their order, each once."""
+    names: dict[str, None] = {}
+    for pattern in patterns:
+        found = [name for name in files if fnmatch(name, pattern) and not name.endswith(HELD_OUT_SUFFIXES)]
+        require(bool(found), f"no file in {folder} matches {pattern!r}")
+        names |= dict.fromkeys(found)
+    return list(names)
+
+
+def _turned(pairs: Iterable[Pair]) -> list[tuple[str, str]]:
+    return [(english, italian) for italian, english in pairs]
+
+
+def _sizes(groups: dict[str, list[Pair]]) -> str:
+    return ", ".join(f"{name} {len(pairs)}" for name, pairs in groups.items())
+
+
+def table(counts: dict[str, Counts]) -> Table:
+    """What each step took of each file, for people."""
+    shown = Table(title="pairs")
+    shown.add_column("file")
+    for name in ("read", *STEPS, "kept"):
+        shown.add_column(name, justify="right")
+    total = Counts()
+    for name, count in [*counts.items(), ("all", total)]:
+        shown.add_row(name, f"{count.read:,}", *(f"{count.dropped[step]:,}" for step in STEPS), f"{count.kept:,}")
+        total.read, total.kept = total.read + count.read, total.kept + count.kept
+        for step in STEPS:
+            total.dropped[step] += count.dropped[step]
+    return shown

@@ -1,0 +1,132 @@
+"""Scores: BLEU and chrF by sacreBLEU, each with its signature, of what users would get."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from model.card import CARD, Card, now
+from model.config import SearchConfig
+from model.errors import ConfigError
+from model.seq2seq import Seq2Seq
+from model.tokenizer import Tokenizer
+from model.translator import Translator
+from model.versions import BUNDLED, Version, find
+
+Normalise = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one set of translations, 0 to 100; the signatures say how they were computed (Post 2018)."""
+
+    bleu: float
+    chrf: float
+    sentences: int
+    seconds: float
+    """Time spent translating."""
+    bleu_signature: str
+    chrf_signature: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def score(hypotheses: Sequence[str], references: Sequence[str], seconds: float = 0.0) -> Scores:
+    """BLEU and chrF of `hypotheses` against one reference each.
+
+    Raises:
+        ConfigError: there are none, or not as many of both.
+    """
+    if not hypotheses or len(hypotheses) != len(references):
+        raise ConfigError(f"cannot score {len(hypotheses)} translations against {len(references)} references")
+    bleu, chrf = BLEU(force=True), CHRF()  # force: no warning where the text is tokenised on purpose, as in 2018
+    bleu_score = bleu.corpus_score(list(hypotheses), [list(references)]).score
+    chrf_score = chrf.corpus_score(list(hypotheses), [list(references)]).score
+    signatures = str(bleu.get_signature()), str(chrf.get_signature())
+    return Scores(bleu_score, chrf_score, len(hypotheses), round(seconds, 3), *signatures)
+
+
+def evaluate(
+    translator: Translator, pairs: Sequence[tuple[str, str]], search: SearchConfig, normalise: Normalise = str
+) -> tuple[Scores, list[str]]:
+    """Scores and translations of `pairs` (source, reference); `normalise` is applied to both before scoring."""
+    began = time.perf_counter()
+    outputs = [translation.text for translation in translator.translate([source for source, _ in pairs], search)]
+    seconds = time.perf_counter() - began
+    references = [normalise(reference) for _, reference in pairs]
+    return score([normalise(output) for output in outputs], references, seconds), outputs
+
+
+def version_roots() -> list[Path]:
+    """Where versions are looked for: those trained here, then those that ship with the program."""
+    return [Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models", BUNDLED]
+
+
+def evaluate_files(  # noqa: PLR0913 - one argument for each option of `traghetto evaluate`
+    pair: str,
+    src: Path,
+    ref: Path,
+    version: str | None = None,
+    beam: int = 1,
+    device: str = "auto",
+    route: str = "auto",
+) -> Scores:
+    """Scores of a version on two files of lines; `route` is the number format, see `model.quantize`.
+
+    Raises:
+        ConfigError: the files cannot be read, are empty, or differ in length.
+        VersionError: there is no such version, or it is damaged.
+    """
+    sources, references = _lines(src), _lines(ref)
+    if len(sources) != len(references):
+        raise ConfigError(f"{src} has {len(sources)} lines, {ref} has {len(references)}")
+    translator = Translator.load(find(version_roots(), pair, version), device, route)
+    return evaluate(translator, list(zip(sources, references, strict=True)), SearchConfig(beam=beam))[0]
+
+
+def record(folder: Path, name: str, scores: dict[str, Any]) -> None:
+    """Put `scores` under `name` into the card of the version in `folder`; its files and their hashes stay.
+
+    Raises:
+        VersionDamaged: there is no card of ours.
+    """
+    card = Card.read(folder)
+    changed = replace(card, scores={**card.scores, name: scores})
+    temporary = folder.parent / f".{folder.name}.card.partial"  # beside: a stranger inside would damage the version
+    temporary.write_text(changed.to_json(), encoding="utf-8")
+    temporary.replace(folder / CARD)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """The held-out pairs that choose the best checkpoint of a run, translated greedily as users would get them."""
+
+    pairs: Sequence[tuple[str, str]]
+    tokenizers: tuple[Tokenizer, Tokenizer]
+    pair: str
+    normalise: Normalise = str
+
+    def score(self, model: Seq2Seq) -> dict[str, Any]:
+        """Scores of `model`, for the metrics of a run."""
+        card = Card(pair=self.pair, version="in-training", created=now(), files={})
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        translator = Translator(Version(card, model, *self.tokenizers), torch.device(device), "auto")
+        return evaluate(translator, self.pairs, SearchConfig(), self.normalise)[0].to_dict()

@@ -1,0 +1,202 @@
+"""One command: settings + corpus -> a trained version folder."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from model import versions
+from model.config import require
+from model.errors import ConfigError
+from model.memory import keep_freed_memory
+from model.quantize import fast_bfloat16
+from model.seq2seq import Seq2Seq
+from model.tokenizer import SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer, normalise_2018
+from training.assemble import Corpus, assemble
+from training.batching import Pools
+from training.checkpoint import Checkpoint
+from training.config import DataSettings, TrainingConfig
+from training.distributed import Workers
+from training.evaluate import DevSet, Normalise
+from training.loop import Standing, Trainer
+from training.noise import disturb
+from training.report import write_report
+from training.subwords import train_subwords
+
+RUNS = Path("runs")
+
+
+def run(
+    config_path: Path,
+    data: Path | None = None,
+    resume: bool = False,
+    max_minutes: float | None = None,
+    max_steps: int | None = None,
+    out: Path | None = None,
+) -> Path | None:
+    """Train as `config_path` says and write a version folder below `out` (default: `./var/models`).
+
+    Work in progress is kept in `runs/<pair>/<version>`; `resume` goes on from there.
+
+    Returns:
+        The version folder, or None when the run was interrupted, or is not the first worker of several.
+
+    Raises:
+        ConfigError: the settings are wrong, or there is no data.
+        VersionError: the checkpoint to resume from is missing or damaged, or the version exists already.
+    """
+    config = _with_limits(TrainingConfig.read(config_path), max_minutes, max_steps)
+    root = out or Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models"
+    require(not (root / config.pair / config.version).exists(), f"{root / config.pair / config.version} exists already")
+    device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu")
+    folder = RUNS / config.pair / config.version
+    workers = Workers.join(device)
+    try:
+        _prepare_process(config, workers)
+        _prepare_folder(folder, resume, workers)
+        console = Console(stderr=True, quiet=not workers.first)
+        corpus = assemble(config, _data_folder(data), console)
+        tokenizers = _tokenizers(config.data, corpus, folder, workers, console)
+        trainer = _trainer(config, corpus, tokenizers, folder, device, workers)
+        if resume:
+            trainer.resume()
+        model = trainer.model
+        console.print(
+            f"{model.parameter_count() / 1e6:.1f} M parameters, kernels in {model.compute_dtype}, on {device}"
+        )
+        standing = trainer.run()
+        if not trainer.finished:
+            console.print(f"interrupted at step {standing.step}; go on with --resume")
+            return None
+        return export(config, corpus, tokenizers, standing, folder, root) if workers.first else None
+    finally:
+        workers.leave()
+
+
+def _trainer(
+    config: TrainingConfig,
+    corpus: Corpus,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    folder: Path,
+    device: torch.device,
+    workers: Workers,
+) -> Trainer:
+    """The parts of a run, put together."""
+    loop = config.loop
+    torch.manual_seed(loop.seed)
+    model = Seq2Seq(config.model_config(tokenizers[0].vocab_size, tokenizers[1].vocab_size)).to(device)
+    if loop.precision == "bf16" or (loop.precision == "auto" and fast_bfloat16(device)):
+        narrow_kernels(model, torch.bfloat16)
+    torch.manual_seed(loop.seed + workers.rank)  # each worker drops other units
+    pools = Pools(corpus.groups, config.phases, tokenizers, disturb, loop.pool_pairs, config.data.max_tokens, loop.seed)
+    dev = DevSet(corpus.dev, tokenizers, config.pair, _normaliser(config))
+    return Trainer(config, model, pools, dev.score, folder, workers)
+
+
+def export(
+    config: TrainingConfig,
+    corpus: Corpus,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    standing: Standing,
+    folder: Path,
+    root: Path,
+) -> Path:
+    """Write the best checkpoint of `folder` as a version, with its card, curve and mistakes."""
+    model = Seq2Seq(config.model_config(tokenizers[0].vocab_size, tokenizers[1].vocab_size))
+    model.load_state_dict(Checkpoint.load(folder / "best.safetensors").tensors)
+    card: dict[str, Any] = {
+        "data": corpus.counts,
+        "scores": {"dev": standing.scores},
+        "settings": {**config.to_dict(), "max_source_tokens": config.data.max_tokens},
+        "training": {
+            "parameters": model.parameter_count(),
+            "steps": standing.step,
+            "target_tokens": standing.tokens,
+            "seconds": round(standing.seconds, 1),
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores",
+            "torch": torch.__version__,
+        },
+    }
+    written = versions.save(root, config.pair, config.version, model, tokenizers, card)
+    write_report(folder, written, corpus.dev, _normaliser(config))
+    return written
+
+
+def _normaliser(config: TrainingConfig) -> Normalise:
+    """What both sides pass before they are scored: runs on the 2018 filter are compared in the 2018 spelling."""
+    return normalise_2018 if config.data.only == "six-prefixes" else str
+
+
+def narrow_kernels(model: Seq2Seq, dtype: torch.dtype) -> None:
+    """Run the recurrent kernels, attention and read-out in `dtype`; embeddings and output layer stay fp32.
+
+    Not autocast: on a CPU it leaves recurrent layers in fp32, and with cuDNN it may pick fp16.
+    """
+    for part in (model.encoder, model.bridge, model.decoder):
+        part.to(dtype)
+
+
+def _with_limits(config: TrainingConfig, max_minutes: float | None, max_steps: int | None) -> TrainingConfig:
+    """`config` with the limits of the command line in place of the file's."""
+    loop = config.loop
+    if max_minutes is not None:
+        loop = replace(loop, max_minutes=max_minutes)
+    if max_steps is not None:
+        loop = replace(loop, max_steps=max_steps)
+    return replace(config, loop=loop)
+
+
+def _data_folder(data: Path | None) -> Path:
+    folder = data or (Path(os.environ["TRAGHETTO_CORPUS_DIR"]) if "TRAGHETTO_CORPUS_DIR" in os.environ else None)
+    if folder is None:
+        raise ConfigError(
+            "no training data: give --data FOLDER or set TRAGHETTO_CORPUS_DIR; docs/data.md says how to get some"
+        )
+    require(folder.is_dir(), f"the data folder {folder} does not exist")
+    return folder
+
+
+def _prepare_folder(folder: Path, resume: bool, workers: Workers) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if resume or not workers.first:
+        return
+    if (folder / "last.safetensors").exists():
+        raise ConfigError(f"{folder} holds an unfinished or finished run: give --resume, or remove it")
+    (folder / "metrics.jsonl").unlink(missing_ok=True)
+
+
+def _prepare_process(config: TrainingConfig, workers: Workers) -> None:
+    keep_freed_memory()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(config.loop.threads or max(1, cores // workers.count))
+    random.seed(config.loop.seed)
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", "160")
+
+
+def _tokenizers(
+    settings: DataSettings, corpus: Corpus, folder: Path, workers: Workers, console: Console
+) -> tuple[Tokenizer, Tokenizer]:
+    """Source and target vocabulary: those of an earlier start of this run, else trained now by the first worker."""
+    suffix = WordTokenizer.suffix if settings.vocabulary == "word" else SubwordTokenizer.suffix
+    paths = [folder / f"{side}{suffix}" for side in ("source", "target")]
+    if workers.first and not all(path.exists() for path in paths):
+        sizes = (settings.source_vocab_size, settings.target_vocab_size)
+        for side, (path, size) in enumerate(zip(paths, sizes, strict=True)):
+            sentences = corpus.side(side)
+            trained: Tokenizer = (
+                WordTokenizer.train(sentences) if suffix == ".json" else train_subwords(sentences, size)
+            )
+            trained.save(path)
+            console.print(f"{path.name}: {trained.vocab_size:,} pieces")
+    workers.barrier()
+    return load_tokenizer(paths[0]), load_tokenizer(paths[1])
