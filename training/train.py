@@ -57,28 +57,33 @@ def run(
     root = out or Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models"
     require(not (root / config.pair / config.version).exists(), f"{root / config.pair / config.version} exists already")
     device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu")
-    folder = RUNS / config.pair / config.version
     workers = Workers.join(device)
     try:
-        _prepare_process(config, workers)
-        _prepare_folder(folder, resume, workers)
-        console = Console(stderr=True, quiet=not workers.first)
-        corpus = assemble(config, _data_folder(data), console)
-        tokenizers = _tokenizers(config.data, corpus, folder, workers, console)
-        trainer = _trainer(config, corpus, tokenizers, folder, device, workers)
-        if resume:
-            trainer.resume()
-        model = trainer.model
-        console.print(
-            f"{model.parameter_count() / 1e6:.1f} M parameters, kernels in {model.compute_dtype}, on {device}"
-        )
-        standing = trainer.run()
-        if not trainer.finished:
-            console.print(f"interrupted at step {standing.step}; go on with --resume")
-            return None
-        return export(config, corpus, tokenizers, standing, folder, root) if workers.first else None
+        return _run(config, _data_folder(data), resume, root, workers, device)
     finally:
         workers.leave()
+
+
+def _run(
+    config: TrainingConfig, data: Path, resume: bool, root: Path, workers: Workers, device: torch.device
+) -> Path | None:
+    """`run` as one of `workers`."""
+    folder = RUNS / config.pair / config.version
+    _prepare_process(config, workers)
+    _prepare_folder(folder, resume, workers)
+    console = Console(stderr=True, quiet=not workers.first)
+    corpus = assemble(config, data, console)
+    tokenizers = _tokenizers(config.data, corpus, folder, workers, console)
+    trainer = _trainer(config, corpus, tokenizers, folder, device, workers)
+    if resume:
+        trainer.resume()
+    model = trainer.model
+    console.print(f"{model.parameter_count() / 1e6:.1f} M parameters, kernels in {model.compute_dtype}, on {device}")
+    standing = trainer.run()
+    if not trainer.finished:
+        console.print(f"interrupted at step {standing.step}; go on with --resume")
+        return None
+    return export(config, corpus, tokenizers, standing, folder, root) if workers.first else None
 
 
 def _trainer(

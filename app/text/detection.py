@@ -22,7 +22,7 @@ STRANGER_PAIR = 0.98
 """Nor are those that the two-language model is surer of than this."""
 STRANGER_FROM = 0.99
 """What the languages of `STRANGERS` together must have of the many-language model's share."""
-STRANGERS = "FRENCH SPANISH PORTUGUESE GERMAN DUTCH ROMANIAN SWEDISH POLISH TURKISH".split()
+STRANGERS = ["FRENCH", "SPANISH", "PORTUGUESE", "GERMAN", "DUTCH", "ROMANIAN", "SWEDISH", "POLISH", "TURKISH"]
 """The neighbours in Latin script; other scripts need no model."""
 
 
