@@ -7,19 +7,19 @@ ARG PYTHON=3.11-slim-bookworm
 FROM python:${PYTHON} AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --no-install-recommends --yes make \
+    && apt-get install --no-install-recommends --yes gcc libc6-dev make \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /srv/traghetto
 # what decides which libraries are installed, first: a change of our own code keeps this layer
 COPY pyproject.toml constraints.txt Makefile README.md LICENSE ./
 COPY scripts scripts
-RUN mkdir app model training && touch app/__init__.py model/__init__.py training/__init__.py && make install TORCH=cpu
+RUN mkdir app model training && touch app/__init__.py model/__init__.py training/__init__.py && make .venv/.installed-cpu TORCH=cpu
 COPY alembic.ini ./
 COPY migrations migrations
 COPY training training
 COPY app app
 COPY model model
-RUN .venv/bin/python -m compileall -q app model training
+RUN make install TORCH=cpu && .venv/bin/python -m compileall -q app model training
 
 FROM python:${PYTHON}
 RUN useradd --system --uid 10001 --user-group --create-home --home-dir /var/lib/traghetto traghetto

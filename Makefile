@@ -22,7 +22,7 @@ SOURCES = app model training benchmarks scripts tests migrations
 INSTALL_INPUTS = pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL = help
-.PHONY: help install install-dev install-bench serve test check format bench train-small constraints clean
+.PHONY: help install install-dev install-bench native serve test check format bench train-small constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -59,9 +59,13 @@ clean:  ## remove what was installed and cached; models and the database in var/
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-install: $(VENV)/.installed-$(TORCH)  ## what serving and training need
-install-dev: $(VENV)/.installed-dev-$(TORCH)
-install-bench: $(VENV)/.installed-bench-$(TORCH)
+install: $(VENV)/.installed-$(TORCH) native  ## what serving and training need
+install-dev: $(VENV)/.installed-dev-$(TORCH) native
+install-bench: $(VENV)/.installed-bench-$(TORCH) native
+
+native: $(VENV)/.native  ## compile the fast decoder, where there is a C compiler
+$(VENV)/.native: model/decode.c model/native.py | $(VENV)/.installed-$(TORCH)
+	@$(BIN)/python -m model.native && touch $@
 
 $(VENV)/.installed-$(TORCH): $(INSTALL_INPUTS)
 	$(call installer,)

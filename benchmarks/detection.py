@@ -3,7 +3,8 @@
 For each library that is installed: how many of our own cases (`cases/detection.tsv`) it gets wrong, by kind; `other`
 and `none` are texts in neither language. Microseconds a call; milliseconds and MiB from an empty process to the first
 answer. With `--data` (or TRAGHETTO_CORPUS_DIR) also per cent right on lines of the corpus by number of words: as they
-are, and as people type them (lower case, no accents, no punctuation). `traghetto` is the server's own detector. docs/decisions/0003-language-detection.md has the numbers.
+are, and as people type them (lower case, no accents, no punctuation). `traghetto` is the server's own detector.
+docs/decisions/0003-language-detection.md has the numbers.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _fasttext() -> Detect:
 
 def _py3langid() -> Detect:
     module = importlib.import_module("py3langid.langid")
-    model = Path(module.__file__).with_name("data") / "model.npz.xz"
+    model = Path(str(module.__file__)).with_name("data") / "model.npz.xz"
     identifier = module.LanguageIdentifier.from_modelpath(model, norm_probs=True)
     identifier.set_languages(list(PAIR))
     return lambda text: identifier.classify(text)[0] if any(map(str.isalpha, text)) else None

@@ -11,6 +11,7 @@ GNMT (Wu et al. 2016) and RNMT+ (Chen et al. 2018).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -115,9 +116,14 @@ class Bridge(nn.Module):
     def forward(self, lasts: Tensor) -> tuple[Tensor, ...]:
         """`lasts` `[layers, batch, memory]` -> one `[parts, batch, hidden]` a decoder layer."""
         if self.project is None:
-            states = lasts.unbind(0)
-        else:
-            states = torch.tanh(self.project(lasts[-1])).chunk(self.decoder_layers, dim=-1)
+            return self._as_states(lasts.unbind(0))
+        return self.of_projected(self.project(lasts[-1]))
+
+    def of_projected(self, projected: Tensor) -> tuple[Tensor, ...]:
+        """The same from what `project` gives of the top layer's last state: `[batch, decoder layers x hidden]`."""
+        return self._as_states(torch.tanh(projected).chunk(self.decoder_layers, dim=-1))
+
+    def _as_states(self, states: Iterable[Tensor]) -> tuple[Tensor, ...]:
         if self.parts == 1:
             return tuple(state[None] for state in states)
         return tuple(torch.stack((state, torch.zeros_like(state))) for state in states)

@@ -9,6 +9,7 @@ Everything that changes one sentence's translation happens here, so that what is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +22,7 @@ from model.batch import pad
 from model.card import Card
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError
+from model.native import native_decoder
 from model.preparation import clean, nothing_to_translate, split_long
 from model.quantize import best_route, prepare
 from model.search import Hypothesis, Options, search
@@ -35,6 +37,9 @@ MAX_SOURCE_TOKENS = 64
 """Texts with more tokens are cut, unless the card's settings name another `max_source_tokens`."""
 BATCH_TOKENS = 2048
 """Source tokens of one batch, padding included; a beam divides it."""
+
+SHARED_FROM_TOKENS = 128
+"""Less than this is not worth cutting into batches for several threads."""
 
 INVISIBLE_BYTES = frozenset(f"<0x{byte:02X}>" for byte in (*range(0x21), 0x7F))
 """Byte pieces that no clean target text contains, since a space is written otherwise."""
@@ -54,8 +59,10 @@ class _Part:
 class Translator:
     """One model version on one device. Not thread-safe: one thread owns it."""
 
-    def __init__(self, version: Version, device: torch.device, route: str, batch_tokens: int = BATCH_TOKENS) -> None:
-        """Take over `version.model` and bring it to `device` in the number format `route`."""
+    def __init__(
+        self, version: Version, device: torch.device, route: str, batch_tokens: int = BATCH_TOKENS, threads: int = 1
+    ) -> None:
+        """Take over `version.model` and bring it to `device` in the number format `route`; `threads` as in `load`."""
         self.card: Card = version.card
         self.pair = version.card.pair
         self.version = version.card.version
@@ -65,23 +72,35 @@ class Translator:
         self._source, self._target = version.source, version.target
         self._source_pieces, self._target_pieces = WordPieces(version.source), WordPieces(version.target)
         self._model = prepare(version.model, device, route)
+        self._native = native_decoder(version.model, self._model)
         self._never = _never_generated(version.target).to(device)
+        self._pool = ThreadPoolExecutor(threads, "decode", _compute_alone) if threads > 1 else None
+        self._threads = threads
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto", route: str = "auto") -> Translator:
+    def load(cls, folder: Path, device: str = "auto", route: str = "auto", threads: int = 0) -> Translator:
         """Read and check the version in `folder`.
 
         Args:
             folder: `<root>/<pair>/<version>`
             device: `auto` (a GPU if there is one), `cpu` or `cuda`
             route: number format: `auto` (the fastest on that device), `fp32`, `bf16` or `int8`
+            threads: batches decoded at once on a CPU, each by one thread: a decoder's products are too small to share,
+                and two batches at once were measured 1.6 times as fast. 0: as many as PyTorch's threads.
 
         Raises:
             VersionError: the version is missing or damaged.
             ConfigError: the device or the route is unknown, or not there.
         """
         chosen = _device(device)
-        return cls(load(folder), chosen, best_route(chosen) if route == "auto" else route)
+        at_once = (threads or torch.get_num_threads()) if chosen.type == "cpu" else 1
+        return cls(load(folder), chosen, best_route(chosen) if route == "auto" else route, threads=at_once)
+
+    @property
+    def kernels(self) -> str:
+        """What decodes greedily, for people: the number format, the program, and how many batches at once."""
+        program = "PyTorch" if self._native is None else "native"
+        return f"{self.route}, {program}, {self._threads} thread{'s' if self._threads > 1 else ''}"
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Source tokens of each text as the network reads it, the end mark included."""
@@ -143,11 +162,25 @@ class Translator:
         """What was found for each part, best first."""
         found = [[Scored(copied(part.text), 0)] if part.ids is None else [] for part in parts]
         lengths = [None if part.ids is None else len(part.ids) for part in parts]
-        for rows in plan_batches(lengths, max(1, self.batch_tokens // search.beam)):
+
+        def decode(rows: Sequence[int]) -> list[list[Scored]]:
             batch = [parts[row] for row in rows]
-            for row, part, hypotheses in zip(rows, batch, self._search(batch, search), strict=True):
-                found[row] = self._read(part, hypotheses)
+            return [
+                self._read(part, hypotheses)
+                for part, hypotheses in zip(batch, self._search(batch, search), strict=True)
+            ]
+
+        batches = plan_batches(lengths, self._budget(lengths) // search.beam)
+        run = self._pool.map if self._pool is not None and len(batches) > 1 else map
+        for rows, read in zip(batches, run(decode, batches), strict=True):
+            for row, scored in zip(rows, read, strict=True):
+                found[row] = scored
         return found
+
+    def _budget(self, lengths: Sequence[int | None]) -> int:
+        """Tokens of a batch: as many as allowed, but no more than give each thread its share of a larger job."""
+        total = sum(length or 0 for length in lengths)
+        return min(self.batch_tokens, max(SHARED_FROM_TOKENS, total // self._threads + 1))
 
     def _search(self, parts: Sequence[_Part], config: SearchConfig) -> list[list[Hypothesis]]:
         """Hypotheses for each of `parts`, which all have ids."""
@@ -161,6 +194,8 @@ class Translator:
         prefix = pad([part.prefix for part in parts], device=self.device) if any(p.prefix for p in parts) else None
         max_runs = self._max_runs(sources, config.max_token_run)
         options = Options(forbidden=self._forbidden(sources), max_runs=max_runs, not_empty=True)
+        if self._native is not None and config.beam == 1 and not config.no_repeat_ngram:
+            return self._native.greedy([[*ids, EOS] for ids in sources], limits, prefix, options)
         with torch.inference_mode():
             state = self._model.encode(pad([[*ids, EOS] for ids in sources], device=self.device), lengths)
             limit = torch.tensor(limits, device=self.device)
@@ -198,6 +233,11 @@ class Translator:
             score = sum(hypothesis.log_probs) / tokens
             found.append(Scored(Translation(text, score, words, truncated=not hypothesis.finished), tokens))
         return found
+
+
+def _compute_alone() -> None:
+    """In a decoding thread: its kernels use no further threads."""
+    torch.set_num_threads(1)
 
 
 def plan_batches(lengths: Sequence[int | None], budget: int) -> list[list[int]]:

@@ -14,16 +14,16 @@ from rich.table import Table
 
 from model.config import require
 from model.errors import ConfigError
-from training.config import TrainingConfig
+from training.config import DataSettings, TrainingConfig
 from training.pairs import (
     STEPS,
     SUFFIXES,
     Counts,
     Pair,
+    choose_held_out,
     clean,
     deduplicate,
     held_out_keys,
-    hold_out,
     only_2018,
     read_pairs,
     without_held_out,
@@ -31,6 +31,11 @@ from training.pairs import (
 
 HELD_OUT_SUFFIXES = (".dev", ".test")
 """Files whose names end so are never trained on, nor is any pair that shares a sentence with theirs."""
+
+Keys = tuple[set[str], set[str]]
+"""Normalised Italian and English sentences."""
+Tables = dict[tuple[str, str], list[Pair]]
+"""(group, file) -> its usable pairs."""
 
 
 @dataclass(frozen=True)
@@ -66,24 +71,17 @@ def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
     files = stems(folder)
     held = {name: list(read_pairs(path)) for name, path in files.items() if name.endswith(HELD_OUT_SUFFIXES)}
     keys = held_out_keys(itertools.chain.from_iterable(held.values()))
-    seen: set[Pair] = set()
     counts: dict[str, Counts] = {}
-    groups: dict[str, list[Pair]] = {}
-    for group, patterns in config.data.groups.items():
-        groups[group] = []
-        for name in _matching(files, patterns, folder):
-            counts[name] = Counts()
-            pairs = list(_usable(read_pairs(files[name]), keys, seen, counts[name], config.data.only))
-            counts[name].kept = len(pairs)
-            groups[group] += pairs
+    tables = _tables(config.data, files, folder, keys, counts)
     dev = held.get(config.data.dev, [])
     if config.data.dev:
         require(bool(dev), f"{folder} has no dev file {config.data.dev}; set data.hold_out_per_mille in its place")
     else:
-        for group, pairs in groups.items():
-            groups[group], held_pairs = hold_out(pairs, config.data.hold_out_per_mille)
-            dev += held_pairs
-        dev = sorted(set(dev))
+        dev = _hold_out(tables, config.data.hold_out_per_mille, counts)
+    groups: dict[str, list[Pair]] = {group: [] for group in config.data.groups}
+    for (group, name), pairs in tables.items():
+        counts[name].kept += len(pairs)
+        groups[group] += pairs
     if not dev or not any(groups.values()):
         raise ConfigError(f"nothing is left to train on or to score: {len(dev)} dev pairs, groups {_sizes(groups)}")
     console.print(table(counts))
@@ -95,11 +93,37 @@ def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
     )
 
 
+def _tables(
+    settings: DataSettings, files: dict[str, Path], folder: Path, keys: Keys, counts: dict[str, Counts]
+) -> Tables:
+    """Read what the groups name, in their order; `counts` gets an entry for each file."""
+    seen: set[Pair] = set()
+    tables: Tables = {}
+    for group, patterns in settings.groups.items():
+        for name in _matching(files, patterns, folder):
+            count = counts.setdefault(name, Counts())  # two groups may name a file; the second gets duplicates only
+            tables[group, name] = list(_usable(read_pairs(files[name]), keys, seen, count, settings))
+    return tables
+
+
 def _usable(
-    pairs: Iterable[Pair], keys: tuple[set[str], set[str]], seen: set[Pair], counts: Counts, only: str
+    pairs: Iterable[Pair], keys: Keys, seen: set[Pair], counts: Counts, settings: DataSettings
 ) -> Iterator[Pair]:
-    kept = without_held_out(deduplicate(clean(pairs, counts), seen, counts), keys, counts)
-    return only_2018(kept, counts) if only == "six-prefixes" else kept
+    kept = without_held_out(deduplicate(clean(pairs, counts, settings.clean), seen, counts), keys, counts)
+    return only_2018(kept, counts) if settings.only == "six-prefixes" else kept
+
+
+def _hold_out(tables: Tables, per_mille: int, counts: dict[str, Counts]) -> list[Pair]:
+    """Take the dev pairs out of all `tables` at once, and what shares a sentence with any of them."""
+    dev: list[Pair] = []
+    for (group, name), pairs in tables.items():
+        tables[group, name], held = choose_held_out(pairs, per_mille)
+        counts[name].dropped["dev"] += len(held)
+        dev += held
+    keys = held_out_keys(dev)
+    for (group, name), pairs in tables.items():
+        tables[group, name] = list(without_held_out(pairs, keys, counts[name]))
+    return sorted(set(dev))
 
 
 def _matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> list[str]:

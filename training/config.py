@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from model.config import JsonConfig, ModelConfig, require
 from model.errors import ConfigError
+from training.cleaning import DEFAULT_CLEAN, CleanConfig
 
 MODEL_KEYS = {field.name for field in fields(ModelConfig)} - {"source_vocab_size", "target_vocab_size"}
 
@@ -29,6 +30,8 @@ class DataSettings(JsonConfig):
     target_vocab_size: int = 8000
     only: str = ""
     """A named filter on pairs: `six-prefixes` is the 2018 experiment's; empty keeps all."""
+    clean: CleanConfig = DEFAULT_CLEAN
+    """The limits of cleaning, a table `[data.clean]`."""
     max_tokens: int = 100
     """Pairs with more tokens on either side are left out of training."""
 
@@ -40,6 +43,13 @@ class DataSettings(JsonConfig):
         require(self.only in ("", "six-prefixes"), f"data.only must be empty or six-prefixes, not {self.only!r}")
         require(bool(self.dev) != bool(self.hold_out_per_mille), "set either data.dev or data.hold_out_per_mille")
         require(2 <= self.max_tokens <= 1000, "data.max_tokens must be between 2 and 1000")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Like `JsonConfig.from_dict`; `clean` is a dictionary too."""
+        limits = values.get("clean", {})
+        require(isinstance(limits, dict), "data.clean must be a table, [data.clean]")
+        return super().from_dict({**values, "clean": CleanConfig.from_dict(limits)})
 
 
 @dataclass(frozen=True)

@@ -242,7 +242,7 @@ def _parts(plan: _Plan) -> list[Iterable[Pair]]:
         return [pairs]
     counts = Counts()
     usable = deduplicate(clean(pairs, counts), set(), counts)
-    rest, test = hold_out(usable, plan.held_out_per_mille // PARTS_HELD_OUT)
+    rest, test = hold_out(usable, plan.held_out_per_mille / PARTS_HELD_OUT)
     train, dev = hold_out(rest, plan.held_out_per_mille)
     return [train, dev, test]
 

@@ -15,9 +15,9 @@ from training.cleaning import DEFAULT_CLEAN, STEPS, CleanConfig, Counts, Pair, c
 from training.corpus import SUFFIXES, Layout, detect_layout, read_pairs
 
 __all__ = [
-    "DEFAULT_CLEAN", "STEPS", "SUFFIXES", "CleanConfig", "Counts", "Layout", "Pair", "clean", "deduplicate",
-    "detect_layout", "held_out_keys", "hold_out", "is_held_out", "looks_like", "normalise_key", "only_2018",
-    "read_pairs", "tidy", "without_held_out",
+    "DEFAULT_CLEAN", "STEPS", "SUFFIXES", "CleanConfig", "Counts", "Layout", "Pair", "choose_held_out", "clean",
+    "deduplicate", "detect_layout", "held_out_keys", "hold_out", "is_held_out", "looks_like", "normalise_key",
+    "only_2018", "read_pairs", "tidy", "without_held_out",
 ]  # fmt: skip
 
 
@@ -27,10 +27,13 @@ def normalise_key(text: str) -> str:
     return " ".join(re.findall(r"\w+", folded)) or folded.strip()
 
 
-def is_held_out(key: str, per_mille: int) -> bool:
-    """Whether a normalised sentence is held out: by its hash alone, so the answer never changes when data grows."""
-    digest = hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest) % 1000 < per_mille
+def is_held_out(key: str, per_mille: float) -> bool:
+    """Whether a normalised sentence is held out: by its hash alone, so the answer never changes when data grows.
+
+    `per_mille` counts in thousandths of one; what a smaller one holds out, a larger one does too.
+    """
+    number = int.from_bytes(hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest())
+    return number % 1000 + number // 1000 % 1000 / 1000 < per_mille
 
 
 def deduplicate(pairs: Iterable[Pair], seen: set[Pair], counts: Counts) -> Iterator[Pair]:
@@ -53,7 +56,17 @@ def without_held_out(pairs: Iterable[Pair], keys: tuple[set[str], set[str]], cou
             yield italian, english
 
 
-def hold_out(pairs: Iterable[Pair], per_mille: int) -> tuple[list[Pair], list[Pair]]:
+def choose_held_out(pairs: Iterable[Pair], per_mille: float) -> tuple[list[Pair], list[Pair]]:
+    """The pairs of which neither side is held out by its hash, and those of which one is."""
+    rest: list[Pair] = []
+    held: list[Pair] = []
+    for pair in pairs:
+        chosen = any(is_held_out(normalise_key(side), per_mille) for side in pair)
+        (held if chosen else rest).append(pair)
+    return rest, held
+
+
+def hold_out(pairs: Iterable[Pair], per_mille: float) -> tuple[list[Pair], list[Pair]]:
     """Split into training and held-out pairs so that no sentence of either language is in both.
 
     A pair is held out if the hash of either side says so, about `2 * per_mille` thousandths; training pairs that share
@@ -61,12 +74,8 @@ def hold_out(pairs: Iterable[Pair], per_mille: int) -> tuple[list[Pair], list[Pa
     whose own hash says so is in no training set, of whatever data. The other side of a new held-out pair may have been
     trained on before that pair came, so compare models of different data on what the first of them held out.
     """
-    kept: list[Pair] = []
-    held: list[Pair] = []
-    for pair in pairs:
-        chosen = any(is_held_out(normalise_key(side), per_mille) for side in pair)
-        (held if chosen else kept).append(pair)
-    return list(without_held_out(kept, held_out_keys(held), Counts())), held
+    rest, held = choose_held_out(pairs, per_mille)
+    return list(without_held_out(rest, held_out_keys(held), Counts())), held
 
 
 def held_out_keys(pairs: Iterable[Pair]) -> tuple[set[str], set[str]]:

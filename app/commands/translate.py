@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from app.commands.lines import decode_line, encode_line, read_lines
-from app.commands.options import Beam, Device, ModelVersion, Pair
+from app.commands.options import Beam, Device, ModelVersion, Pair, Route
 
 if TYPE_CHECKING:
     from model.translator import Translation, Translator
@@ -43,6 +43,7 @@ def translate(
     pair: Pair,
     beam: Beam = 1,
     device: Device = "auto",
+    route: Route = "auto",
     model_version: ModelVersion = None,
 ) -> None:
     """Translate stdin to stdout: one sentence a line in, exactly one line each out, in the same order.
@@ -55,7 +56,7 @@ def translate(
 
       traghetto translate --pair it-en --beam 4 < libro.it > book.en
     """
-    translator = _load(pair, device, model_version)
+    translator = _load(pair, device, route, model_version)
     from model.config import SearchConfig
 
     search = SearchConfig(beam=beam)
@@ -90,12 +91,13 @@ def translate_stream(
     return tally
 
 
-def _load(pair: str, device: str, version: str | None) -> Translator:
-    """The wanted translator; on a terminal, say which it is."""
+def _load(pair: str, device: str, route: str, version: str | None) -> Translator:
+    """The wanted translator, `auto` as the settings say; on a terminal, say which it is."""
     from app.engine.loading import model_roots
     from app.settings import load_settings
 
-    settings = load_settings(device=None if device == "auto" else device)
+    given = {"device": device, "route": route}
+    settings = load_settings(**{name: value for name, value in given.items() if value != "auto"})
     import torch
 
     from model import versions
@@ -105,7 +107,7 @@ def _load(pair: str, device: str, version: str | None) -> Translator:
     folder = versions.find(model_roots(settings), pair, version)
     translator = Translator.load(folder, device=settings.device, route=settings.route)
     if sys.stdin.isatty():
-        about = f"{translator.pair}/{translator.version} on {translator.device} ({translator.route})"
+        about = f"{translator.pair}/{translator.version} on {translator.device} ({translator.kernels})"
         typer.echo(f"{about}; one sentence a line, Ctrl-D ends", err=True)
     return translator
 

@@ -30,8 +30,8 @@ STRANGERS = ["FRENCH", "SPANISH", "PORTUGUESE", "GERMAN", "DUTCH", "ROMANIAN", "
 class Detection:
     """A guess: `it`, `en`, or None where the text is in neither language or does not show it.
 
-    Confidence is between 0.5 and 1 for a language, 0 for None. Of the single words and pairs of words guessed with less
-    than 0.8 about one in eight is wrong, of sentences hardly any.
+    Confidence is between 0.5 and 1 for a language, 0 for None. Of the corpus's lines guessed with less than 0.8, 21 %
+    were wrong where they have one or two words (457 of 2,165), 6 % where they have four or more (13 of 224).
     """
 
     language: str | None

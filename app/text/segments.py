@@ -19,7 +19,7 @@ Cut = Callable[[str, str], list[str]]
 """(language code, text) -> pieces that joined are the text."""
 
 WINDOW_CHARS = 2000
-"""What the library sees at once. 100,000 characters of the worst text known take it 0.1 s so, and 4 s in one piece."""
+"""What the library sees at once. 100,000 characters of the worst text known took 0.39 s so, 5.7 s in one piece."""
 STEP_CHARS = WINDOW_CHARS - 200
 """How far the window moves where it held no boundary; the overlap shows what it may have cut through."""
 LEFT_CHARS = 32
@@ -105,7 +105,7 @@ ITALIAN = Rules(
     ),
 )
 ENGLISH = Rules(
-    more=re.compile(rf"(?:…|[.!?]\)|\betc\.|(?<![\w.])[Nn]o\.|{WEB}){OPENS}|[!?]\s+(?=I\b)"),
+    more=re.compile(rf"(?:…|[.!?]\)|\betc\.|(?<![\w.])(?:[Nn]o|me|ill|OK)\.|{WEB}){OPENS}|[!?]\s+(?=I\b)"),
     before_names=re.compile(_ending("ms mx amb messrs") + f"|(?!I){INITIAL}"),
     before_numbers=re.compile(_ending("no nos vol vols ch para eq ex app ed approx est pp fig figs sec art")),
     before_lower=re.compile(_ending("etc approx est mon tue tues wed thu thurs fri sat sun") + f"|{DOTTED}"),

@@ -155,12 +155,32 @@ def test_a_person_at_a_terminal_is_told_what_answers(tiny_data_dir: Path) -> Non
     os.close(leader)
 
 
+@pytest.mark.parametrize(
+    ("options", "told"), [((), b"(bf16"), (("--route", "fp32"), b"(fp32"), (("--route", "auto"), b"(bf16")]
+)
+def test_the_route_of_the_command_line_goes_before_the_setting(
+    tiny_data_dir: Path, options: tuple[str, ...], told: bytes
+) -> None:
+    leader, follower = os.openpty()
+    os.write(leader, b"\x04")
+    result = subprocess.run(
+        [str(PROGRAM), "translate", "--pair", "it-en", "--device", "cpu", *options], stdin=follower,
+        capture_output=True, env={**environment(tiny_data_dir), "TRAGHETTO_ROUTE": "bf16"},
+        timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    os.close(follower)
+    os.close(leader)
+    assert result.returncode == 0, result.stderr.decode()
+    assert told in result.stderr
+
+
 def test_translate_refuses_what_it_cannot_do(tiny_data_dir: Path) -> None:
     translate = ("translate", "--pair")
     fails(run(*translate, "en-xx", data_dir=tiny_data_dir), 1, "there is no version default of en-xx", "it-en/second")
     fails(run(*translate, "italian", data_dir=tiny_data_dir), 2, "not a language pair", "it-en")
     fails(run(*translate, "it-en", "--beam", "0", data_dir=tiny_data_dir), 2, "--beam", "greater than or equal to 1")
     fails(run(*translate, "it-en", "--device", "tpu", data_dir=tiny_data_dir), 2, "--device")
+    fails(run(*translate, "it-en", "--route", "fp8", data_dir=tiny_data_dir), 2, "--route")
     fails(run(*translate, "it-en", "--model-version", "../..", data_dir=tiny_data_dir), 1, "not a version name")
     fails(run("translate", data_dir=tiny_data_dir), 2, "--pair")
 

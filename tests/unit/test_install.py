@@ -142,8 +142,8 @@ def test_a_python_that_all_pins_know_is_preferred(tmp_path: Path, monkeypatch: p
 
 
 def test_nothing_is_installed_twice(tmp_path: Path) -> None:
-    for stamp in ("auto", "dev-auto", "bench-auto"):
-        (tmp_path / f".installed-{stamp}").touch()
+    for stamp in ("installed-auto", "installed-dev-auto", "installed-bench-auto", "native"):
+        (tmp_path / f".{stamp}").touch()
     targets = ("install", "install-dev", "install-bench")
     assert make("--question", *targets, f"VENV={tmp_path}").returncode == 0, "make would install again"
     assert make("--question", "install", f"VENV={tmp_path}", "TORCH=cuda").returncode == 1, (

@@ -106,6 +106,14 @@ def test_language_matters() -> None:
     assert sentences("Lot no. 7 is sold.", "en") == ["Lot no. 7 is sold."]
 
 
+def test_english_words_that_are_also_states_end_sentences() -> None:
+    """The library takes `me.`, `ill.` and `OK.` for Maine, Illinois and Oklahoma."""
+    assert sentences("Wait for me. She is ill. We must go. Is it OK? OK. Let's go.", "en") == [
+        "Wait for me.", "She is ill.", "We must go.", "Is it OK?", "OK.", "Let's go.",
+    ]  # fmt: skip
+    assert sentences("They live in Portland, Me. in winter.", "en") == ["They live in Portland, Me. in winter."]
+
+
 def test_a_boundary_is_found_wherever_the_window_ends() -> None:
     """Long lines are read in windows: a sentence must not be lost or cut where one ends."""
     for padding in range(WINDOW_CHARS - 40, WINDOW_CHARS + 10):

@@ -6,7 +6,7 @@ import torch
 from model.batch import Batch
 from model.config import CELLS, ModelConfig
 from model.errors import ConfigError
-from model.quantize import ROUTES, best_route, prepare, quantise_rows
+from model.quantize import ROUTES, best_route, prepare
 from model.seq2seq import Seq2Seq
 
 CPU = torch.device("cpu")
@@ -39,14 +39,6 @@ def test_neighbours_do_not_change_a_sentence(route):
     loud = [[80] * 30, [40, 41], [85] * 3]  # neighbours with other magnitudes and lengths
     alone, together = logits_of(model, [[40, 41]])[0], logits_of(model, loud)[1]
     torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-3)
-
-
-def test_rows_have_scales_of_their_own():
-    rows = torch.tensor([[1.0, -2.0], [1000.0, 3.0], [0.0, 0.0]])
-    quantised, scale = quantise_rows(rows)
-    assert quantised.dtype == torch.int8
-    assert quantised[0].tolist() == [64, -127]
-    assert torch.isfinite(quantised * scale).all()
 
 
 def test_preparing_leaves_the_original_alone():

@@ -1,10 +1,12 @@
 """Settings: what ships is valid, and every mistake in a TOML file is named."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from model.errors import ConfigError
+from training.cleaning import DEFAULT_CLEAN, CleanConfig
 from training.config import TrainingConfig
 
 CONFIGS = sorted((Path(__file__).parents[3] / "training/configs").glob("*.toml"))
@@ -31,6 +33,9 @@ def test_every_shipped_configuration_is_valid(path):
         ("hold_out_per_mille = 100", "", "data.dev or data.hold_out_per_mille"),
         ('precision = "fp32"', 'precision = "fp16"', "fp16"),
         ("[data]", "[data", "not valid TOML"),
+        ("[data]", "[data]\nclean = { max_wrods = 50 }", "max_wrods"),
+        ("[data]", "[data]\nclean = { max_ratio = 0.5 }", "max_ratio"),
+        ("[data]", "[data]\nclean = 50", "data.clean must be a table"),
         ('version = "tiny"', "", "version"),
     ],
 )
@@ -46,6 +51,16 @@ def test_mistakes_are_named_with_the_file(tmp_path, old, new, named):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.toml"):
         TrainingConfig.read(tmp_path / "nowhere.toml")
+
+
+def test_the_limits_of_cleaning_are_a_table_and_their_defaults_are_in_the_card(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(f"{TINY}\n[data.clean]\nmax_words = 50\n")
+    config = TrainingConfig.read(path)
+    assert config.data.clean == CleanConfig(max_words=50)
+    assert config.to_dict()["data"]["clean"] == CleanConfig(max_words=50).to_dict()
+    assert TrainingConfig.from_dict(config.to_dict()) == config
+    assert TrainingConfig.from_dict(tomllib.loads(TINY)).data.clean == DEFAULT_CLEAN
 
 
 def test_phases_follow_the_share_of_the_run():

@@ -252,6 +252,15 @@ def test_the_anki_selection_becomes_three_tables_that_share_no_sentence(server, 
     assert "CC-BY" in record["terms"]
 
 
+@pytest.mark.parametrize("per_mille", [1, 3])
+def test_an_odd_share_is_halved_too(tmp_path, console, per_mille):
+    path = tmp_path / "many.txt"
+    path.write_text("".join(f"Word {n}.\tParola {n}.\tCC-BY 2.0 (France)\n" for n in range(8000)))
+    tables = fetch("anki", tmp_path / "data", FetchOptions(url=str(path), held_out_per_mille=per_mille), console).tables
+    dev, test = tables["tatoeba.dev.tsv.gz"], tables["tatoeba.test.tsv.gz"]
+    assert min(dev, test) > 2 * per_mille, f"{dev} pairs for dev, {test} for test; about {8 * per_mille} each wanted"
+
+
 def test_what_is_there_already_is_not_downloaded_again(server, tmp_path, console):
     server.files["/ita-eng.zip"] = anki_zip()
     options = FetchOptions(url=f"{server.url}/ita-eng.zip")

@@ -241,6 +241,15 @@ def test_the_hash_is_the_same_in_every_process_and_takes_its_share():
     chosen = [number for number in range(20_000) if is_held_out(f"sentence {number}", 50)]
     assert 800 < len(chosen) < 1200
     assert all(is_held_out(f"sentence {number}", 100) for number in chosen), "a larger share must hold the smaller"
+    half = [number for number in chosen if is_held_out(f"sentence {number}", 25)]
+    assert 0.4 < len(half) / len(chosen) < 0.6
+
+
+def test_fractions_of_a_thousandth_are_held_out_too():
+    keys = [f"sentence {number}" for number in range(20_000)]
+    half, whole = ([key for key in keys if is_held_out(key, per_mille)] for per_mille in (0.5, 1))
+    assert set(half) < set(whole)
+    assert 3 < len(half) < 20, len(half)
 
 
 def test_pairs_that_share_a_side_with_a_dev_or_test_file_go():

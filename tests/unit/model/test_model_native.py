@@ -1,0 +1,163 @@
+"""decode.c finds what PyTorch finds with the same 8-bit weights; without it everything goes on."""
+
+import shutil
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model import native
+from model.batch import pad
+from model.config import ModelConfig, SearchConfig
+from model.errors import SearchError
+from model.hypothesis import Options
+from model.int8 import Int8Network
+from model.native import NativeDecoder, native_decoder, supports
+from model.search import search
+from model.seq2seq import Seq2Seq
+from model.tokenizer import EOS
+
+CONFIG = ModelConfig(
+    90, 77, embedding_size=32, encoder_layers=3, encoder_hidden_size=32, decoder_layers=3, decoder_hidden_size=64,
+    attention_heads=2,
+)  # fmt: skip
+SOURCES = [[40 + (row * 7 + place) % 50 for place in range(1 + row * 5 % 17)] + [EOS] for row in range(30)]
+LIMITS = [4 + len(source) for source in SOURCES]
+needs_library = pytest.mark.skipif(not supports(CONFIG), reason="no compiled decode.c, or no AVX-512 VNNI here")
+
+
+def network(config=CONFIG) -> Seq2Seq:
+    torch.manual_seed(3)
+    model = Seq2Seq(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # no part is so small that a mistake in it would not show
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def both(model: Seq2Seq, prefix=None, options=Options(not_empty=True), config=SearchConfig(max_token_run=0)):  # noqa: B008
+    """What PyTorch and what decode.c find: one hypothesis a sentence."""
+    int8 = Int8Network(model)
+    lengths = torch.tensor([len(source) for source in SOURCES])
+    with torch.inference_mode():
+        state = int8.encode(pad(SOURCES), lengths)
+        slow = search(int8.step, state, torch.tensor(LIMITS), config, prefix, options)
+    fast = NativeDecoder(model, int8).greedy(SOURCES, LIMITS, prefix, options)
+    return [found[0] for found in slow], [found[0] for found in fast]
+
+
+def assert_same(slow, fast):
+    """The same up to rounding: where two tokens are as good as equal, each may take another one, and goes its way."""
+    turned = 0
+    for ours, theirs, source in zip(fast, slow, SOURCES, strict=True):
+        pairs = zip(ours.tokens, theirs.tokens, strict=False)
+        same = next((place for place, (left, right) in enumerate(pairs) if left != right), len(ours.tokens))
+        turned += same < len(ours.tokens) or ours.finished != theirs.finished
+        assert ours.log_probs[:same] == pytest.approx(theirs.log_probs[:same], abs=0.05)
+        assert ours.score == pytest.approx(sum(ours.log_probs) / len(ours.log_probs))
+        assert ours.attention.shape == (len(ours.tokens), len(max(SOURCES, key=len)))
+        width = len(source)
+        torch.testing.assert_close(ours.attention[:same, :width], theirs.attention[:same, :width], atol=0.05, rtol=0)
+        assert not ours.attention[:, width:].any()
+    assert turned <= len(SOURCES) // 10
+
+
+@needs_library
+def test_it_finds_what_pytorch_finds():
+    slow, fast = both(network())
+    assert_same(slow, fast)
+    assert len({tuple(found.tokens) for found in fast}) > 20, "the sentences hardly differ: nothing was tested"
+    assert {found.finished for found in fast} == {True, False}
+
+
+@needs_library
+@pytest.mark.parametrize("layers", [(1, 1), (2, 1), (1, 2)])
+def test_other_depths(layers):
+    assert_same(*both(network(replace(CONFIG, encoder_layers=layers[0], decoder_layers=layers[1]))))
+
+
+@needs_library
+def test_no_residuals():
+    assert_same(*both(network(replace(CONFIG, residual=False))))
+
+
+@needs_library
+def test_prefixes_are_forced():
+    prefix = torch.zeros(len(SOURCES), 3, dtype=torch.int64)
+    prefix[::2, 0], prefix[::4, 1] = 50, 51
+    slow, fast = both(network(), prefix)
+    assert_same(slow, fast)
+    assert all(found.tokens[:2] == [50, 51] for found in fast[::4])
+
+
+@needs_library
+def test_guards_hold():
+    model = network()
+    free = both(model)[1]
+    common = max(range(77), key=lambda token: sum(token in found.tokens for found in free))
+    forbidden = torch.zeros(len(SOURCES), 77, dtype=torch.bool)
+    forbidden[::2, common] = True
+    runs = torch.tensor([1 + row % 2 for row in range(len(SOURCES))])
+    slow, fast = both(model, None, Options(forbidden=forbidden, max_runs=runs, not_empty=True), SearchConfig())
+    assert_same(slow, fast)
+    assert not any(common in found.tokens for found in fast[::2])
+    assert any(common in found.tokens for found in fast[1::2])
+    assert all(
+        left != right for found in fast[::2] for left, right in zip(found.tokens, found.tokens[1:], strict=False)
+    )
+    everywhere = both(model, None, Options(forbidden=forbidden[0], not_empty=True))
+    assert_same(*everywhere)
+
+
+@needs_library
+def test_neighbours_change_nothing():
+    model = network()
+    decoder = NativeDecoder(model, Int8Network(model))
+    together = decoder.greedy(SOURCES, LIMITS, None, Options())
+    for source, limit, (found,) in zip(SOURCES, LIMITS, together, strict=True):
+        ((alone,),) = decoder.greedy([source], [limit], None, Options())
+        assert (alone.tokens, alone.log_probs) == (found.tokens, found.log_probs)
+
+
+@needs_library
+def test_broken_weights_are_noticed():
+    model = network()
+    with torch.no_grad():
+        model.output.bias[3] = float("nan")
+    with pytest.raises(SearchError, match="not a finite number"):
+        NativeDecoder(model, Int8Network(model)).greedy(SOURCES, LIMITS, None, Options())
+
+
+def test_other_layouts_are_left_to_pytorch():
+    for change in ({"cell": "lstm"}, {"bidirectional": False}, {"attention_heads": 0}, {"layer_norm": False},
+                   {"encoder_hidden_size": 24}, {"embedding_size": 64}):  # fmt: skip
+        assert not supports(replace(CONFIG, **change)), change
+    model = network()
+    assert native_decoder(model, model) is None, "a network in fp32 must not be decoded in 8 bits"
+
+
+def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert "make native" in native.compile_library()
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    assert "arm64" in native.compile_library()
+    assert not native.library_path().exists()
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
+    if native.platform.machine().lower() not in native.MACHINES:
+        pytest.skip("decode.c is for other machines")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert native.compile_library().startswith("compiled")
+    assert native.library_path().exists()
+    assert native.compile_library().endswith("up to date")
+    broken = tmp_path / "decode.c"
+    broken.write_text("this is not C")
+    monkeypatch.setattr(native, "SOURCE", broken)
+    assert "failed" in native.compile_library()
+    assert not native.library_path().exists()
