@@ -64,8 +64,8 @@ install-dev: $(VENV)/.installed-dev-$(TORCH) native
 install-bench: $(VENV)/.installed-bench-$(TORCH) native
 
 native: $(VENV)/.native  ## compile the fast decoder, where there is a C compiler
-$(VENV)/.native: model/decode.c model/native.py | $(VENV)/.installed-$(TORCH)
-	@$(BIN)/python -m model.native && touch $@
+$(VENV)/.native: model/decode.c model/native_library.py | $(VENV)/.installed-$(TORCH)
+	@$(BIN)/python -m model.native_library && touch $@
 
 $(VENV)/.installed-$(TORCH): $(INSTALL_INPUTS)
 	$(call installer,)

@@ -22,7 +22,7 @@
 #define ROWS 12 /* of one block of a product: 24 of 32 registers hold sums */
 #define MAX_LAYERS 8
 #define ALIGNMENT 64
-#define UNLIMITED INT32_MAX
+#define NOT_NORMALISED -1.0f
 
 enum { DONE = 0, NO_MEMORY = 1, NOT_FINITE = 2 };
 enum { PAD = 0, BOS = 2, END = 3 };
@@ -50,7 +50,7 @@ typedef struct {
     int32_t batch, longest, steps, prefix_steps;
     const int32_t *source, *lengths; /* [batch, longest], [batch]; the longest first, end mark included */
     const int32_t *limits;           /* [batch]: most steps, the end mark's included */
-    const int32_t *runs;             /* [batch]: how often a token may follow itself; UNLIMITED */
+    const int32_t *runs;             /* [batch]: how often a token may stand in a row */
     const int32_t *prefix;           /* [batch, prefix_steps], PAD where nothing is forced */
     const float *forbidden;          /* [batch or 1, outputs]: minus infinity, or 0 */
     int32_t forbidden_stride;        /* 0 if all sentences share one row */
@@ -60,7 +60,9 @@ typedef struct {
 
 int32_t can_run(void) {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
 }
 
 #pragma GCC push_options
@@ -154,7 +156,8 @@ static void multiply(const Linear *linear, const uint8_t *x, const float *row_sc
 
 /* A hidden state as bytes; its scale is 1/127. */
 static void state_bytes(const float *state, int32_t size, uint8_t *bytes, float *row_scale) {
-    for (int32_t at = 0; at < size; at += 16) store_bytes(bytes + at, _mm512_loadu_ps(state + at), _mm512_set1_ps(127.0f));
+    for (int32_t at = 0; at < size; at += 16)
+        store_bytes(bytes + at, _mm512_loadu_ps(state + at), _mm512_set1_ps(127.0f));
     *row_scale = 1.0f / 127;
 }
 
@@ -201,83 +204,93 @@ static void add(float *to, const float *from, int32_t size) {
         _mm512_storeu_ps(to + at, _mm512_add_ps(_mm512_loadu_ps(to + at), _mm512_loadu_ps(from + at)));
 }
 
-/* Scratch memory of one call. */
+/* What one call works with. */
 typedef struct {
-    uint8_t *bytes;   /* rows as bytes */
-    float *row_scale; /* and their scales */
-    float *gates;     /* what hidden states give */
-    float *wide;      /* products of many rows */
-} Scratch;
+    const Network *network;
+    const Job *job;
+    int32_t tokens;                     /* of all sources */
+    int32_t *first_token;               /* [batch]: where a sentence's tokens begin among all */
+    int32_t *active, *last, *run;       /* [batch]: sentences not done; last token of each, and how often it stood */
+    uint8_t *bytes;                     /* rows as bytes */
+    float *row_scale;                   /* and their scales */
+    float *gates, *wide;                /* what hidden states give; products of many rows */
+    float *hidden, *outputs, *lasts;    /* encoder: [tokens, memory], [tokens, memory], [batch, memory] */
+    float *keys_values;                 /* [tokens, keys and values] */
+    float *states;                      /* [batch, decoder layers, hidden] */
+    float *stream, *query, *logits;     /* of the active rows: [rows, hidden], [rows, hidden], [rows, outputs] */
+} Work;
 
-/* One direction of an encoder layer over all sentences.
- * gates: of token k at gates + k x stride, or, for layer 1, of id i at gates + i x stride.
- * Writes the hidden states to outputs [tokens, memory] and the last ones to lasts [batch, memory], at `offset`. */
-static void run_direction(const Job *job, const Linear *of_state, const float *gates, size_t stride, int by_id,
-                          int backwards, const int32_t *first_token, int32_t size, float *outputs, float *lasts,
-                          const Scratch *scratch) {
-    const int32_t memory = 2 * size, offset = backwards * size;
-    for (int32_t row = 0; row < job->batch; row++) memset(lasts + (size_t)row * memory + offset, 0, size * sizeof(float));
+/* Rows [rows, inputs] through `linear` in 8 bits, normalised first if `epsilon` >= 0; the rows are overwritten. */
+static void project(const Work *work, const Linear *linear, float *rows, int32_t count, float epsilon, float *to) {
+    for (int32_t row = 0; row < count; row++)
+        row_bytes(rows + (size_t)row * linear->inputs, linear->inputs, epsilon,
+                  work->bytes + (size_t)row * linear->inputs, work->row_scale + row);
+    multiply(linear, work->bytes, work->row_scale, count, to);
+}
+
+/* One direction of an encoder layer over all sentences. The input's share of the gates of a token lies at gates + its
+ * number x stride, or in layer 1, which has a table, its id x stride. Hidden states go to `outputs`, the last ones to
+ * `lasts`, each into its half of the memory. */
+static void run_direction(const Work *work, int32_t layer, int backwards, const float *gates, size_t stride) {
+    const Job *job = work->job;
+    const Linear *of_state = &work->network->encoder_states[layer][backwards];
+    const int32_t size = work->network->encoder_hidden, memory = 2 * size, offset = backwards * size;
+    for (int32_t row = 0; row < job->batch; row++)
+        memset(work->lasts + (size_t)row * memory + offset, 0, size * sizeof(float));
     int32_t active = job->batch;
     for (int32_t time = 0; time < job->longest; time++) {
         while (active && job->lengths[active - 1] <= time) active--;
         for (int32_t row = 0; row < active; row++)
-            state_bytes(lasts + (size_t)row * memory + offset, size, scratch->bytes + (size_t)row * size,
-                        scratch->row_scale + row);
-        multiply(of_state, scratch->bytes, scratch->row_scale, active, scratch->gates);
+            state_bytes(work->lasts + (size_t)row * memory + offset, size, work->bytes + (size_t)row * size,
+                        work->row_scale + row);
+        multiply(of_state, work->bytes, work->row_scale, active, work->gates);
         for (int32_t row = 0; row < active; row++) {
-            const int32_t place = backwards ? job->lengths[row] - 1 - time : time, token = first_token[row] + place;
-            const size_t at = by_id ? (size_t)job->source[(size_t)row * job->longest + place] : (size_t)token;
-            float *state = lasts + (size_t)row * memory + offset;
-            gru(gates + at * stride + (size_t)backwards * 3 * size, scratch->gates + (size_t)row * of_state->outputs, state, size);
-            memcpy(outputs + (size_t)token * memory + offset, state, size * sizeof(float));
+            const int32_t place = backwards ? job->lengths[row] - 1 - time : time;
+            const int32_t token = work->first_token[row] + place;
+            const int32_t at = layer ? token : job->source[(size_t)row * job->longest + place];
+            float *state = work->lasts + (size_t)row * memory + offset;
+            gru(gates + at * stride + (size_t)backwards * 3 * size, work->gates + (size_t)row * of_state->outputs,
+                state, size);
+            memcpy(work->outputs + (size_t)token * memory + offset, state, size * sizeof(float));
         }
     }
 }
 
-/* Rows [rows, inputs] through `linear` in 8 bits, normalised first if `epsilon` >= 0; the rows are overwritten. */
-static void project(const Linear *linear, float *rows, int32_t count, float epsilon, float *to, const Scratch *scratch) {
-    for (int32_t row = 0; row < count; row++)
-        row_bytes(rows + (size_t)row * linear->inputs, linear->inputs, epsilon,
-                  scratch->bytes + (size_t)row * linear->inputs, scratch->row_scale + row);
-    multiply(linear, scratch->bytes, scratch->row_scale, count, to);
-}
-
-/* Sources -> keys and values [tokens, 2 x decoder hidden] in `keys_values`, first states of each layer in `states`. */
-static void encode(const Network *network, const Job *job, const int32_t *first_token, int32_t tokens, float *hidden,
-                   float *outputs, float *lasts, float *keys_values, float *states, const Scratch *scratch) {
-    const int32_t size = network->encoder_hidden, memory = 2 * size;
-    const size_t cells = (size_t)tokens * memory;
+/* Sources -> keys and values of each token, and the first states of each decoder layer. */
+static void encode(const Work *work) {
+    const Network *network = work->network;
+    const int32_t size = network->encoder_hidden, all = network->decoder_layers * network->decoder_hidden;
+    const size_t cells = (size_t)work->tokens * 2 * size;
     for (int32_t layer = 0; layer < network->encoder_layers; layer++) {
-        const float *gates = network->source_table;
-        size_t stride = 6 * (size_t)size;
+        const Linear *inputs = &network->encoder_inputs[layer];
         if (layer) {
-            const Linear *inputs = &network->encoder_inputs[layer];
-            memcpy(hidden, outputs, cells * sizeof(float));
-            project(inputs, hidden, tokens, network->epsilon, scratch->wide, scratch);
-            gates = scratch->wide;
-            stride = inputs->outputs;
-            memcpy(hidden, outputs, cells * sizeof(float));
+            memcpy(work->hidden, work->outputs, cells * sizeof(float));
+            project(work, inputs, work->hidden, work->tokens, network->epsilon, work->wide);
+            memcpy(work->hidden, work->outputs, cells * sizeof(float));
         }
         for (int backwards = 0; backwards < 2; backwards++)
-            run_direction(job, &network->encoder_states[layer][backwards], gates, stride, layer == 0, backwards,
-                          first_token, size, outputs, lasts, scratch);
+            run_direction(work, layer, backwards, layer ? work->wide : network->source_table,
+                          layer ? (size_t)inputs->outputs : 6 * (size_t)size);
         if (network->encoder_residual[layer])
-            for (int32_t token = 0; token < tokens; token++)
-                add(outputs + (size_t)token * memory, hidden + (size_t)token * memory, memory);
+            for (size_t at = 0; at < cells; at += 16) add(work->outputs + at, work->hidden + at, 16);
     }
-    project(&network->keys_values, outputs, tokens, network->epsilon, keys_values, scratch);
-    project(&network->bridge, lasts, job->batch, -1.0f, scratch->wide, scratch);
-    const int32_t all = network->decoder_layers * network->decoder_hidden;
-    for (int32_t row = 0; row < job->batch; row++)
-        for (int32_t at = 0; at < all; at += 16)
-            _mm512_storeu_ps(states + (size_t)row * all + at,
-                             hyperbolic_tangent(_mm512_loadu_ps(scratch->wide + (size_t)row * network->bridge.outputs + at)));
+    project(work, &network->keys_values, work->outputs, work->tokens, network->epsilon, work->keys_values);
+    project(work, &network->bridge, work->lasts, work->job->batch, NOT_NORMALISED, work->wide);
+    for (int32_t row = 0; row < work->job->batch; row++)
+        for (int32_t at = 0; at < all; at += 16) {
+            const __m512 sum = _mm512_loadu_ps(work->wide + (size_t)row * network->bridge.outputs + at);
+            _mm512_storeu_ps(work->states + (size_t)row * all + at, hyperbolic_tangent(sum));
+        }
 }
 
-/* Reads `length` tokens' keys and values by one query; the context replaces it. `mean` [length]: weights, over heads. */
-static void attend(const Network *network, float *query, const float *keys_values, int32_t length, float *weights, float *mean) {
+/* Reads a sentence's keys and values by one query; the context replaces it. `mean` [source]: weights, over heads. */
+static void attend(const Work *work, int32_t sentence, float *query, float *mean) {
+    const Network *network = work->network;
     const int32_t size = network->decoder_hidden, head_size = size / network->heads;
+    const int32_t length = work->job->lengths[sentence];
     const size_t stride = network->keys_values.outputs;
+    const float *keys_values = work->keys_values + (size_t)work->first_token[sentence] * stride;
+    float *weights = work->gates;
     memset(mean, 0, length * sizeof(float));
     for (int32_t head = 0; head < network->heads; head++) {
         float *part = query + head * head_size, top = -INFINITY, total = 0;
@@ -330,19 +343,21 @@ static int32_t best_of(const float *logits, const float *forbidden, int32_t size
 }
 
 /* Chooses the next token of a sentence and writes it down; returns whether the sentence is done, or -1 on no number. */
-static int choose(const Job *job, int32_t sentence, int32_t time, float *logits, int32_t size, int32_t *last, int32_t *run) {
+static int choose(const Work *work, int32_t sentence, int32_t time, float *logits) {
+    const Job *job = work->job;
+    const int32_t size = work->network->output.outputs;
+    int32_t *last = work->last + sentence, *run = work->run + sentence;
     const float total = log_sum(logits, size);
-    const int32_t forced = time < job->prefix_steps ? job->prefix[(size_t)sentence * job->prefix_steps + time] : PAD;
-    int32_t token = forced;
-    float value = logits[forced];
-    if (forced == PAD) {
+    int32_t token = time < job->prefix_steps ? job->prefix[(size_t)sentence * job->prefix_steps + time] : PAD;
+    float value = logits[token];
+    if (token == PAD) { /* nothing is forced */
         if (time == 0) logits[END] = -INFINITY;
-        if (time && run[sentence] >= job->runs[sentence]) logits[last[sentence]] = -INFINITY;
+        if (*run >= job->runs[sentence]) logits[*last] = -INFINITY;
         token = best_of(logits, job->forbidden + (size_t)sentence * job->forbidden_stride, size);
         value = logits[token];
     }
-    run[sentence] = time && token == last[sentence] ? run[sentence] + 1 : 1;
-    last[sentence] = token;
+    *run = token == *last ? *run + 1 : 1;
+    *last = token;
     const size_t at = (size_t)sentence * job->steps + time;
     job->tokens[at] = token;
     job->log_probs[at] = value - total;
@@ -351,71 +366,78 @@ static int choose(const Job *job, int32_t sentence, int32_t time, float *logits,
     return token == END || time + 1 >= job->limits[sentence];
 }
 
-/* One step of the decoder for the sentences `active` [rows]: their logits in `logits` [rows, outputs]. */
-static void step(const Network *network, const Job *job, const int32_t *active, int32_t rows, int32_t time,
-                 const int32_t *first_token, const int32_t *last, float *keys_values, float *states, float *stream,
-                 float *query, float *logits, const Scratch *scratch) {
-    const int32_t size = network->decoder_hidden, all = network->decoder_layers * size;
-    for (int32_t layer = 0; layer < network->decoder_layers; layer++) {
-        const float *gates = network->target_table;
-        size_t stride = 3 * (size_t)size;
-        if (layer) {
-            const Linear *inputs = &network->decoder_inputs[layer];
-            memcpy(query, stream, (size_t)rows * size * sizeof(float));
-            project(inputs, query, rows, network->epsilon, scratch->wide, scratch);
-            gates = scratch->wide;
-            stride = inputs->outputs;
-        }
-        for (int32_t row = 0; row < rows; row++)
-            state_bytes(states + (size_t)active[row] * all + layer * size, size, scratch->bytes + (size_t)row * size,
-                        scratch->row_scale + row);
-        multiply(&network->decoder_states[layer], scratch->bytes, scratch->row_scale, rows, scratch->gates);
-        for (int32_t row = 0; row < rows; row++) {
-            const int32_t sentence = active[row];
-            float *state = states + (size_t)sentence * all + layer * size, *out = stream + (size_t)row * size;
-            gru(gates + (layer ? (size_t)row : (size_t)last[sentence]) * stride,
-                scratch->gates + (size_t)row * network->decoder_states[layer].outputs, state, size);
-            if (network->decoder_residual[layer]) add(out, state, size);
-            else memcpy(out, state, size * sizeof(float));
-        }
-        if (layer) continue;
-        memcpy(query, stream, (size_t)rows * size * sizeof(float));
-        project(&network->query, query, rows, network->epsilon, scratch->wide, scratch);
-        for (int32_t row = 0; row < rows; row++) {
-            const int32_t sentence = active[row];
-            float *one = query + (size_t)row * size;
-            memcpy(one, scratch->wide + (size_t)row * network->query.outputs, size * sizeof(float));
-            attend(network, one, keys_values + (size_t)first_token[sentence] * network->keys_values.outputs,
-                   job->lengths[sentence], scratch->gates,
-                   job->attention + ((size_t)sentence * job->steps + time) * job->longest);
-        }
-        project(&network->context, query, rows, -1.0f, scratch->wide, scratch);
-        for (int32_t row = 0; row < rows; row++)
-            add(stream + (size_t)row * size, scratch->wide + (size_t)row * network->context.outputs, size);
+/* The stream + what it reads of the sources. */
+static void add_context(const Work *work, int32_t rows, int32_t time) {
+    const Network *network = work->network;
+    const Job *job = work->job;
+    const int32_t size = network->decoder_hidden;
+    memcpy(work->query, work->stream, (size_t)rows * size * sizeof(float));
+    project(work, &network->query, work->query, rows, network->epsilon, work->wide);
+    for (int32_t row = 0; row < rows; row++) {
+        const int32_t sentence = work->active[row];
+        float *query = work->query + (size_t)row * size;
+        memcpy(query, work->wide + (size_t)row * network->query.outputs, size * sizeof(float));
+        attend(work, sentence, query, job->attention + ((size_t)sentence * job->steps + time) * job->longest);
     }
-    project(&network->readout, stream, rows, network->epsilon, scratch->wide, scratch);
+    project(work, &network->context, work->query, rows, NOT_NORMALISED, work->wide);
     for (int32_t row = 0; row < rows; row++)
-        memcpy(query + (size_t)row * network->embedding, scratch->wide + (size_t)row * network->readout.outputs,
-               network->embedding * sizeof(float));
-    project(&network->output, query, rows, -1.0f, logits, scratch);
+        add(work->stream + (size_t)row * size, work->wide + (size_t)row * network->context.outputs, size);
 }
 
-static int search(const Network *network, const Job *job, const int32_t *first_token, float *keys_values, float *states,
-                  float *stream, float *query, float *logits, int32_t *integers, const Scratch *scratch) {
-    int32_t *active = integers, *last = active + job->batch, *run = last + job->batch, rows = job->batch;
-    for (int32_t sentence = 0; sentence < job->batch; sentence++) {
-        active[sentence] = sentence;
-        last[sentence] = BOS;
-        run[sentence] = 0;
+/* One decoder layer: the stream of the active rows goes through it. */
+static void run_layer(const Work *work, int32_t layer, int32_t rows) {
+    const Network *network = work->network;
+    const Linear *inputs = &network->decoder_inputs[layer], *of_state = &network->decoder_states[layer];
+    const int32_t size = network->decoder_hidden;
+    if (layer) {
+        memcpy(work->query, work->stream, (size_t)rows * size * sizeof(float));
+        project(work, inputs, work->query, rows, network->epsilon, work->wide);
     }
-    for (int32_t time = 0; rows && time < job->steps; time++) {
-        step(network, job, active, rows, time, first_token, last, keys_values, states, stream, query, logits, scratch);
+    float *states = work->states + (size_t)layer * size;
+    const size_t all = (size_t)network->decoder_layers * size;
+    for (int32_t row = 0; row < rows; row++)
+        state_bytes(states + work->active[row] * all, size, work->bytes + (size_t)row * size, work->row_scale + row);
+    multiply(of_state, work->bytes, work->row_scale, rows, work->gates);
+    for (int32_t row = 0; row < rows; row++) {
+        const int32_t sentence = work->active[row];
+        float *state = states + sentence * all, *stream = work->stream + (size_t)row * size;
+        const float *gates = layer ? work->wide + (size_t)row * inputs->outputs
+                                   : network->target_table + (size_t)work->last[sentence] * 3 * size;
+        gru(gates, work->gates + (size_t)row * of_state->outputs, state, size);
+        if (network->decoder_residual[layer]) add(stream, state, size);
+        else memcpy(stream, state, size * sizeof(float));
+    }
+}
+
+/* One step of the decoder for the first `rows` active sentences: their logits. */
+static void step(const Work *work, int32_t rows, int32_t time) {
+    const Network *network = work->network;
+    for (int32_t layer = 0; layer < network->decoder_layers; layer++) {
+        run_layer(work, layer, rows);
+        if (layer == 0) add_context(work, rows, time);
+    }
+    project(work, &network->readout, work->stream, rows, network->epsilon, work->wide);
+    for (int32_t row = 0; row < rows; row++)
+        memcpy(work->query + (size_t)row * network->embedding, work->wide + (size_t)row * network->readout.outputs,
+               network->embedding * sizeof(float));
+    project(work, &network->output, work->query, rows, NOT_NORMALISED, work->logits);
+}
+
+static int search(const Work *work) {
+    int32_t rows = work->job->batch;
+    for (int32_t sentence = 0; sentence < rows; sentence++) {
+        work->active[sentence] = sentence;
+        work->last[sentence] = BOS;
+        work->run[sentence] = 0;
+    }
+    for (int32_t time = 0; rows && time < work->job->steps; time++) {
+        step(work, rows, time);
         int32_t left = 0;
         for (int32_t row = 0; row < rows; row++) {
-            const int done = choose(job, active[row], time, logits + (size_t)row * network->output.outputs,
-                                    network->output.outputs, last, run);
+            const int32_t sentence = work->active[row];
+            const int done = choose(work, sentence, time, work->logits + (size_t)row * work->network->output.outputs);
             if (done < 0) return NOT_FINITE;
-            if (!done) active[left++] = active[row];
+            if (!done) work->active[left++] = sentence;
         }
         rows = left;
     }
@@ -423,33 +445,59 @@ static int search(const Network *network, const Job *job, const int32_t *first_t
 }
 #pragma GCC pop_options
 
-static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-/* Decode all sentences of `job` into its results. 0, or what went wrong. */
+/* Outputs of the widest product that goes through `wide`. */
+static size_t widest(const Network *network) {
+    size_t found = larger(network->bridge.outputs, larger(network->query.outputs, network->context.outputs));
+    found = larger(found, network->readout.outputs);
+    for (int32_t layer = 1; layer < MAX_LAYERS; layer++) /* those that are not there are 0 wide */
+        found = larger(found, larger(network->encoder_inputs[layer].outputs, network->decoder_inputs[layer].outputs));
+    return found;
+}
+
+/* Room for `count` numbers of 4 bytes at `*at`, which moves on to the next cache line. */
+static void *take(char **at, size_t count) {
+    char *taken = *at;
+    *at += (4 * count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return taken;
+}
+
+/* Points the parts of `work` into the memory from `start` on, and returns its end; from 0 on it only counts. */
+static char *lay_out(Work *work, char *start) {
+    const Network *network = work->network;
+    const size_t batch = work->job->batch, tokens = work->tokens, size = network->decoder_hidden;
+    const size_t memory = 2 * (size_t)network->encoder_hidden, rows = larger(tokens, batch), row = larger(size, memory);
+    char *at = start;
+    work->first_token = take(&at, batch);
+    work->active = take(&at, batch);
+    work->last = take(&at, batch);
+    work->run = take(&at, batch);
+    work->bytes = take(&at, rows * row / 4);
+    work->row_scale = take(&at, rows);
+    work->gates = take(&at, batch * larger(3 * row + PANEL, work->job->longest));
+    work->wide = take(&at, rows * widest(network));
+    work->hidden = take(&at, tokens * memory);
+    work->outputs = take(&at, tokens * memory);
+    work->lasts = take(&at, batch * memory);
+    work->keys_values = take(&at, tokens * network->keys_values.outputs);
+    work->states = take(&at, batch * network->decoder_layers * size);
+    work->stream = take(&at, batch * size);
+    work->query = take(&at, batch * size);
+    work->logits = take(&at, batch * network->output.outputs);
+    return at;
+}
+
+/* Decodes all sentences of `job` into its results. Returns 0, or what went wrong. */
 int32_t decode(const Network *network, const Job *job) {
-    const size_t batch = job->batch, size = network->decoder_hidden, memory = 2 * (size_t)network->encoder_hidden;
-    size_t tokens = 0, widest = largest(network->keys_values.outputs, network->bridge.outputs);
-    for (int32_t row = 0; row < job->batch; row++) tokens += job->lengths[row];
-    for (int32_t layer = 1; layer < network->encoder_layers; layer++) widest = largest(widest, network->encoder_inputs[layer].outputs);
-    for (int32_t layer = 1; layer < network->decoder_layers; layer++) widest = largest(widest, network->decoder_inputs[layer].outputs);
-    widest = largest(widest, largest(network->readout.outputs, largest(network->query.outputs, network->context.outputs)));
-    const size_t rows = largest(tokens, batch), gates = 3 * largest(size, memory) + job->longest;
-    const size_t floats[] = {rows * largest(size, memory) / 4 + 16, rows, batch * gates, rows * widest, /* scratch */
-                             tokens * memory, tokens * memory, batch * memory,                         /* encoder */
-                             tokens * network->keys_values.outputs, batch * network->decoder_layers * size,
-                             batch * size, batch * size, batch * network->output.outputs, 4 * batch};  /* decoder */
-    enum { PARTS = sizeof floats / sizeof floats[0] };
-    float *part[PARTS];
-    size_t total = 0;
-    for (int number = 0; number < PARTS; number++) total += (floats[number] + 15) / 16 * 16;
-    float *all = aligned_alloc(ALIGNMENT, total * sizeof(float));
+    Work work = {.network = network, .job = job};
+    for (int32_t row = 0; row < job->batch; row++) work.tokens += job->lengths[row];
+    char *all = aligned_alloc(ALIGNMENT, (size_t)lay_out(&work, 0));
     if (!all) return NO_MEMORY;
-    for (size_t number = 0, at = 0; number < PARTS; at += (floats[number] + 15) / 16 * 16, number++) part[number] = all + at;
-    int32_t *integers = (int32_t *)part[12];
-    for (int32_t row = 0, at = 0; row < job->batch; at += job->lengths[row], row++) integers[row] = at;
-    const Scratch scratch = {(uint8_t *)part[0], part[1], part[2], part[3]};
-    encode(network, job, integers, (int32_t)tokens, part[4], part[5], part[6], part[7], part[8], &scratch);
-    const int result = search(network, job, integers, part[7], part[8], part[9], part[10], part[11], integers + batch, &scratch);
+    lay_out(&work, all);
+    for (int32_t row = 0, at = 0; row < job->batch; at += job->lengths[row], row++) work.first_token[row] = at;
+    encode(&work);
+    const int result = search(&work);
     free(all);
     return result;
 }

@@ -21,82 +21,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from model.attention import Attention
 from model.batch import padding_mask
 from model.config import Cell
 from model.decoder import DecoderLayer, DecoderState
 from model.encoder import EncoderLayer
+from model.int8_linear import Int8Linear, Normalise, folded, input_weights, table_of
 from model.recurrent import Recurrent
 from model.seq2seq import Seq2Seq, StepOutput
-
-LEVELS = 127
-"""Largest magnitude of a symmetric 8-bit value."""
-ZERO = 128
-"""What stands for 0 in an activation: the instructions multiply unsigned activations by signed weights."""
-SMALLEST = 1e-8
-ROUND = torch.tensor(ZERO + 0.5)
-"""Added before cutting to an integer, which then rounds."""
-
-
-def available() -> bool:
-    """Whether this CPU has 8-bit dot products (VNNI) and this PyTorch the kernels. Without VNNI their sums overflow."""
-    return bool(torch.cpu._is_vnni_supported()) and hasattr(torch.ops.onednn, "qlinear_pointwise")
-
-
-def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """`weight` `[out, in]` as int8, and the scales `[out]` that give it back."""
-    weight = weight.detach().float()
-    scale = weight.abs().amax(dim=1).clamp_(min=SMALLEST).div_(LEVELS)
-    return (weight / scale[:, None]).round_().to(torch.int8), scale
-
-
-class Int8Linear:
-    """A linear layer whose weights are 8-bit integers with a scale for each output unit."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        """From `weight` `[out, in]` and `bias` `[out]`."""
-        rows, self._scale = quantise(weight)
-        self._weight = torch.ops.onednn.qlinear_prepack(rows, None)
-        self._zeros = torch.zeros(len(weight), dtype=torch.int32)
-        self._bias = torch.zeros(len(weight)) if bias is None else bias.detach().float()
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        """`[rows, in]` -> `[rows, out]`, both fp32; each row has its own scale."""
-        largest = rows.abs().amax(dim=1, keepdim=True).clamp_(min=SMALLEST)
-        summed = self._multiply(torch.addcmul(ROUND, rows, LEVELS / largest).to(torch.uint8), 1.0, None)
-        return torch.addcmul(self._bias, summed, largest.div_(LEVELS), out=summed)
-
-    def of_states(self, states: Tensor) -> Tensor:
-        """Like `__call__` for `states` within [-1, 1]."""
-        return self._multiply(torch.add(ROUND, states, alpha=LEVELS).to(torch.uint8), 1 / LEVELS, self._bias)
-
-    def _multiply(self, rows: Tensor, scale: float, bias: Tensor | None) -> Tensor:
-        product: Tensor = torch.ops.onednn.qlinear_pointwise(
-            rows, scale, ZERO, self._weight, self._scale, self._zeros, bias, 1.0, 0, torch.float32, "none", [], ""
-        )
-        return product
-
-
-def folded(norm: nn.Module, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias of a linear layer that stands behind `norm`, to be applied to what is only normalised."""
-    if not isinstance(norm, nn.LayerNorm):
-        return weight, bias
-    shift = weight @ norm.bias
-    return weight * norm.weight, shift if bias is None else shift + bias
-
-
-class Normalise:
-    """A layer norm without its gain and bias, or nothing in its place."""
-
-    def __init__(self, norm: nn.Module) -> None:
-        self._shape = norm.normalized_shape if isinstance(norm, nn.LayerNorm) else None
-        self._eps = norm.eps if isinstance(norm, nn.LayerNorm) else 0.0
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        """`[rows, size]` -> `[rows, size]`."""
-        return rows if self._shape is None else functional.layer_norm(rows, self._shape, eps=self._eps)
 
 
 class Int8Cell:
@@ -135,14 +68,6 @@ class Int8Cell:
 def tanh_(rows: Tensor) -> Tensor:
     """The hyperbolic tangent in place, by the sigmoid: on a CPU PyTorch's own takes eight times as long."""
     return rows.mul_(2).sigmoid_().mul_(2).sub_(1)
-
-
-def input_weights(norm: nn.Module, recurrents: Sequence[Recurrent]) -> tuple[Tensor, Tensor]:
-    """The input products of `recurrents`, which read the same, as one: weight `[all gates, in]`, bias `[all gates]`."""
-    weights: list[dict[str, Tensor]] = [dict(recurrent.layer.named_parameters()) for recurrent in recurrents]
-    bias = torch.cat([of_one["bias_ih_l0"] for of_one in weights])
-    weight, folded_bias = folded(norm, torch.cat([of_one["weight_ih_l0"] for of_one in weights]), bias)
-    return weight, bias if folded_bias is None else folded_bias
 
 
 class Packing(NamedTuple):
@@ -228,11 +153,6 @@ class Int8Encoder:
             lasts.append(last)
             hidden = outputs.add_(inputs) if layer.residual and inputs is not None else outputs
         return hidden, lasts
-
-
-def table_of(embedding: nn.Embedding, norm: nn.Module, weights: tuple[Tensor, Tensor]) -> Tensor:
-    """`[vocab, gates]`: what the first layer's input product gives for each token."""
-    return torch.addmm(weights[1], Normalise(norm)(embedding.weight.float()), weights[0].t())
 
 
 class Int8Attention:

@@ -1,23 +1,12 @@
 """Greedy decoding by `decode.c`, where it was compiled when Traghetto was installed and the CPU has AVX-512 VNNI.
 
-Everything works without it, through PyTorch: the translations agree but for rounding (a test). `make` compiles it where
-there is a C compiler: `python -m model.native`. The library lies in the virtual environment under the hash of its
-source, so that a library of another source is never loaded.
+Everything works without it, through PyTorch: the translations agree but for rounding (a test).
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -29,16 +18,13 @@ from model.decoder import DecoderLayer
 from model.encoder import EncoderLayer
 from model.errors import ConfigError, SearchError
 from model.hypothesis import Hypothesis, Options
-from model.int8 import Int8Network, folded, input_weights, quantise
+from model.int8 import Int8Network
+from model.int8_linear import folded, input_weights, quantise
+from model.native_library import load_library
 from model.recurrent import Recurrent
 from model.seq2seq import Seq2Seq
 from model.tokenizer import EOS
 
-SOURCE = Path(__file__).with_name("decode.c")
-FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC")
-COMPILERS = ("cc", "gcc", "clang")
-MACHINES = ("x86_64", "amd64")
-COMPILE_TIMEOUT_S = 120.0
 PANEL = 32
 """As in `decode.c`."""
 MAX_LAYERS = 8
@@ -82,47 +68,6 @@ class _Job(ctypes.Structure):
     )  # fmt: skip
 
 
-def library_path() -> Path:
-    """Where the library for this source and Python environment lies, or would lie."""
-    digest = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
-    return Path(sys.prefix) / "lib" / "traghetto" / f"decode-{digest}.so"
-
-
-def compile_library() -> str:
-    """Compile `decode.c` if there is a compiler; what was done, for people."""
-    path = library_path()
-    compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
-    if path.exists():
-        return f"{path} is up to date"
-    if platform.machine().lower() not in MACHINES:
-        return f"decode.c is for {MACHINES[0]}: on {platform.machine()} decoding goes through PyTorch"
-    if compiler is None:
-        return "no C compiler: decoding goes through PyTorch, more slowly (install gcc or clang, then: make native)"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        built = Path(folder) / path.name
-        command = [compiler, *FLAGS, "-o", str(built), str(SOURCE), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
-        if done.returncode:
-            return f"{compiler} failed, decoding goes through PyTorch, more slowly:\n{done.stderr}"
-        built.replace(path)
-    return f"compiled {path} with {compiler}"
-
-
-@functools.cache
-def _library() -> ctypes.CDLL | None:
-    """The compiled library, or None where there is none or this CPU cannot run it."""
-    path = library_path()
-    if not path.exists():
-        return None
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError:
-        return None  # of another system: the environment was copied
-    library.decode.argtypes = (ctypes.POINTER(_Network), ctypes.POINTER(_Job))
-    return library if library.can_run() else None
-
-
 def supports(config: ModelConfig) -> bool:
     """Whether `decode.c` has the layout of `config`, and this machine has the library."""
     sizes = (config.encoder_hidden_size, config.decoder_hidden_size, config.embedding_size)
@@ -136,7 +81,7 @@ def supports(config: ModelConfig) -> bool:
         and config.embedding_size <= config.decoder_hidden_size
         and config.embedding_size not in (config.memory_size, config.decoder_hidden_size)  # no residual in layers 1
         and max(config.encoder_layers, config.decoder_layers) <= MAX_LAYERS
-        and _library() is not None
+        and load_library() is not None
     )
 
 
@@ -232,7 +177,7 @@ class NativeDecoder:
             SearchError: there is no memory, or the network gives something else than finite numbers.
         """
         call = _Call(sources, limits, prefix, options, self._network.output.outputs)
-        library = _library()
+        library = load_library()
         status = 1 if library is None else library.decode(ctypes.byref(self._network), ctypes.byref(call.job))
         if status:
             raise SearchError(FAILURES[status])
@@ -303,7 +248,3 @@ def _bias(forbidden: Tensor | None, rows: Tensor, outputs: int) -> Tensor:
     table = forbidden[None] if forbidden.dim() == 1 else forbidden[rows]
     bias = torch.zeros(table.shape).masked_fill_(table, float("-inf"))
     return torch.nn.functional.pad(bias, (0, outputs - bias.shape[1]))
-
-
-if __name__ == "__main__":
-    print(compile_library())  # noqa: T201 - for who runs make

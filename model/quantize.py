@@ -17,7 +17,8 @@ from torch import Tensor
 
 from model.config import require
 from model.decoder import DecoderState
-from model.int8 import Int8Network, available
+from model.int8 import Int8Network
+from model.int8_linear import available
 from model.seq2seq import Seq2Seq, StepOutput
 
 Route = Literal["fp32", "bf16", "int8"]

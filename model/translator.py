@@ -74,8 +74,8 @@ class Translator:
         self._model = prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
         self._never = _never_generated(version.target).to(device)
-        self._pool = ThreadPoolExecutor(threads, "decode", _compute_alone) if threads > 1 else None
-        self._threads = threads
+        self._threads = threads if self._native is not None else 1
+        self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", route: str = "auto", threads: int = 0) -> Translator:
@@ -85,8 +85,8 @@ class Translator:
             folder: `<root>/<pair>/<version>`
             device: `auto` (a GPU if there is one), `cpu` or `cuda`
             route: number format: `auto` (the fastest on that device), `fp32`, `bf16` or `int8`
-            threads: batches decoded at once on a CPU, each by one thread: a decoder's products are too small to share,
-                and two batches at once were measured 1.6 times as fast. 0: as many as PyTorch's threads.
+            threads: batches decoded at once by `model.native`; 0: as many as PyTorch has threads. PyTorch decodes
+                one batch after the other, with all its threads.
 
         Raises:
             VersionError: the version is missing or damaged.
@@ -99,8 +99,8 @@ class Translator:
     @property
     def kernels(self) -> str:
         """What decodes greedily, for people: the number format, the program, and how many batches at once."""
-        program = "PyTorch" if self._native is None else "native"
-        return f"{self.route}, {program}, {self._threads} thread{'s' if self._threads > 1 else ''}"
+        program = "PyTorch" if self._native is None else f"decode.c, {self._threads} at once"
+        return f"{self.route}, {program}"
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Source tokens of each text as the network reads it, the end mark included."""
@@ -170,17 +170,23 @@ class Translator:
                 for part, hypotheses in zip(batch, self._search(batch, search), strict=True)
             ]
 
-        batches = plan_batches(lengths, self._budget(lengths) // search.beam)
-        run = self._pool.map if self._pool is not None and len(batches) > 1 else map
+        threads = self._threads if self._is_native(search) else 1
+        batches = plan_batches(lengths, max(1, self._budget(lengths, threads) // search.beam))
+        run = self._pool.map if self._pool is not None and threads > 1 and len(batches) > 1 else map
         for rows, read in zip(batches, run(decode, batches), strict=True):
             for row, scored in zip(rows, read, strict=True):
                 found[row] = scored
         return found
 
-    def _budget(self, lengths: Sequence[int | None]) -> int:
+    def _budget(self, lengths: Sequence[int | None], threads: int) -> int:
         """Tokens of a batch: as many as allowed, but no more than give each thread its share of a larger job."""
         total = sum(length or 0 for length in lengths)
-        return min(self.batch_tokens, max(SHARED_FROM_TOKENS, total // self._threads + 1))
+        return (
+            self.batch_tokens if threads == 1 else min(self.batch_tokens, max(SHARED_FROM_TOKENS, total // threads + 1))
+        )
+
+    def _is_native(self, search: SearchConfig) -> bool:
+        return self._native is not None and search.beam == 1 and not search.no_repeat_ngram
 
     def _search(self, parts: Sequence[_Part], config: SearchConfig) -> list[list[Hypothesis]]:
         """Hypotheses for each of `parts`, which all have ids."""
@@ -194,7 +200,7 @@ class Translator:
         prefix = pad([part.prefix for part in parts], device=self.device) if any(p.prefix for p in parts) else None
         max_runs = self._max_runs(sources, config.max_token_run)
         options = Options(forbidden=self._forbidden(sources), max_runs=max_runs, not_empty=True)
-        if self._native is not None and config.beam == 1 and not config.no_repeat_ngram:
+        if self._native is not None and self._is_native(config):
             return self._native.greedy([[*ids, EOS] for ids in sources], limits, prefix, options)
         with torch.inference_mode():
             state = self._model.encode(pad([[*ids, EOS] for ids in sources], device=self.device), lengths)
@@ -233,11 +239,6 @@ class Translator:
             score = sum(hypothesis.log_probs) / tokens
             found.append(Scored(Translation(text, score, words, truncated=not hypothesis.finished), tokens))
         return found
-
-
-def _compute_alone() -> None:
-    """In a decoding thread: its kernels use no further threads."""
-    torch.set_num_threads(1)
 
 
 def plan_batches(lengths: Sequence[int | None], budget: int) -> list[list[int]]:

@@ -185,7 +185,7 @@ def _prepare_process(config: TrainingConfig, workers: Workers) -> None:
     torch.set_num_threads(config.loop.threads or max(1, cores // workers.count))
     random.seed(config.loop.seed)
     if not sys.stdout.isatty():
-        os.environ.setdefault("COLUMNS", "160")
+        os.environ.setdefault("COLUMNS", "170")
 
 
 def _tokenizers(

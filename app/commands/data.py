@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-WIDTH_IN_FILES = 160
+WIDTH_IN_FILES = 170
 
 app = typer.Typer(no_args_is_help=True, help="Get parallel sentences and look at them.")
 

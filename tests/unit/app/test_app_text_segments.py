@@ -108,9 +108,10 @@ def test_language_matters() -> None:
 
 def test_english_words_that_are_also_states_end_sentences() -> None:
     """The library takes `me.`, `ill.` and `OK.` for Maine, Illinois and Oklahoma."""
-    assert sentences("Wait for me. She is ill. We must go. Is it OK? OK. Let's go.", "en") == [
-        "Wait for me.", "She is ill.", "We must go.", "Is it OK?", "OK.", "Let's go.",
+    assert sentences("Don't wait for me. Ann is ill. Carlo stays with her. OK. Let's go.", "en") == [
+        "Don't wait for me.", "Ann is ill.", "Carlo stays with her.", "OK.", "Let's go.",
     ]  # fmt: skip
+    assert sentences("See ill. 3 on the next page.", "en") == ["See ill. 3 on the next page."]
     assert sentences("They live in Portland, Me. in winter.", "en") == ["They live in Portland, Me. in winter."]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model import native
+from model import native_library
 from model.batch import pad
 from model.config import ModelConfig, SearchConfig
 from model.errors import SearchError
@@ -142,22 +142,22 @@ def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    assert "make native" in native.compile_library()
+    assert "make native" in native_library.compile_library()
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    assert "arm64" in native.compile_library()
-    assert not native.library_path().exists()
+    assert "arm64" in native_library.compile_library()
+    assert not native_library.library_path().exists()
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
-    if native.platform.machine().lower() not in native.MACHINES:
+    if native_library.platform.machine().lower() not in native_library.MACHINES:
         pytest.skip("decode.c is for other machines")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert native.compile_library().startswith("compiled")
-    assert native.library_path().exists()
-    assert native.compile_library().endswith("up to date")
+    assert native_library.compile_library().startswith("compiled")
+    assert native_library.library_path().exists()
+    assert native_library.compile_library().endswith("up to date")
     broken = tmp_path / "decode.c"
     broken.write_text("this is not C")
-    monkeypatch.setattr(native, "SOURCE", broken)
-    assert "failed" in native.compile_library()
-    assert not native.library_path().exists()
+    monkeypatch.setattr(native_library, "SOURCE", broken)
+    assert "failed" in native_library.compile_library()
+    assert not native_library.library_path().exists()

@@ -63,6 +63,12 @@ def test_the_limits_of_cleaning_are_a_table_and_their_defaults_are_in_the_card(t
     assert TrainingConfig.from_dict(tomllib.loads(TINY)).data.clean == DEFAULT_CLEAN
 
 
+def test_the_documented_limits_of_cleaning_are_the_defaults():
+    page = (Path(__file__).parents[3] / "docs/data.md").read_text()
+    block = page.partition("```toml\n[data.clean]")[2].partition("```")[0]
+    assert tomllib.loads(block) == DEFAULT_CLEAN.to_dict()
+
+
 def test_phases_follow_the_share_of_the_run():
     config = TrainingConfig.read(next(path for path in CONFIGS if path.stem == "small"))
     ends = [phase.until for phase in config.phases]

@@ -259,6 +259,7 @@ def test_an_odd_share_is_halved_too(tmp_path, console, per_mille):
     tables = fetch("anki", tmp_path / "data", FetchOptions(url=str(path), held_out_per_mille=per_mille), console).tables
     dev, test = tables["tatoeba.dev.tsv.gz"], tables["tatoeba.test.tsv.gz"]
     assert min(dev, test) > 2 * per_mille, f"{dev} pairs for dev, {test} for test; about {8 * per_mille} each wanted"
+    assert max(dev, test) < 1.3 * min(dev, test), f"{dev} pairs for dev, {test} for test"
 
 
 def test_what_is_there_already_is_not_downloaded_again(server, tmp_path, console):
