@@ -65,7 +65,7 @@ install-bench: $(VENV)/.installed-bench-$(TORCH) native
 
 native: $(VENV)/.native  ## compile the fast decoder, where there is a C compiler
 $(VENV)/.native: model/decode.c model/native_library.py | $(VENV)/.installed-$(TORCH)
-	@$(BIN)/python -m model.native_library && touch $@
+	@$(BIN)/python -m model.native_library --stamp $@
 
 $(VENV)/.installed-$(TORCH): $(INSTALL_INPUTS)
 	$(call installer,)

@@ -14,10 +14,10 @@ import typer
 
 from app.commands import data, evaluate, models, serve, train, translate
 from app.errors import AppError, SettingsError
-from model.errors import ConfigError, ModelError, SearchError
+from model.errors import ConfigError, ModelError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-USAGE_ERRORS = (SettingsError, ConfigError, SearchError)
+USAGE_ERRORS = (SettingsError, ConfigError)
 
 app = typer.Typer(
     name="traghetto",

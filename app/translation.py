@@ -183,18 +183,26 @@ class TranslationService:
         ends = time.monotonic() + deadline_s
         if self._engine.state != "ready":
             await self._engine.wait_ready(deadline_s)
-        worker = self._short if sum(map(len, request.texts)) <= SHORT_CHARS else self._long
         try:
-            async with asyncio.timeout(max(0.0, ends - time.monotonic())):
-                prepared = await worker.run(request)
-        except TimeoutError:
+            prepared = await self._prepared(request, ends)
+            outcomes = iter(await self._outcomes(request, prepared, ends))
+        except (TimeoutError, DeadlineExceeded):  # the parts know only what was left of the time
             raise DeadlineExceeded(deadline_s) from None
-        remaining_s = max(0.0, ends - time.monotonic())
+        return [_assemble(text, request.target, outcomes) for text in prepared]
+
+    async def _prepared(self, request: TranslationRequest, ends: float) -> list[PreparedText]:
+        worker = self._short if sum(map(len, request.texts)) <= SHORT_CHARS else self._long
+        async with asyncio.timeout(max(0.0, ends - time.monotonic())):
+            return await worker.run(request)
+
+    async def _outcomes(
+        self, request: TranslationRequest, prepared: Sequence[PreparedText], ends: float
+    ) -> list[Outcome]:
         sentences = [sentence for text in prepared for sentence in text.sentences]
         beam = request.beam or self._settings.default_beam
         search = _search(max(beam, request.alternatives + 1), request.alternatives + 1)
-        outcomes = iter(await self._engine.translate(sentences, search, remaining_s, request.priority))
-        return [_assemble(text, request.target, outcomes) for text in prepared]
+        remaining_s = max(0.0, ends - time.monotonic())
+        return await self._engine.translate(sentences, search, remaining_s, request.priority)
 
     def _warm_up(self) -> None:
         """Let the libraries load now and not at the first request."""

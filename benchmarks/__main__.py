@@ -26,7 +26,6 @@ from rich.table import Table
 from benchmarks.peer import OPUS_MT, as_large_as
 from benchmarks.sentences import mean_words, sentences
 from benchmarks.speed import BATCHES, Ours, Results, Theirs
-from model.memory import keep_freed_memory
 from model.tokenizer import Tokenizer
 from model.translator import Translator
 from model.versions import BUNDLED, find, load
@@ -144,7 +143,6 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.sentences < 256 or arguments.rounds < 1:
         parser.error("at least 256 sentences and one round are needed")
-    keep_freed_memory()
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     found = run(arguments.sentences, arguments.rounds, console)
     show(found, console)

@@ -1,6 +1,6 @@
 """Lists of ids -> padded tensors, and the shift between decoder input and label.
 
-Three target sentences, as the decoder sees them (`1 = <s>`-like begin mark, `2` = end mark, `.` = padding):
+Three target sentences, as the decoder sees them (`<s>` = begin mark 2, `</s>` = end mark 3, `.` = padding 0):
 
     inputs  [batch, target]      labels  [batch, target]
       <s>  you  are  nice          you  are  nice </s>

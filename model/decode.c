@@ -58,6 +58,10 @@ typedef struct {
     float *log_probs, *attention;    /* [batch, steps], [batch, steps, longest] */
 } Job;
 
+/* What the caller believes of this file, to be compared with its own. */
+int32_t size_of_network(void) { return sizeof(Network); }
+int32_t size_of_job(void) { return sizeof(Job); }
+
 int32_t can_run(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -65,8 +69,12 @@ int32_t can_run(void) {
            __builtin_cpu_supports("avx512vnni");
 }
 
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#endif
 
 /* e to the x, to about 2 units in the last place from -87 up; below, what is left counts as nothing. What is no number
  * stays so, thanks to the order of the operands of min and max. */
@@ -174,13 +182,15 @@ static void row_bytes(float *row, int32_t size, float epsilon, uint8_t *bytes, f
         }
         factor = _mm512_set1_ps(1.0f / sqrtf(_mm512_reduce_add_ps(squares) / size + epsilon));
     }
-    __m512 largest = _mm512_set1_ps(1e-8f);
+    __m512i largest = _mm512_castps_si512(_mm512_set1_ps(1e-8f)); /* as integers: there what is no number stays highest */
     for (int32_t at = 0; at < size; at += 16) {
         const __m512 x = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(row + at), shift), factor);
         _mm512_storeu_ps(row + at, x);
-        largest = _mm512_max_ps(largest, _mm512_abs_ps(x));
+        largest = _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(x)));
     }
-    const float top = _mm512_reduce_max_ps(largest);
+    const int32_t bits = _mm512_reduce_max_epi32(largest);
+    float top;
+    memcpy(&top, &bits, sizeof top);
     for (int32_t at = 0; at < size; at += 16)
         store_bytes(bytes + at, _mm512_loadu_ps(row + at), _mm512_set1_ps(127.0f / top));
     *row_scale = top / 127;
@@ -355,6 +365,7 @@ static int choose(const Work *work, int32_t sentence, int32_t time, float *logit
         if (*run >= job->runs[sentence]) logits[*last] = -INFINITY;
         token = best_of(logits, job->forbidden + (size_t)sentence * job->forbidden_stride, size);
         value = logits[token];
+        if (job->forbidden[(size_t)sentence * job->forbidden_stride + token] < 0) return -1; /* nothing is allowed */
     }
     *run = token == *last ? *run + 1 : 1;
     *last = token;
@@ -443,7 +454,11 @@ static int search(const Work *work) {
     }
     return DONE;
 }
+#ifdef __clang__
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 

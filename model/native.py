@@ -85,6 +85,15 @@ def supports(config: ModelConfig) -> bool:
     )
 
 
+def _checked_library() -> ctypes.CDLL:
+    """The library, if its structures have the size of ours."""
+    library = load_library()
+    sizes = (ctypes.sizeof(_Network), ctypes.sizeof(_Job))
+    if library is None or sizes != (library.size_of_network(), library.size_of_job()):
+        raise SearchError("the compiled decode.c is not that of this program; run: make native")
+    return library
+
+
 def _there(part: Part | None) -> Part:
     """A part that a network of a supported layout has."""
     if part is None:
@@ -168,17 +177,16 @@ class NativeDecoder:
         """One hypothesis a sentence; like `model.search.search` with a beam of 1 and no guard of n-grams.
 
         Args:
-            sources: ids with their end marks.
+            sources: ids with their end marks; at least one sentence.
             limits: most steps of each, the end mark's included.
             prefix: `[batch, prefix]` int64 as for `search`, or None.
-            options: as for `search`; `not_empty` and `attention` are taken as set.
+            options: as for `search`; `not_empty` and `attention` are taken as set. The score is a mean log-probability.
 
         Raises:
             SearchError: there is no memory, or the network gives something else than finite numbers.
         """
         call = _Call(sources, limits, prefix, options, self._network.output.outputs)
-        library = load_library()
-        status = 1 if library is None else library.decode(ctypes.byref(self._network), ctypes.byref(call.job))
+        status = _checked_library().decode(ctypes.byref(self._network), ctypes.byref(call.job))
         if status:
             raise SearchError(FAILURES[status])
         return call.hypotheses()
@@ -212,7 +220,7 @@ class _Call:
             "source": source,
             "lengths": torch.tensor([len(sources[row]) for row in self._order], dtype=torch.int32),
             "limits": torch.tensor([limits[row] for row in self._order], dtype=torch.int32),
-            "runs": unlimited if options.max_runs is None else options.max_runs[rows].int(),
+            "runs": unlimited if options.max_runs is None else _runs(options.max_runs[rows]),
             "prefix": forced.int().contiguous(),
             "forbidden": _bias(options.forbidden, rows, outputs),
         }
@@ -239,6 +247,11 @@ class _Call:
                 )
             ]
         return found
+
+
+def _runs(most: Tensor) -> Tensor:
+    """`most` `[batch]` for `decode.c`: 0 means that there is no limit."""
+    return torch.where(most > 0, most, NO_LIMIT).int()
 
 
 def _bias(forbidden: Tensor | None, rows: Tensor, outputs: int) -> Tensor:

@@ -6,6 +6,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import functools
 import hashlib
@@ -19,9 +20,10 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("decode.c")
 FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC")
-COMPILERS = ("cc", "gcc", "clang")
+COMPILERS = ("gcc", "cc", "clang")
 MACHINES = ("x86_64", "amd64")
 COMPILE_TIMEOUT_S = 120.0
+SLOWLY = "decoding goes through PyTorch, more slowly"
 
 
 def library_path() -> Path:
@@ -30,25 +32,36 @@ def library_path() -> Path:
     return Path(sys.prefix) / "lib" / "traghetto" / f"decode-{digest}.so"
 
 
-def compile_library() -> str:
-    """Compile `decode.c` if there is a compiler; what was done, for people."""
+def compile_library() -> tuple[bool, str]:
+    """Compile `decode.c` if there is a compiler: whether nothing is left to do here, and what was done, for people."""
     path = library_path()
-    compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
-    if path.exists():
-        return f"{path} is up to date"
     if platform.machine().lower() not in MACHINES:
-        return f"decode.c is for {MACHINES[0]}: on {platform.machine()} decoding goes through PyTorch"
+        return True, f"decode.c is for {MACHINES[0]}: on {platform.machine()} decoding goes through PyTorch"
+    if path.exists():
+        return True, f"{path} is up to date"
+    compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
     if compiler is None:
-        return "no C compiler: decoding goes through PyTorch, more slowly (install gcc or clang, then: make native)"
+        return False, f"no C compiler, so {SLOWLY} (install gcc or clang, then: make native)"
+    try:
+        problem = _compile(compiler, path)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        problem = str(error)
+    return not problem, f"{compiler} failed, so {SLOWLY}:\n{problem}" if problem else f"compiled {path} with {compiler}"
+
+
+def _compile(compiler: str, path: Path) -> str:
+    """Put the library in place, and remove those of older sources; what the compiler complained of, or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
         command = [compiler, *FLAGS, "-o", str(built), str(SOURCE), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
         if done.returncode:
-            return f"{compiler} failed, decoding goes through PyTorch, more slowly:\n{done.stderr}"
+            return done.stderr or f"exit status {done.returncode}"
+        for old in path.parent.glob("decode-*.so"):
+            old.unlink()
         built.replace(path)
-    return f"compiled {path} with {compiler}"
+    return ""
 
 
 @functools.cache
@@ -64,5 +77,16 @@ def load_library() -> ctypes.CDLL | None:
     return library if library.can_run() else None
 
 
+def main() -> None:
+    """Compile, say so, and leave the stamp where there is nothing more to do. Never fails: it works without."""
+    parser = argparse.ArgumentParser(description="Compile the fast decoder.")
+    parser.add_argument("--stamp", type=Path)
+    done, message = compile_library()
+    sys.stdout.write(message + "\n")
+    stamp = parser.parse_args().stamp
+    if done and stamp is not None:
+        stamp.touch()
+
+
 if __name__ == "__main__":
-    sys.stdout.write(compile_library() + "\n")
+    main()

@@ -115,7 +115,8 @@ class SubwordTokenizer:
         return list(ids)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return [list(ids) for ids in self._processor.Encode(list(texts), num_threads=1)]
+        # one by one: the library starts a thread for each list, 27 microseconds where a sentence takes 2
+        return [self.encode(text) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._processor.Decode([id for id in ids if id > EOS]))

@@ -8,6 +8,7 @@ Everything that changes one sentence's translation happens here, so that what is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -171,19 +172,12 @@ class Translator:
             ]
 
         threads = self._threads if self._is_native(search) else 1
-        batches = plan_batches(lengths, max(1, self._budget(lengths, threads) // search.beam))
+        batches = plan_batches(lengths, max(1, self.batch_tokens // search.beam), threads)
         run = self._pool.map if self._pool is not None and threads > 1 and len(batches) > 1 else map
         for rows, read in zip(batches, run(decode, batches), strict=True):
             for row, scored in zip(rows, read, strict=True):
                 found[row] = scored
         return found
-
-    def _budget(self, lengths: Sequence[int | None], threads: int) -> int:
-        """Tokens of a batch: as many as allowed, but no more than give each thread its share of a larger job."""
-        total = sum(length or 0 for length in lengths)
-        return (
-            self.batch_tokens if threads == 1 else min(self.batch_tokens, max(SHARED_FROM_TOKENS, total // threads + 1))
-        )
 
     def _is_native(self, search: SearchConfig) -> bool:
         return self._native is not None and search.beam == 1 and not search.no_repeat_ngram
@@ -241,22 +235,30 @@ class Translator:
         return found
 
 
-def plan_batches(lengths: Sequence[int | None], budget: int) -> list[list[int]]:
+def plan_batches(lengths: Sequence[int | None], budget: int, threads: int = 1) -> list[list[int]]:
     """Indexes of `lengths` in batches of similar length, longest first, each at most `budget` tokens with its padding.
 
-    None is left out. One that is longer than the budget gets a batch of its own. The end mark is counted.
+    None is left out. One that is longer than the budget gets a batch of its own. The end mark is counted. For several
+    `threads` there are as many batches for each, of equal work; they may then pass the budget by a little.
     """
-    order = sorted(
-        (index for index, length in enumerate(lengths) if length is not None), key=lambda i: -(lengths[i] or 0)
-    )
+    sizes = {index: length + 1 for index, length in enumerate(lengths) if length is not None}
+    order = sorted(sizes, key=lambda index: -sizes[index])
     batches: list[list[int]] = []
     longest = 0
     for index in order:
         if not batches or (len(batches[-1]) + 1) * longest > budget:
             batches.append([])
-            longest = (lengths[index] or 0) + 1
+            longest = sizes[index]
         batches[-1].append(index)
-    return batches
+    total = sum(sizes.values())
+    if threads == 1 or total < SHARED_FROM_TOKENS:
+        return batches
+    parts: list[list[int]] = [[] for _ in range(threads * math.ceil(len(batches) / threads))]
+    before = 0
+    for index in order:
+        parts[(before + sizes[index] // 2) * len(parts) // total].append(index)
+        before += sizes[index]
+    return [part for part in parts if part]
 
 
 def _assemble(parts: Sequence[_Part], found: Sequence[Sequence[Scored]]) -> Translation:

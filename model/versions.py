@@ -235,8 +235,10 @@ def _replacing(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
-        for path in [*temporary.iterdir(), temporary]:
+        for path in temporary.iterdir():
+            path.chmod(0o644)  # safetensors writes for the owner alone; a server may run as somebody else
             _sync(path)
+        _sync(temporary)
         old = temporary.with_name(temporary.name + ".old")
         if folder.exists():
             folder.rename(old)

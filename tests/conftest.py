@@ -1,8 +1,8 @@
 """What every test here relies on: needs that skip or fail, threads, random seeds, and the outside world.
 
-A test marked `corpus`, `postgres`, `browser`, `gpu` or `weights` is skipped, with the reason, where that is absent.
-Where the environment variable TRAGHETTO_REQUIRE names it (comma-separated), the test fails instead: a run that was
-meant to cover something cannot pass by leaving it out.
+A test marked by a need (`corpus`, `postgres`, `browser`, `gpu`, `weights`, `native`) is skipped, with the reason, where
+that is absent. Where the environment variable TRAGHETTO_REQUIRE names it (comma-separated), the test fails instead: a
+run that was meant to cover something cannot pass by leaving it out.
 
 Variables: TRAGHETTO_REQUIRE, TRAGHETTO_CORPUS_DIR (the corpus), TRAGHETTO_TEST_POSTGRES_URL (a server whose user may
 create databases; default: the local one), TRAGHETTO_TEST_CHROMIUM (a browser other than the one on the path).
@@ -77,12 +77,20 @@ def _no_weights() -> str | None:
     return None if (folder / "card.json").is_file() else f"{folder} holds no model version"
 
 
+@functools.cache
+def _no_native() -> str | None:
+    from model.native_library import load_library
+
+    return None if load_library() else "decode.c is not compiled, or this CPU has no AVX-512 VNNI"
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "corpus": _no_corpus,
     "postgres": _no_postgres,
     "browser": _no_browser,
     "gpu": _no_gpu,
     "weights": _no_weights,
+    "native": _no_native,
 }
 """Marker -> why a test with it cannot run here, or None when it can."""
 
@@ -189,9 +197,9 @@ TINY_TEXT = (
 
 @pytest.fixture(scope="session")
 def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with an untrained model of 20,000 weights, as versions `default` and `second` of it-en.
+    """A data directory with an untrained model of 80,000 weights, as versions `default` and `second` of it-en.
 
-    Its translations are noise, but always the same noise.
+    Its translations are noise, but always the same noise. Its layout is one that decode.c knows.
     """
     import torch
 
@@ -203,7 +211,7 @@ def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     subwords = train_subwords(list(TINY_TEXT) * 3, 380, threads=1)
     torch.manual_seed(SEED)
-    sizes = {"embedding_size": 16, "encoder_layers": 1, "encoder_hidden_size": 16, "decoder_hidden_size": 16}
+    sizes = {"embedding_size": 32, "encoder_layers": 1, "encoder_hidden_size": 32, "decoder_hidden_size": 64}
     model = Seq2Seq(ModelConfig(subwords.vocab_size, subwords.vocab_size, **sizes)).eval()
     with torch.no_grad():
         model.output.bias[EOS] = 1.0  # or it would babble up to the longest length allowed

@@ -113,12 +113,12 @@ def fake_detect(text: str) -> FakeDetection:
     return FakeDetection("en" if "the" in text.lower().split() else "it", 0.9)
 
 
-def make_app(data_dir: Path, translator: FakeTranslator | None = None, **settings: Any) -> FastAPI:
-    """The whole server with a fake translator, an empty database, and a splitter and detector that are plain to see."""
+def make_app(data_dir: Path, *translators: FakeTranslator, **settings: Any) -> FastAPI:
+    """The whole server with fake translators, an empty database, and a splitter and detector that are plain to see."""
     chosen = Settings(data_dir=data_dir, **settings)
     migrate(chosen.database)
-    one = translator or FakeTranslator()
-    return create_app(chosen, lambda: {one.pair: one}, split=fake_split, detect=fake_detect)
+    loaded = {one.pair: one for one in translators or (FakeTranslator(),)}
+    return create_app(chosen, lambda: loaded, split=fake_split, detect=fake_detect)
 
 
 @contextlib.asynccontextmanager

@@ -23,11 +23,13 @@ from training.pairs import (
     choose_held_out,
     clean,
     deduplicate,
+    fingerprint,
     held_out_keys,
     only_2018,
     read_pairs,
     without_held_out,
 )  # fmt: skip
+from training.sources import describe
 
 HELD_OUT_SUFFIXES = (".dev", ".test")
 """Files whose names end so are never trained on, nor is any pair that shares a sentence with theirs."""
@@ -46,6 +48,8 @@ class Corpus:
     dev: list[tuple[str, str]]
     counts: dict[str, Any]
     """File -> what each cleaning step took; goes into the card."""
+    sources: dict[str, dict[str, str]]
+    """File -> its hash, and its licence and origin where they are known; goes into the card."""
 
     def side(self, side: int) -> Iterator[str]:
         """All training sentences of a side: 0 the source, 1 the target."""
@@ -90,6 +94,7 @@ def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
         {name: turn(pairs) for name, pairs in groups.items()},
         turn(dev)[: config.loop.eval_sentences],
         {name: count.to_dict() for name, count in counts.items()},
+        {name: describe(name, files[name]) for name in counts},
     )
 
 
@@ -123,7 +128,8 @@ def _hold_out(tables: Tables, per_mille: int, counts: dict[str, Counts]) -> list
     keys = held_out_keys(dev)
     for (group, name), pairs in tables.items():
         tables[group, name] = list(without_held_out(pairs, keys, counts[name]))
-    return sorted(set(dev))
+    # in an order that says nothing, since only the first `eval_sentences` are scored
+    return sorted(set(dev), key=lambda pair: fingerprint("\t".join(pair)))
 
 
 def _matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ from model.config import SearchConfig
 from model.errors import ConfigError
 from model.seq2seq import Seq2Seq
 from model.tokenizer import Tokenizer
-from model.translator import Translator
+from model.translator import MAX_SOURCE_TOKENS, Translator
 from model.versions import BUNDLED, Version, find
 
 Normalise = Callable[[str], str]
@@ -123,10 +123,13 @@ class DevSet:
     tokenizers: tuple[Tokenizer, Tokenizer]
     pair: str
     normalise: Normalise = str
+    max_source_tokens: int = MAX_SOURCE_TOKENS
+    """Longer sentences are cut, as the finished version will do: `data.max_tokens`."""
 
     def score(self, model: Seq2Seq) -> dict[str, Any]:
         """Scores of `model`, for the metrics of a run."""
-        card = Card(pair=self.pair, version="in-training", created=now(), files={})
+        limit = {"max_source_tokens": self.max_source_tokens}
+        card = Card(pair=self.pair, version="in-training", created=now(), files={}, settings=limit)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         translator = Translator(Version(card, model, *self.tokenizers), torch.device(device), "auto")
         return evaluate(translator, self.pairs, SearchConfig(), self.normalise)[0].to_dict()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from zlib import crc32
 
 import torch
 
@@ -81,6 +82,8 @@ class Trainer:
     def resume(self) -> None:
         """Go on from `last.safetensors`, exactly: weights, moments, averages, data order and random state.
 
+        Only the first worker's random state is kept; the others draw anew from seed, rank and step.
+
         Raises:
             VersionDamaged: there is no such checkpoint, or it is of another model.
             ConfigError: the settings have changed since.
@@ -90,11 +93,17 @@ class Trainer:
             raise ConfigError(f"{self.folder}: the settings have changed since this run began; start a new one")
         unpack(self.optimiser, checkpoint.tensors, self.device)
         self.standing = Standing.from_dict(checkpoint.state["standing"])
+        if not self.workers.first:  # the random state is the first worker's; each must drop other units
+            name = f"{self.config.loop.seed}/{self.workers.rank}/{self.standing.step}"
+            torch.manual_seed(crc32(name.encode()))
         self._began = time.monotonic() - self.standing.seconds
 
     def run(self) -> Standing:
-        """Train until the schedule is complete, or until Ctrl-C, which saves and returns early."""
-        previous = signal.signal(signal.SIGINT, self._interrupt) if self.workers.first else None
+        """Train until the schedule is complete, or until Ctrl-C, which saves and returns early.
+
+        Every worker takes Ctrl-C: under torchrun all get it, and one that died would leave the others waiting.
+        """
+        previous = signal.signal(signal.SIGINT, self._interrupt)
         try:
             with Display(self.config, enabled=self.workers.first) as display:
                 self._loop(display)

@@ -46,7 +46,7 @@ class NoiseConfig(JsonConfig):
     other_apostrophes: float = 0.02
     """`l'ora` -> `l’ora`, or back."""
     placeholder: float = 0.005
-    """Of all pairs, whatever the strength: see `insert_placeholders`."""
+    """Of all pairs, the same at every strength but 0: see `insert_placeholders`."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -16,8 +16,8 @@ from training.corpus import SUFFIXES, Layout, detect_layout, read_pairs
 
 __all__ = [
     "DEFAULT_CLEAN", "STEPS", "SUFFIXES", "CleanConfig", "Counts", "Layout", "Pair", "choose_held_out", "clean",
-    "deduplicate", "detect_layout", "held_out_keys", "hold_out", "is_held_out", "looks_like", "normalise_key",
-    "only_2018", "read_pairs", "tidy", "without_held_out",
+    "deduplicate", "detect_layout", "fingerprint", "held_out_keys", "hold_out", "is_held_out", "looks_like",
+    "normalise_key", "only_2018", "read_pairs", "tidy", "without_held_out",
 ]  # fmt: skip
 
 
@@ -27,12 +27,17 @@ def normalise_key(text: str) -> str:
     return " ".join(re.findall(r"\w+", folded)) or folded.strip()
 
 
+def fingerprint(key: str) -> int:
+    """A number of 64 bits that depends on `key` alone."""
+    return int.from_bytes(hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest())
+
+
 def is_held_out(key: str, per_mille: float) -> bool:
     """Whether a normalised sentence is held out: by its hash alone, so the answer never changes when data grows.
 
     `per_mille` counts in thousandths of one; what a smaller one holds out, a larger one does too.
     """
-    number = int.from_bytes(hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest())
+    number = fingerprint(key)
     return number % 1000 + number // 1000 % 1000 / 1000 < per_mille
 
 

@@ -29,6 +29,7 @@ from training.evaluate import DevSet, Normalise
 from training.loop import Standing, Trainer
 from training.noise import disturb
 from training.report import write_report
+from training.sources import commit
 from training.subwords import train_subwords
 
 RUNS = Path("runs")
@@ -102,7 +103,7 @@ def _trainer(
         narrow_kernels(model, torch.bfloat16)
     torch.manual_seed(loop.seed + workers.rank)  # each worker drops other units
     pools = Pools(corpus.groups, config.phases, tokenizers, disturb, loop.pool_pairs, config.data.max_tokens, loop.seed)
-    dev = DevSet(corpus.dev, tokenizers, config.pair, _normaliser(config))
+    dev = DevSet(corpus.dev, tokenizers, config.pair, _normaliser(config), config.data.max_tokens)
     return Trainer(config, model, pools, dev.score, folder, workers)
 
 
@@ -116,19 +117,22 @@ def export(
 ) -> Path:
     """Write the best checkpoint of `folder` as a version, with its card, curve and mistakes."""
     model = Seq2Seq(config.model_config(tokenizers[0].vocab_size, tokenizers[1].vocab_size))
-    model.load_state_dict(Checkpoint.load(folder / "best.safetensors").tensors)
+    best = Checkpoint.load(folder / "best.safetensors")
+    model.load_state_dict(best.tensors)
     card: dict[str, Any] = {
-        "data": corpus.counts,
-        "scores": {"dev": standing.scores},
+        "data": {name: {**counts, **corpus.sources[name]} for name, counts in corpus.counts.items()},
+        "scores": {"dev": best.state["standing"]["scores"]},
         "settings": {**config.to_dict(), "max_source_tokens": config.data.max_tokens},
         "training": {
             "parameters": model.parameter_count(),
             "steps": standing.step,
+            "best_step": best.state["standing"]["step"],
             "target_tokens": standing.tokens,
             "seconds": round(standing.seconds, 1),
             "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores",
             "torch": torch.__version__,
+            "commit": commit(),
         },
     }
     written = versions.save(root, config.pair, config.version, model, tokenizers, card)
@@ -176,7 +180,8 @@ def _prepare_folder(folder: Path, resume: bool, workers: Workers) -> None:
         return
     if (folder / "last.safetensors").exists():
         raise ConfigError(f"{folder} holds an unfinished or finished run: give --resume, or remove it")
-    (folder / "metrics.jsonl").unlink(missing_ok=True)
+    for path in filter(Path.is_file, folder.iterdir()):  # of a start that came to no checkpoint, maybe of other data
+        path.unlink()
 
 
 def _prepare_process(config: TrainingConfig, workers: Workers) -> None:

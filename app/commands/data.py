@@ -57,7 +57,7 @@ def table(
 
     [bold]Example[/bold]
 
-      traghetto data table training/configs/small.toml --data data
+      traghetto data table training/configs/tatoeba.toml --data data
     """
     from rich.console import Console
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import Beam, Device, ModelVersion, Pair, Route
+from app.commands.options import Beam, Device, ModelVersion, Pair, Route, settings_with
 
 
 def evaluate(  # noqa: PLR0913 - one argument for each option
@@ -35,7 +35,8 @@ def evaluate(  # noqa: PLR0913 - one argument for each option
     from model.versions import find
     from training.evaluate import evaluate_files, record, version_roots
 
-    scores = evaluate_files(pair, src, ref, model_version, beam, device, route).to_dict()
+    settings = settings_with(device, route)
+    scores = evaluate_files(pair, src, ref, model_version, beam, settings.device, settings.route).to_dict()
     if record_as:
         record(find(version_roots(), pair, model_version), record_as, scores)
     if as_json:

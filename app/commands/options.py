@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from model.card import PAIR
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
 MAX_BEAM = 64
-PAIR = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
+"""As `model.config.SearchConfig` has it."""
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 RouteName = Literal["auto", "fp32", "bf16", "int8"]
@@ -41,3 +45,15 @@ ModelVersion = Annotated[
         help="Model version; `traghetto models list` shows them. Default: the current one.",
     ),
 ]
+
+
+def settings_with(device: DeviceName, route: RouteName) -> Settings:
+    """The settings, with the options that are not `auto` in place of theirs.
+
+    Raises:
+        SettingsError: a variable is unknown or a value is not allowed.
+    """
+    from app.settings import load_settings
+
+    given = {"device": device, "route": route}
+    return load_settings(**{name: value for name, value in given.items() if value != "auto"})

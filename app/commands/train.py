@@ -15,7 +15,7 @@ def train(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG.toml", exists=True, dir_okay=False, help="Settings, such as training/configs/small.toml."
+            metavar="CONFIG.toml", exists=True, dir_okay=False, help="Settings, such as training/configs/tatoeba.toml."
         ),
     ],
     data: Annotated[
@@ -38,7 +38,7 @@ def train(
 
       traghetto data fetch anki --out data
 
-      traghetto train training/configs/small.toml --data data --max-minutes 120
+      traghetto train training/configs/tatoeba.toml --data data --max-minutes 120
     """
     from training.train import run
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from app.commands.lines import decode_line, encode_line, read_lines
-from app.commands.options import Beam, Device, ModelVersion, Pair, Route
+from app.commands.options import Beam, Device, DeviceName, ModelVersion, Pair, Route, RouteName, settings_with
 
 if TYPE_CHECKING:
     from model.translator import Translation, Translator
@@ -91,13 +91,11 @@ def translate_stream(
     return tally
 
 
-def _load(pair: str, device: str, route: str, version: str | None) -> Translator:
+def _load(pair: str, device: DeviceName, route: RouteName, version: str | None) -> Translator:
     """The wanted translator, `auto` as the settings say; on a terminal, say which it is."""
     from app.engine.loading import model_roots
-    from app.settings import load_settings
 
-    given = {"device": device, "route": route}
-    settings = load_settings(**{name: value for name, value in given.items() if value != "auto"})
+    settings = settings_with(device, route)
     import torch
 
     from model import versions

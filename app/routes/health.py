@@ -23,7 +23,8 @@ PROBES = {"it-en": "Ciao.", "en-it": "Hello."}
 @router.get("/health/live", summary="Whether the process answers", responses={503: {"model": LiveOut}})
 async def live(services: ServicesDep, response: Response) -> LiveOut:
     """200 while the process can do its work at all; 503 asks for a restart."""
-    if services.engine.state == "failed":
+    engine = services.engine
+    if engine.state == "failed" or (engine.state != "draining" and not engine.alive):
         response.status_code = 503
         return LiveOut(status="failed")
     return LiveOut(status="alive")

@@ -50,6 +50,7 @@ async def page(request: Request, services: ServicesDep) -> HTMLResponse:
         css=_fingerprint("page.css"),
         script=_fingerprint("page.js"),
         max_chars=services.settings.max_chars,
+        pairs=" ".join(services.engine.versions),
     )
     return HTMLResponse(html, headers=_headers(CONTENT_SECURITY_POLICY))
 

@@ -6,6 +6,7 @@ const NAMES = { it: "Italian", en: "English" };
 const part = (id) => document.getElementById(id);
 const page = document.body.dataset;
 const maxChars = Number(page.maxChars);
+const pairs = page.pairs.split(" ").filter(Boolean); // none while the models load: nothing is known then
 const form = part("form"), text = part("text"), source = part("source"), target = part("target");
 const translation = part("translation"), about = part("about"), error = part("error");
 
@@ -86,15 +87,25 @@ function later() {
   timer = setTimeout(translate, PAUSE_MS);
 }
 
+const opposite = (language) => (language === "it" ? "en" : "it");
+
+function showSwap() {
+  const from = target.value, to = opposite(from);
+  const served = !pairs.length || pairs.includes(`${from}-${to}`);
+  part("swap").disabled = !served;
+  part("swap").title = served ? "Swap the languages" : `This server has no model from ${NAMES[from]} to ${NAMES[to]}`;
+}
+
 function directionChanged(changed, other) {
-  if (changed.value === other.value) other.value = changed.value === "it" ? "en" : "it";
+  if (changed.value === other.value) other.value = opposite(changed.value);
+  showSwap();
   if (text.value.trim()) translate();
 }
 
 function swap() {
-  const from = source.value === "auto" ? (target.value === "en" ? "it" : "en") : source.value;
   source.value = target.value;
-  target.value = from;
+  target.value = opposite(source.value);
+  showSwap();
   if (translation.textContent) text.value = translation.textContent;
   translate();
 }
@@ -121,4 +132,5 @@ target.addEventListener("change", () => directionChanged(target, source));
 part("swap").addEventListener("click", swap);
 part("copy").addEventListener("click", copy);
 part("clear").addEventListener("click", () => { text.value = ""; translate(); text.focus(); });
+showSwap();
 countChars();

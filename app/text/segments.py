@@ -114,12 +114,7 @@ RULES = {"it": ITALIAN, "en": ENGLISH}
 
 
 class Splitter:
-    """Splits texts into sentences. Safe to share between threads; the library loads at first use, or at `warm`."""
-
-    def warm(self) -> None:
-        """Load the library now, so that no request waits for it."""
-        for language in RULES:
-            self.split("Uno. Two.", language)
+    """Splits texts into sentences. Safe to share between threads; the library loads at first use."""
 
     def split(self, text: str, language: str) -> list[Segment]:
         """The sentences of `text`, `it` or `en`, in order; texts and separators joined in order are `text` again.

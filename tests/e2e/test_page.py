@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from fakes import FakeTranslator, make_app, serving
+from fakes import FakeTranslator, body, make_app, serving
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
@@ -39,12 +41,13 @@ def translator() -> FakeTranslator:
 
 @pytest.fixture(scope="module")
 def address(translator: FakeTranslator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(make_app(tmp_path_factory.mktemp("page"), translator, max_chars=200)) as one:
+    there_and_back = (translator, FakeTranslator(pair="en-it"))
+    with serving(make_app(tmp_path_factory.mktemp("page"), *there_and_back, max_chars=200)) as one:
         yield one
 
 
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
+@contextlib.contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
     """The page, opened; anything that it loads from elsewhere or complains about fails the test."""
     context = browser.new_context(viewport={"width": 1100, "height": 640})
     one = context.new_page()
@@ -57,6 +60,21 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     yield one
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with opened(browser, address) as one:
+        yield one
+
+
+@pytest.fixture
+def one_way(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """The page of a server that translates from Italian only, once its model is there."""
+    with serving(make_app(tmp_path)) as address:
+        assert httpx.post(f"{address}/v1/translate", json=body("Ciao.")).status_code == 200
+        with opened(browser, address) as one:
+            yield one
 
 
 def test_ctrl_enter_translates_and_tells_the_model_and_the_time(page: Page) -> None:
@@ -93,12 +111,22 @@ def test_errors_are_said_and_go_away(page: Page) -> None:
     expect(page.locator("#error")).to_be_hidden()
 
 
-def test_a_direction_without_a_model_is_said(page: Page) -> None:
-    page.select_option("#source", "en")
-    expect(page.locator("#target")).to_have_value("it")
-    page.fill("#text", "hello")
-    page.click("#translate")
-    expect(page.locator("#error")).to_contain_text("no model for en-it")
+def test_a_direction_without_a_model_is_said(one_way: Page) -> None:
+    one_way.select_option("#source", "en")
+    expect(one_way.locator("#target")).to_have_value("it")
+    one_way.fill("#text", "hello")
+    one_way.click("#translate")
+    expect(one_way.locator("#error")).to_contain_text("no model for en-it")
+
+
+def test_no_swap_to_a_direction_without_a_model(one_way: Page) -> None:
+    expect(one_way.locator("#swap")).to_be_disabled()
+    expect(one_way.locator("#swap")).to_have_attribute("title", "This server has no model from English to Italian")
+    one_way.select_option("#source", "en")
+    expect(one_way.locator("#swap")).to_be_enabled()
+    one_way.click("#swap")
+    expect(one_way.locator("#target")).to_have_value("en")
+    expect(one_way.locator("#swap")).to_be_disabled()
 
 
 def test_swap_turns_the_direction_and_takes_the_translation(page: Page) -> None:

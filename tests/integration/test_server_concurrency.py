@@ -10,7 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fakes import FakeTranslator, body, client_of, make_app, serving
+from fakes import FakeTranslator, body, client_of, fake_detect, fake_split, make_app, serving
+
+from app.db import migrate
+from app.main import create_app
+from app.settings import Settings
+from model.translator import Translator
+from model.versions import find
 
 CLIENTS = 64
 ROUNDS = 6
@@ -52,6 +58,21 @@ async def test_64_clients_each_get_their_own_answers_from_shared_batches(tmp_pat
     assert decoded < CLIENTS * ROUNDS * 3, "the sentence that all share was decoded for each of them"
     everything = [text for batch in translator.batches for text in batch]
     assert decoded == len(everything) - 2, "the metrics must count what was decoded (2 for the warm-up)"
+
+
+async def test_64_clients_of_the_real_translator_get_what_each_would_get_alone(tiny_data_dir: Path) -> None:
+    """The engine, two decoding threads and the real network, together."""
+    settings = Settings(data_dir=tiny_data_dir, torch_threads=2)
+    migrate(settings.database)
+    with serving(create_app(settings, split=fake_split, detect=fake_detect)) as address:
+        seen = await asyncio.gather(*(one_client(address, number) for number in range(CLIENTS)))
+    alone = Translator.load(find([tiny_data_dir / "models"], "it-en"), "cpu", threads=1)
+    answers = {text: answer for client in seen for sent, got in client for text, answer in zip(sent, got, strict=True)}
+    assert len(answers) == CLIENTS * ROUNDS + 1, "an answer was lost"
+    assert len(set(answers.values())) > CLIENTS, "the translations hardly differ: nothing was tested"
+    for text, answer in answers.items():
+        sentences = [segment.text for segment in fake_split(text)]
+        assert answer == " ".join(alone.translate([sentence])[0].text for sentence in sentences)
 
 
 async def test_overload_is_a_429_with_retry_after_and_passes(tmp_path: Path) -> None:

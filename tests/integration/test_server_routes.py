@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -53,6 +54,16 @@ async def test_not_ready_until_the_models_are_warm(tmp_path: Path) -> None:
         assert (await client.get("/health/ready")).status_code == 200
 
 
+async def test_a_late_answer_names_the_deadline_of_the_settings(tmp_path: Path) -> None:
+    translator = FakeTranslator()
+    async with client_of(make_app(tmp_path, translator, deadline_s=0.3)) as client:
+        await one(client, body("prima"))
+        translator.gate.clear()
+        found = problem(await ask(client, body("tardi")), 503, "deadline-exceeded")
+        translator.gate.set()
+    assert found["detail"] == "The translation was not ready within 0.3 s."
+
+
 async def test_ready_really_translates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.routes.health.FRESH_S", 0.2)
     translator = FakeTranslator()
@@ -69,6 +80,24 @@ async def test_a_failed_model_is_said_everywhere(tmp_path: Path) -> None:
         problem(await ask(client, body("ciao")), 503, "not-ready")
         assert (await client.get("/health/ready")).json()["status"] == "failed"
         assert (await client.get("/health/live")).status_code == 503
+
+
+class Leaving(FakeTranslator):
+    """Ends the engine's thread in a way that is no failure of the model."""
+
+    def translate(self, *_: object) -> list:  # type: ignore[override]
+        raise SystemExit
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_an_engine_whose_thread_has_ended_is_not_alive(tmp_path: Path) -> None:
+    async with client_of(make_app(tmp_path, Leaving())) as client:
+        for _ in range(500):  # the thread ends in its own time
+            live = await client.get("/health/live")
+            if live.status_code != 200:
+                break
+            await asyncio.sleep(0.01)
+        assert (live.status_code, live.json()) == (503, {"status": "failed"})
 
 
 async def test_models_need_the_administration_key(client: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ MAY_IMPORT = {
 FRONT_DOOR = ("app/cli.py", "app/commands/")
 """Where `training` may be imported, inside functions only."""
 MODEL_LIBRARIES = {"torch", "sentencepiece", "safetensors", "numpy"}
-TRAINING_LIBRARIES = MODEL_LIBRARIES | {"sacrebleu", "tqdm", "rich"}
+TRAINING_LIBRARIES = MODEL_LIBRARIES | {"sacrebleu", "rich"}
 TRAINING_INSIDE_FUNCTIONS = {"matplotlib"}
 MAX_FILE_LINES, MAX_TEST_FILE_LINES = 300, 500
 MAX_FUNCTION_LINES, MAX_LOOP_LINES = 40, 60

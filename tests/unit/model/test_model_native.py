@@ -24,7 +24,7 @@ CONFIG = ModelConfig(
 )  # fmt: skip
 SOURCES = [[40 + (row * 7 + place) % 50 for place in range(1 + row * 5 % 17)] + [EOS] for row in range(30)]
 LIMITS = [4 + len(source) for source in SOURCES]
-needs_library = pytest.mark.skipif(not supports(CONFIG), reason="no compiled decode.c, or no AVX-512 VNNI here")
+needs_library = pytest.mark.native
 
 
 def network(config=CONFIG) -> Seq2Seq:
@@ -121,12 +121,30 @@ def test_neighbours_change_nothing():
 
 
 @needs_library
-def test_broken_weights_are_noticed():
+@pytest.mark.parametrize("name", ["output.bias", "decoder.attention.value.weight", "bridge.project.weight",
+                                  "decoder.readout.bias", "encoder.layers.0.forwards.layer.bias_hh_l0"])  # fmt: skip
+def test_broken_weights_are_noticed(name):
     model = network()
     with torch.no_grad():
-        model.output.bias[3] = float("nan")
+        dict(model.named_parameters())[name].view(-1)[3] = float("nan")
     with pytest.raises(SearchError, match="not a finite number"):
         NativeDecoder(model, Int8Network(model)).greedy(SOURCES, LIMITS, None, Options())
+
+
+@needs_library
+def test_a_sentence_that_may_not_go_on_is_an_error():
+    model = network()
+    with pytest.raises(SearchError, match="not a finite number"):
+        NativeDecoder(model, Int8Network(model)).greedy(
+            SOURCES, LIMITS, None, Options(torch.ones(77, dtype=torch.bool))
+        )
+
+
+@needs_library
+def test_no_limit_of_runs():
+    model = network()
+    runs = torch.zeros(len(SOURCES), dtype=torch.int64)
+    assert_same(*both(model, None, Options(max_runs=runs, not_empty=True), SearchConfig()))
 
 
 def test_other_layouts_are_left_to_pytorch():
@@ -142,9 +160,13 @@ def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    assert "make native" in native_library.compile_library()
+    done, message = native_library.compile_library()
+    assert not done, "a compiler that is installed later would not be looked for"
+    assert "make native" in message
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    assert "arm64" in native_library.compile_library()
+    done, message = native_library.compile_library()
+    assert done
+    assert "arm64" in message
     assert not native_library.library_path().exists()
 
 
@@ -153,11 +175,19 @@ def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
     if native_library.platform.machine().lower() not in native_library.MACHINES:
         pytest.skip("decode.c is for other machines")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert native_library.compile_library().startswith("compiled")
+    stamp, old = tmp_path / "stamp", native_library.library_path().with_name("decode-old.so")
+    monkeypatch.setattr(sys, "argv", ["native_library", "--stamp", str(stamp)])
+    old.parent.mkdir(parents=True)
+    old.touch()
+    native_library.main()
     assert native_library.library_path().exists()
-    assert native_library.compile_library().endswith("up to date")
+    assert stamp.exists()
+    assert not old.exists()
+    assert native_library.compile_library()[1].endswith("up to date")
     broken = tmp_path / "decode.c"
     broken.write_text("this is not C")
     monkeypatch.setattr(native_library, "SOURCE", broken)
-    assert "failed" in native_library.compile_library()
+    stamp.unlink()
+    native_library.main()
     assert not native_library.library_path().exists()
+    assert not stamp.exists()

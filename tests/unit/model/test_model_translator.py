@@ -17,6 +17,7 @@ from model.card import Card
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
 from model.preparation import split_long
+from model.quantize import fast_int8
 from model.seq2seq import Seq2Seq
 from model.tokenizer import EOS, FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
 from model.translator import PLACEHOLDER_IDS, Translation, Translator, plan_batches
@@ -113,6 +114,19 @@ def test_batches_hold_each_text_once_within_the_budget(lengths: list[int | None]
     for batch in batches:
         padded = len(batch) * max((lengths[row] or 0) + 1 for row in batch)
         assert padded <= budget or len(batch) == 1
+
+
+@pytest.mark.parametrize("count", [2, 8, 32, 64, 300])
+def test_each_thread_gets_as_many_batches_of_equal_work(count: int) -> None:
+    lengths = [20 + row % 9 for row in range(count)]
+    batches = plan_batches(lengths, 2048, threads=2)
+    assert sorted(row for batch in batches for row in batch) == list(range(count))
+    work = [sum(lengths[row] + 1 for row in batch) for batch in batches]
+    if count < 8:
+        assert len(batches) == 1, "too little to share"
+    else:
+        assert len(batches) % 2 == 0
+        assert max(work) - min(work) <= 2 * 30
 
 
 # --- odd texts ---------------------------------------------------------------------------------------------------
@@ -325,6 +339,8 @@ def test_a_saved_version_is_loaded_with_its_card(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("route", ["bf16", "int8"])
 def test_the_narrow_routes_translate_too(route: str) -> None:
+    if route == "int8" and not fast_int8(torch.device("cpu")):
+        pytest.skip("this CPU has no 8-bit dot products")
     version = Version(Card("it-en", "test", "2026-01-01", {}), network(), subwords(), subwords())
     results = Translator(version, torch.device("cpu"), route).translate(SENTENCES, replace(SHORT, beam=2))
     assert any(result.text for result in results)

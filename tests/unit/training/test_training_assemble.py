@@ -1,5 +1,6 @@
 """From settings and a data folder to groups and dev pairs: nothing leaks, and each pair that was read is counted."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def test_a_sentence_that_two_groups_share_is_never_on_both_sides_of_the_split(tm
     for side in (0, 1):
         leaked = set(corpus.side(side)) & {pair[side] for pair in corpus.dev}
         assert not leaked, "held out in one group and trained on in the other"
+
+
+def test_the_card_can_say_what_was_trained_on(tmp_path):
+    write(tmp_path, **{"tatoeba.train": ONE, "mine": OTHER})
+    corpus, _ = assembled(tmp_path, {"a": ["tatoeba.train", "mine"]}, dev="", hold_out_per_mille=100)
+    table = (tmp_path / "tatoeba.train.tsv").read_bytes()
+    known, own = corpus.sources["tatoeba.train"], corpus.sources["mine"]
+    assert known["sha256"] == hashlib.sha256(table).hexdigest()
+    assert "CC-BY" in known["licence"]
+    assert "nikodallanoce" in known["from"]
+    assert set(own) == {"sha256"}, "nothing is known of a table of somebody's own"
 
 
 def test_what_the_split_takes_is_counted(tmp_path):

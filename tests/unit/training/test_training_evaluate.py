@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from model.config import ModelConfig
 from model.errors import ConfigError
-from training.evaluate import score
+from model.seq2seq import Seq2Seq
+from model.tokenizer import WordTokenizer
+from training.evaluate import DevSet, score
 from training.report import draw_curve, read_metrics, slide
 
 
@@ -34,6 +37,22 @@ def test_both_scores_go_from_0_to_100_and_fall_with_quality():
 def test_nothing_to_compare_is_an_error(outputs, references):
     with pytest.raises(ConfigError, match="cannot score"):
         score(outputs, references)
+
+
+@pytest.mark.parametrize(("more", "limit"), [({}, 64), ({"max_source_tokens": 100}, 100)], ids=["default", "given"])
+def test_dev_sentences_are_cut_where_the_finished_version_will_cut_them(more, limit, monkeypatch):
+    tokenizer = WordTokenizer.train(["mare isola porto"])
+    size = tokenizer.vocab_size
+    model = Seq2Seq(ModelConfig(size, size, embedding_size=8, encoder_hidden_size=8, decoder_hidden_size=16))
+    limits = []
+
+    def evaluate(translator, *_):
+        limits.append(translator.max_source_tokens)
+        return score(["mare"], ["mare"]), ["mare"]
+
+    monkeypatch.setattr("training.evaluate.evaluate", evaluate)
+    DevSet([("mare", "mare")], (tokenizer, tokenizer), "it-en", **more).score(model.eval())
+    assert limits == [limit]
 
 
 def test_a_slide_has_source_reference_and_output():

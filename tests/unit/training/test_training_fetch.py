@@ -15,12 +15,15 @@ import pytest
 from rich.console import Console
 
 from model.errors import ConfigError
+from training.assemble import assemble
+from training.config import TrainingConfig
 from training.download import FetchError, HttpConfig, download
 from training.fetch import FetchOptions, fetch
 from training.pairs import held_out_keys, read_pairs
 
 QUICK = HttpConfig(retries=2, timeout_s=5, wait_s=0.01)
 CONTENT = bytes(range(256)) * 2000
+CONFIGS = Path(__file__).parents[3] / "training/configs"
 
 
 @dataclass
@@ -250,6 +253,15 @@ def test_the_anki_selection_becomes_three_tables_that_share_no_sentence(server, 
     assert record == vars(fetched)
     assert record["sha256"] == hashlib.sha256(server.files["/anki/ita-eng.zip"]).hexdigest()
     assert "CC-BY" in record["terms"]
+
+
+def test_the_settings_for_the_public_selection_fit_its_tables(tmp_path, console):
+    path = tmp_path / "ita-eng.zip"
+    path.write_bytes(anki_zip())
+    fetched = fetch("anki", tmp_path / "data", FetchOptions(url=str(path), held_out_per_mille=100), console)
+    corpus = assemble(TrainingConfig.read(CONFIGS / "tatoeba.toml"), tmp_path / "data", console)
+    assert list(corpus.counts) == ["tatoeba.train"]
+    assert len(corpus.dev) == fetched.tables["tatoeba.dev.tsv.gz"]
 
 
 @pytest.mark.parametrize("per_mille", [1, 3])

@@ -12,10 +12,11 @@ from model.errors import ConfigError, VersionDamaged
 from model.seq2seq import Seq2Seq
 from model.tokenizer import WordTokenizer
 from training.batching import Pools
+from training.checkpoint import Checkpoint
 from training.config import DataSettings, LoopSettings, OptimSettings, Phase, TrainingConfig
 from training.distributed import Workers
 from training.evaluate import DevSet
-from training.loop import Trainer
+from training.loop import Trainer, train_step
 
 WORDS = ["mare", "isola", "porto", "nave", "vela", "onda", "remo", "molo", "faro", "rotta", "vento", "riva"]
 TOKENIZER = WordTokenizer.train([" ".join(WORDS)])
@@ -36,7 +37,7 @@ def config(**loop) -> TrainingConfig:
     )  # fmt: skip
 
 
-def trainer(settings: TrainingConfig, folder, evaluate=None) -> Trainer:
+def trainer(settings: TrainingConfig, folder, evaluate=None, workers: Workers = Workers()) -> Trainer:  # noqa: B008
     rng = random.Random(1)
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(2, 6))) for _ in range(600)]
     pairs = [(text, text) for text in texts]
@@ -48,7 +49,7 @@ def trainer(settings: TrainingConfig, folder, evaluate=None) -> Trainer:
         settings.loop.pool_pairs, settings.data.max_tokens, settings.loop.seed,
     )  # fmt: skip
     dev = DevSet(pairs[:100], (TOKENIZER, TOKENIZER), "it-en")
-    return Trainer(settings, model, pools, evaluate or dev.score, folder, Workers())
+    return Trainer(settings, model, pools, evaluate or dev.score, folder, workers)
 
 
 def no_scores(_model) -> dict:
@@ -79,6 +80,38 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path):
     assert resumed.standing.tokens == whole.standing.tokens
     for ours, theirs in zip(resumed.optimiser.masters, whole.optimiser.masters, strict=True):
         assert torch.equal(ours, theirs), "resuming changed the result"
+
+
+def test_every_worker_takes_control_c(tmp_path, monkeypatch):
+    """Under torchrun all get it; one that died of it would leave the others waiting."""
+
+    def press_control_c(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return train_step(*arguments)
+
+    monkeypatch.setattr("training.loop.train_step", press_control_c)
+    second = trainer(config(), tmp_path, no_scores, Workers(rank=1))
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a trainer that does not take it trains to the end
+    try:
+        second.run()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN, "what was there before must come back"
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert not second.finished
+
+
+def test_resumed_workers_do_not_drop_the_same_units(tmp_path):
+    trainer(config(max_steps=2), tmp_path, no_scores).run()
+
+    def state(rank: int) -> torch.Tensor:
+        trainer(config(), tmp_path, no_scores, Workers(rank=rank)).resume()
+        return torch.get_rng_state()
+
+    first, second, third = state(0), state(1), state(2)
+    assert torch.equal(first, Checkpoint.load(tmp_path / "last.safetensors").tensors["random.cpu"])
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, third)
+    assert torch.equal(second, state(1)), "resuming twice must be the same"
 
 
 def test_changed_settings_are_not_resumed(tmp_path):
