@@ -36,6 +36,11 @@ def nothing_to_translate(text: str) -> bool:
     return all(not any(map(str.isalpha, word)) or LINK.fullmatch(word) for word in text.split())
 
 
+def is_shouted(text: str) -> bool:
+    """Whether `text` is all in capitals: at least two words of letters. One word may be an abbreviation."""
+    return text.isupper() and sum(any(map(str.isalpha, word)) for word in text.split()) > 1
+
+
 def split_long(text: str, count: Counter, limit: int) -> list[str]:
     """Cut `text` into parts of at most `limit` tokens, as few and as even as its clauses allow.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from model.config import require
 from model.decoder import DecoderState
+from model.errors import ConfigError
 from model.int8 import Int8Network
 from model.int8_linear import available
 from model.seq2seq import Seq2Seq, StepOutput
@@ -67,3 +68,16 @@ def prepare(model: Seq2Seq, device: torch.device, route: str) -> Network:
         return Int8Network(model)
     prepared = copy.deepcopy(model).to(device).eval().requires_grad_(False)
     return prepared.to(torch.bfloat16) if chosen == "bf16" else prepared
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `auto` (a GPU if there is one), `cpu` or `cuda`.
+
+    Raises:
+        ConfigError: another name, or there is no CUDA device.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device must be auto, cpu or cuda, not {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda was asked for, but PyTorch sees no CUDA device here")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")

@@ -24,11 +24,11 @@ from model.card import Card
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError
 from model.native import native_decoder
-from model.preparation import clean, nothing_to_translate, split_long
-from model.quantize import best_route, prepare
+from model.preparation import clean, is_shouted, nothing_to_translate, split_long
+from model.quantize import best_route, choose_device, prepare
 from model.search import Hypothesis, Options, search
 from model.tokenizer import BOS, EOS, FIRST_FREE_ID, PAD, PLACEHOLDERS, UNK, Tokenizer
-from model.translation import EMPTY, Scored, Translation, Word, copied, join, with_alternatives
+from model.translation import EMPTY, Scored, Translation, Word, copied, in_capitals, join, with_alternatives
 from model.versions import Version, load
 
 __all__ = ["Translation", "Translator", "Word"]
@@ -93,7 +93,7 @@ class Translator:
             VersionError: the version is missing or damaged.
             ConfigError: the device or the route is unknown, or not there.
         """
-        chosen = _device(device)
+        chosen = choose_device(device)
         at_once = (threads or torch.get_num_threads()) if chosen.type == "cpu" else 1
         return cls(load(folder), chosen, best_route(chosen) if route == "auto" else route, threads=at_once)
 
@@ -113,7 +113,8 @@ class Translator:
         """Translate each of `texts`, in their order.
 
         A text with nothing to translate in it (no letter, or only links) is copied; an empty one stays empty. A text of
-        more than `max_source_tokens` is cut at clause boundaries, and its parts are translated apart.
+        more than `max_source_tokens` is cut at clause boundaries, and its parts are translated apart. A text all in
+        capitals is translated as if it were not, and comes back in capitals.
 
         Args:
             texts: any strings; line breaks count as spaces.
@@ -125,9 +126,12 @@ class Translator:
         """
         if prefixes is not None and len(prefixes) != len(texts):
             raise SearchError(f"{len(texts)} texts came with {len(prefixes)} prefixes")
-        parts = self._parts(texts, prefixes or [""] * len(texts))
+        shouted = [is_shouted(text) for text in texts]
+        calm = [text.capitalize() if loud else text for text, loud in zip(texts, shouted, strict=True)]
+        parts = self._parts(calm, prefixes or [""] * len(texts))
         found = iter(self._translate_parts([part for of_text in parts for part in of_text], search))
-        return [_assemble(of_text, [next(found) for _ in of_text]) for of_text in parts]
+        translations = [_assemble(of_text, [next(found) for _ in of_text]) for of_text in parts]
+        return [in_capitals(one) if loud else one for one, loud in zip(translations, shouted, strict=True)]
 
     def _parts(self, texts: Sequence[str], prefixes: Sequence[str]) -> list[list[_Part]]:
         """The parts of each text: none if it is empty, usually one."""
@@ -287,12 +291,3 @@ def _max_source_tokens(card: Card) -> int:
             f"max_source_tokens in the card of {card.pair}/{card.version} must be at least 1, not {value!r}"
         )
     return value
-
-
-def _device(name: str) -> torch.device:
-    """The device called `auto`, `cpu` or `cuda`."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"device must be auto, cpu or cuda, not {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device cuda was asked for, but PyTorch sees no CUDA device here")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")

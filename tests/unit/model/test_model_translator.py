@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from model.card import Card
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
-from model.preparation import split_long
+from model.preparation import is_shouted, split_long
 from model.quantize import fast_int8
 from model.seq2seq import Seq2Seq
 from model.tokenizer import EOS, FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
@@ -127,6 +127,29 @@ def test_each_thread_gets_as_many_batches_of_equal_work(count: int) -> None:
     else:
         assert len(batches) % 2 == 0
         assert max(work) - min(work) <= 2 * 30
+
+
+def test_capitals_are_translated_as_if_they_were_not() -> None:
+    loud, calm = translator().translate(["IL GATTO DORME SUL DIVANO.", "Il gatto dorme sul divano."])
+    assert loud.text == calm.text.upper() != ""
+    assert [word.text for word in loud.words] == loud.text.split()
+    assert loud.alignment == calm.alignment
+    assert loud.score == pytest.approx(calm.score, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "shouted"),
+    [
+        ("CIAO A TUTTI!", True),
+        ("NATO", False),
+        ("Il PC è ROTTO", False),
+        ("1 2 3", False),
+        ("È L'ORA", True),
+        ("", False),
+    ],
+)
+def test_what_is_shouted(text: str, shouted: bool) -> None:
+    assert is_shouted(text) is shouted
 
 
 # --- odd texts ---------------------------------------------------------------------------------------------------
