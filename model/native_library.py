@@ -26,7 +26,7 @@ COMPILE_TIMEOUT_S = 120.0
 SLOWLY = "decoding goes through PyTorch, more slowly"
 
 
-def library_path() -> Path:
+def built_path() -> Path:
     """Where the library for this source and Python environment lies, or would lie."""
     digest = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
     return Path(sys.prefix) / "lib" / "traghetto" / f"decode-{digest}.so"
@@ -34,7 +34,7 @@ def library_path() -> Path:
 
 def compile_library() -> tuple[bool, str]:
     """Compile `decode.c` if there is a compiler: whether nothing is left to do here, and what was done, for people."""
-    path = library_path()
+    path = built_path()
     if platform.machine().lower() not in MACHINES:
         return True, f"decode.c is for {MACHINES[0]}: on {platform.machine()} decoding goes through PyTorch"
     if path.exists():
@@ -67,7 +67,7 @@ def _compile(compiler: str, path: Path) -> str:
 @functools.cache
 def load_library() -> ctypes.CDLL | None:
     """The compiled library, or None where there is none or this CPU cannot run it."""
-    path = library_path()
+    path = built_path()
     if not path.exists():
         return None
     try:

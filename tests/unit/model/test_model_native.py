@@ -167,7 +167,7 @@ def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):
     done, message = native_library.compile_library()
     assert done
     assert "arm64" in message
-    assert not native_library.library_path().exists()
+    assert not native_library.built_path().exists()
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
@@ -175,12 +175,12 @@ def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
     if native_library.platform.machine().lower() not in native_library.MACHINES:
         pytest.skip("decode.c is for other machines")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    stamp, old = tmp_path / "stamp", native_library.library_path().with_name("decode-old.so")
+    stamp, old = tmp_path / "stamp", native_library.built_path().with_name("decode-old.so")
     monkeypatch.setattr(sys, "argv", ["native_library", "--stamp", str(stamp)])
     old.parent.mkdir(parents=True)
     old.touch()
     native_library.main()
-    assert native_library.library_path().exists()
+    assert native_library.built_path().exists()
     assert stamp.exists()
     assert not old.exists()
     assert native_library.compile_library()[1].endswith("up to date")
@@ -189,5 +189,5 @@ def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
     monkeypatch.setattr(native_library, "SOURCE", broken)
     stamp.unlink()
     native_library.main()
-    assert not native_library.library_path().exists()
+    assert not native_library.built_path().exists()
     assert not stamp.exists()
