@@ -67,9 +67,9 @@ def run(count: int, rounds: int, console: Console) -> dict[str, Any]:
     version = load(find([BUNDLED], "it-en"))
     parameters = version.model.parameter_count()
     texts = sentences(count)
+    ours = Ours(Translator.load(find([BUNDLED], "it-en"), "cpu"), parameters, texts)
     gc.collect()
     gc.freeze()  # as the server does: the libraries' objects need not be looked through again and again
-    ours = Ours(Translator.load(find([BUNDLED], "it-en"), "cpu"), parameters, texts)
     lengths = ours.translator.count_tokens(texts)
     output_length = _mean_length(version.target, [found.text for found in ours.translator.translate(texts)])
     console.print(

@@ -187,6 +187,7 @@ class _Pool:
 
     @classmethod
     def of(cls, task: Task, config: SearchConfig) -> _Pool:
+        """An empty pool for the sentences of `task`."""
         shape, device = (task.batch, 2 * config.beam), task.max_lengths.device
         return cls(
             task=task,

@@ -10,7 +10,7 @@
  * out the same whatever stands beside it.
  *
  * Layout of a weight: panels of 32 outputs; in a panel, for each 4 inputs, 32 outputs x 4 inputs (one step of vpdpbusd
- * for two registers). Outputs are padded to whole panels.
+ * for two registers). Outputs are padded to whole panels; only the vocabulary needs it, for all other sizes are whole.
  */
 #include <immintrin.h>
 #include <math.h>
@@ -169,8 +169,8 @@ static void state_bytes(const float *state, int32_t size, uint8_t *bytes, float 
     *row_scale = 1.0f / 127;
 }
 
-/* A row as bytes with a scale of its own. Rewrites the row normalised (mean 0, variance 1) first if `epsilon` >= 0. */
-static void row_bytes(float *row, int32_t size, float epsilon, uint8_t *bytes, float *row_scale) {
+/* A row as bytes with a scale of its own; normalised first (mean 0, variance 1) if `epsilon` >= 0. */
+static void row_bytes(const float *row, int32_t size, float epsilon, uint8_t *bytes, float *row_scale) {
     __m512 shift = _mm512_setzero_ps(), factor = _mm512_set1_ps(1.0f);
     if (epsilon >= 0) {
         __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
@@ -182,17 +182,16 @@ static void row_bytes(float *row, int32_t size, float epsilon, uint8_t *bytes, f
         }
         factor = _mm512_set1_ps(1.0f / sqrtf(_mm512_reduce_add_ps(squares) / size + epsilon));
     }
-    __m512i largest = _mm512_castps_si512(_mm512_set1_ps(1e-8f)); /* as integers: there what is no number stays highest */
-    for (int32_t at = 0; at < size; at += 16) {
-        const __m512 x = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(row + at), shift), factor);
-        _mm512_storeu_ps(row + at, x);
-        largest = _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(x)));
-    }
+    /* compared as integers: there what is no number stays highest */
+    __m512i largest = _mm512_castps_si512(_mm512_set1_ps(1e-8f));
+#define NORMALISED _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(row + at), shift), factor)
+    for (int32_t at = 0; at < size; at += 16)
+        largest = _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(NORMALISED)));
     const int32_t bits = _mm512_reduce_max_epi32(largest);
     float top;
     memcpy(&top, &bits, sizeof top);
-    for (int32_t at = 0; at < size; at += 16)
-        store_bytes(bytes + at, _mm512_loadu_ps(row + at), _mm512_set1_ps(127.0f / top));
+    for (int32_t at = 0; at < size; at += 16) store_bytes(bytes + at, NORMALISED, _mm512_set1_ps(127.0f / top));
+#undef NORMALISED
     *row_scale = top / 127;
 }
 
@@ -230,8 +229,9 @@ typedef struct {
     float *stream, *query, *logits;     /* of the active rows: [rows, hidden], [rows, hidden], [rows, outputs] */
 } Work;
 
-/* Rows [rows, inputs] through `linear` in 8 bits, normalised first if `epsilon` >= 0; the rows are overwritten. */
-static void project(const Work *work, const Linear *linear, float *rows, int32_t count, float epsilon, float *to) {
+/* Rows [rows, inputs] through `linear` in 8 bits, normalised first if `epsilon` >= 0; `to` may be the rows. */
+static void project(const Work *work, const Linear *linear, const float *rows, int32_t count, float epsilon,
+                    float *to) {
     for (int32_t row = 0; row < count; row++)
         row_bytes(rows + (size_t)row * linear->inputs, linear->inputs, epsilon,
                   work->bytes + (size_t)row * linear->inputs, work->row_scale + row);
@@ -274,9 +274,8 @@ static void encode(const Work *work) {
     for (int32_t layer = 0; layer < network->encoder_layers; layer++) {
         const Linear *inputs = &network->encoder_inputs[layer];
         if (layer) {
-            memcpy(work->hidden, work->outputs, cells * sizeof(float));
-            project(work, inputs, work->hidden, work->tokens, network->epsilon, work->wide);
-            memcpy(work->hidden, work->outputs, cells * sizeof(float));
+            project(work, inputs, work->outputs, work->tokens, network->epsilon, work->wide);
+            memcpy(work->hidden, work->outputs, cells * sizeof(float)); /* for the residual */
         }
         for (int backwards = 0; backwards < 2; backwards++)
             run_direction(work, layer, backwards, layer ? work->wide : network->source_table,
@@ -382,17 +381,15 @@ static void add_context(const Work *work, int32_t rows, int32_t time) {
     const Network *network = work->network;
     const Job *job = work->job;
     const int32_t size = network->decoder_hidden;
-    memcpy(work->query, work->stream, (size_t)rows * size * sizeof(float));
-    project(work, &network->query, work->query, rows, network->epsilon, work->wide);
+    project(work, &network->query, work->stream, rows, network->epsilon, work->query);
     for (int32_t row = 0; row < rows; row++) {
-        const int32_t sentence = work->active[row];
-        float *query = work->query + (size_t)row * size;
-        memcpy(query, work->wide + (size_t)row * network->query.outputs, size * sizeof(float));
-        attend(work, sentence, query, job->attention + ((size_t)sentence * job->steps + time) * job->longest);
+        const size_t sentence = work->active[row];
+        attend(work, work->active[row], work->query + (size_t)row * size,
+               job->attention + (sentence * job->steps + time) * job->longest);
     }
-    project(work, &network->context, work->query, rows, NOT_NORMALISED, work->wide);
+    project(work, &network->context, work->query, rows, NOT_NORMALISED, work->query);
     for (int32_t row = 0; row < rows; row++)
-        add(work->stream + (size_t)row * size, work->wide + (size_t)row * network->context.outputs, size);
+        add(work->stream + (size_t)row * size, work->query + (size_t)row * size, size);
 }
 
 /* One decoder layer: the stream of the active rows goes through it. */
@@ -400,10 +397,7 @@ static void run_layer(const Work *work, int32_t layer, int32_t rows) {
     const Network *network = work->network;
     const Linear *inputs = &network->decoder_inputs[layer], *of_state = &network->decoder_states[layer];
     const int32_t size = network->decoder_hidden;
-    if (layer) {
-        memcpy(work->query, work->stream, (size_t)rows * size * sizeof(float));
-        project(work, inputs, work->query, rows, network->epsilon, work->wide);
-    }
+    if (layer) project(work, inputs, work->stream, rows, network->epsilon, work->wide);
     float *states = work->states + (size_t)layer * size;
     const size_t all = (size_t)network->decoder_layers * size;
     for (int32_t row = 0; row < rows; row++)
@@ -427,10 +421,7 @@ static void step(const Work *work, int32_t rows, int32_t time) {
         run_layer(work, layer, rows);
         if (layer == 0) add_context(work, rows, time);
     }
-    project(work, &network->readout, work->stream, rows, network->epsilon, work->wide);
-    for (int32_t row = 0; row < rows; row++)
-        memcpy(work->query + (size_t)row * network->embedding, work->wide + (size_t)row * network->readout.outputs,
-               network->embedding * sizeof(float));
+    project(work, &network->readout, work->stream, rows, network->epsilon, work->query);
     project(work, &network->output, work->query, rows, NOT_NORMALISED, work->logits);
 }
 
@@ -464,8 +455,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Outputs of the widest product that goes through `wide`. */
 static size_t widest(const Network *network) {
-    size_t found = larger(network->bridge.outputs, larger(network->query.outputs, network->context.outputs));
-    found = larger(found, network->readout.outputs);
+    size_t found = network->bridge.outputs;
     for (int32_t layer = 1; layer < MAX_LAYERS; layer++) /* those that are not there are 0 wide */
         found = larger(found, larger(network->encoder_inputs[layer].outputs, network->decoder_inputs[layer].outputs));
     return found;

@@ -162,7 +162,7 @@ class Int8Attention:
         self._heads = attention.heads
         self._norm, self._query_norm = Normalise(memory_norm), Normalise(query_norm)
         weight, bias = folded(query_norm, attention.query.weight, attention.query.bias)
-        self._query = Int8Linear(weight * attention.scale, None if bias is None else bias * attention.scale)
+        self._query = Int8Linear(weight * attention.scale, bias * attention.scale)
         both = torch.cat((attention.key.weight, attention.value.weight))
         self._keys_values = Int8Linear(*folded(memory_norm, both, None))
         self._output = Int8Linear(attention.output.weight, attention.output.bias)

@@ -34,12 +34,12 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
 class Int8Linear:
     """A linear layer whose weights are 8-bit integers with a scale for each output unit."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
         """From `weight` `[out, in]` and `bias` `[out]`."""
         rows, self._scale = quantise(weight)
         self._weight = torch.ops.onednn.qlinear_prepack(rows, None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int32)
-        self._bias = torch.zeros(len(weight)) if bias is None else bias.detach().float()
+        self._bias = bias.detach().float()
 
     def __call__(self, rows: Tensor) -> Tensor:
         """`[rows, in]` -> `[rows, out]`, both fp32; each row has its own scale."""
@@ -58,12 +58,12 @@ class Int8Linear:
         return product
 
 
-def folded(norm: nn.Module, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def folded(norm: nn.Module, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """Weight and bias of a linear layer that stands behind `norm`, to be applied to what is only normalised."""
+    given = weight.new_zeros(len(weight)) if bias is None else bias
     if not isinstance(norm, nn.LayerNorm):
-        return weight, bias
-    shift = weight @ norm.bias
-    return weight * norm.weight, shift if bias is None else shift + bias
+        return weight, given
+    return weight * norm.weight, weight @ norm.bias + given
 
 
 class Normalise:
@@ -81,9 +81,8 @@ class Normalise:
 def input_weights(norm: nn.Module, recurrents: Sequence[Recurrent]) -> tuple[Tensor, Tensor]:
     """The input products of `recurrents`, which read the same, as one: weight `[all gates, in]`, bias `[all gates]`."""
     weights: list[dict[str, Tensor]] = [dict(recurrent.layer.named_parameters()) for recurrent in recurrents]
-    bias = torch.cat([of_one["bias_ih_l0"] for of_one in weights])
-    weight, folded_bias = folded(norm, torch.cat([of_one["weight_ih_l0"] for of_one in weights]), bias)
-    return weight, bias if folded_bias is None else folded_bias
+    weight, bias = (torch.cat([of_one[name] for of_one in weights]) for name in ("weight_ih_l0", "bias_ih_l0"))
+    return folded(norm, weight, bias)
 
 
 def table_of(embedding: nn.Embedding, norm: nn.Module, weights: tuple[Tensor, Tensor]) -> Tensor:

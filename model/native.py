@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.batch import pad
 from model.config import ModelConfig
@@ -28,8 +28,6 @@ from model.tokenizer import EOS
 PANEL = 32
 """As in `decode.c`."""
 MAX_LAYERS = 8
-EPSILON = 1e-5
-"""Of every layer norm: PyTorch's own."""
 NO_LIMIT = 2**31 - 1
 Part = TypeVar("Part")
 FAILURES = {
@@ -106,6 +104,7 @@ class NativeDecoder:
 
     def __init__(self, model: Seq2Seq, network: Int8Network) -> None:
         """From `model`, whose `config` is supported; the tables are those of `network`, made from the same model."""
+        self._library = _checked_library()
         self._kept: list[Tensor] = [network.source_table, network.target_table]
         self._network = _Network(
             encoder_layers=model.config.encoder_layers,
@@ -114,7 +113,7 @@ class NativeDecoder:
             decoder_hidden=model.config.decoder_hidden_size,
             heads=model.config.attention_heads,
             embedding=model.config.embedding_size,
-            epsilon=EPSILON,
+            epsilon=cast(nn.LayerNorm, model.decoder.norm).eps,
             source_table=network.source_table.data_ptr(),
             target_table=network.target_table.data_ptr(),
         )
@@ -145,7 +144,7 @@ class NativeDecoder:
             network.decoder_states[number] = self._of_state(layer.recurrent)
             network.decoder_residual[number] = layer.residual
         weight, bias = folded(decoder.query_norm, attention.query.weight, attention.query.bias)
-        network.query = self._linear(weight * attention.scale, _there(bias) * attention.scale)
+        network.query = self._linear(weight * attention.scale, bias * attention.scale)
         network.context = self._linear(attention.output.weight, attention.output.bias)
         network.readout = self._linear(*folded(decoder.norm, decoder.readout.weight, decoder.readout.bias))
         network.output = self._linear(model.output.weight, model.output.bias, padding=float("-inf"))
@@ -154,18 +153,17 @@ class NativeDecoder:
         weights: dict[str, Tensor] = dict(recurrent.layer.named_parameters())
         return self._linear(weights["weight_hh_l0"], weights["bias_hh_l0"])
 
-    def _linear(self, weight: Tensor, bias: Tensor | None, padding: float = 0.0) -> _Linear:
+    def _linear(self, weight: Tensor, bias: Tensor, padding: float = 0.0) -> _Linear:
         """`weight` `[out, in]`, `bias` `[out]` as `decode.c` wants them; padded outputs give `padding`."""
         rows, scale = quantise(weight)
         outputs, inputs = rows.shape
         more = -outputs % PANEL
         rows = torch.cat((rows, rows.new_zeros(more, inputs)))
         panels = rows.view(-1, PANEL, inputs // 4, 4).transpose(1, 2).contiguous()
-        given = torch.zeros(outputs) if bias is None else bias.detach().float()
         kept = (
             panels,
             torch.cat((scale, scale.new_zeros(more))),
-            torch.cat((given, torch.full((more,), padding))),
+            torch.cat((bias.detach().float(), torch.full((more,), padding))),
             rows.sum(dim=1, dtype=torch.int32).mul_(-128),
         )
         self._kept += kept
@@ -186,7 +184,7 @@ class NativeDecoder:
             SearchError: there is no memory, or the network gives something else than finite numbers.
         """
         call = _Call(sources, limits, prefix, options, self._network.output.outputs)
-        status = _checked_library().decode(ctypes.byref(self._network), ctypes.byref(call.job))
+        status = self._library.decode(ctypes.byref(self._network), ctypes.byref(call.job))
         if status:
             raise SearchError(FAILURES[status])
         return call.hypotheses()

@@ -50,8 +50,7 @@ class Seq2Seq(nn.Module):
     @property
     def compute_dtype(self) -> torch.dtype:
         """The floating type that the recurrent kernels read and write."""
-        dtype = self.decoder.readout.weight.dtype
-        return dtype if dtype.is_floating_point else torch.float32  # 8-bit kernels read and write fp32
+        return self.decoder.readout.weight.dtype
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """The decoder's first state for `source` `[batch, source]` of `lengths` `[batch]`, EOS included."""
