@@ -63,8 +63,8 @@ install: $(VENV)/.installed-$(TORCH) native  ## what serving and training need
 install-dev: $(VENV)/.installed-dev-$(TORCH) native
 install-bench: $(VENV)/.installed-bench-$(TORCH) native
 
-native: $(VENV)/.native  ## compile the fast decoder, where there is a C compiler
-$(VENV)/.native: model/decode.c model/native_library.py | $(VENV)/.installed-$(TORCH)
+native: $(VENV)/.native  ## compile the fast decoder and trainer, where there is a C compiler
+$(VENV)/.native: $(wildcard model/*.[ch]) model/native_library.py | $(VENV)/.installed-$(TORCH)
 	@$(BIN)/python -m model.native_library --stamp $@
 
 $(VENV)/.installed-$(TORCH): $(INSTALL_INPUTS)

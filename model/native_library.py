@@ -1,7 +1,7 @@
-"""The library that `decode.c` becomes where there is a C compiler: `make native`, which is part of `make install`.
+"""The library that the C files beside this one become where there is a compiler: `make native`, part of `make install`.
 
-It lies in the virtual environment under the hash of its source, so that a library of another source is never loaded.
-Standard library only.
+`decode.c` decodes, `train.c` has the inner loops of training. The library lies in the virtual environment under the
+hash of its sources, so that one of other sources is never loaded. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("decode.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("decode.c", "train.c"))
+HEADERS = (Path(__file__).with_name("activations.h"),)
 FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC")
 COMPILERS = ("gcc", "cc", "clang")
 MACHINES = ("x86_64", "amd64")
 COMPILE_TIMEOUT_S = 120.0
-SLOWLY = "decoding goes through PyTorch, more slowly"
+SLOWLY = "decoding and training go through PyTorch, more slowly"
 
 
 def built_path() -> Path:
-    """Where the library for this source and Python environment lies, or would lie."""
-    digest = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
-    return Path(sys.prefix) / "lib" / "traghetto" / f"decode-{digest}.so"
+    """Where the library for these sources and this Python environment lies, or would lie."""
+    read = b"".join(path.read_bytes() for path in (*SOURCES, *HEADERS))
+    digest = hashlib.sha256(read + " ".join(FLAGS).encode()).hexdigest()[:16]
+    return Path(sys.prefix) / "lib" / "traghetto" / f"native-{digest}.so"
 
 
 def compile_library() -> tuple[bool, str]:
-    """Compile `decode.c` if there is a compiler: whether nothing is left to do here, and what was done, for people."""
+    """Compile if there is a compiler: whether nothing is left to do here, and what was done, for people."""
     path = built_path()
     if platform.machine().lower() not in MACHINES:
-        return True, f"decode.c is for {MACHINES[0]}: on {platform.machine()} decoding goes through PyTorch"
+        return True, f"the C files are for {MACHINES[0]}: on {platform.machine()} all goes through PyTorch"
     if path.exists():
         return True, f"{path} is up to date"
     compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
@@ -54,11 +56,11 @@ def _compile(compiler: str, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
-        command = [compiler, *FLAGS, "-o", str(built), str(SOURCE), "-lm"]
+        command = [compiler, *FLAGS, "-o", str(built), *map(str, SOURCES), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
         if done.returncode:
             return done.stderr or f"exit status {done.returncode}"
-        for old in path.parent.glob("decode-*.so"):
+        for old in path.parent.glob("*.so"):
             old.unlink()
         built.replace(path)
     return ""
@@ -79,7 +81,7 @@ def load_library() -> ctypes.CDLL | None:
 
 def main() -> None:
     """Compile, say so, and leave the stamp where there is nothing more to do. Never fails: it works without."""
-    parser = argparse.ArgumentParser(description="Compile the fast decoder.")
+    parser = argparse.ArgumentParser(description="Compile the fast decoder and the inner loops of training.")
     parser.add_argument("--stamp", type=Path)
     done, message = compile_library()
     sys.stdout.write(message + "\n")

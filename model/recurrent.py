@@ -1,7 +1,7 @@
 """One recurrent layer over whole sequences or a single step, for any of the three cells.
 
-Training runs the fused kernels of `torch.nn.GRU` and its kin over whole sentences. Search runs one step at a time on
-the same weights through the cell functions, which skip the sequence bookkeeping.
+Training runs the fused kernels of `torch.nn.GRU` and its kin over whole sentences, on a CPU in bf16 those of `train.c`.
+Search runs one step at a time on the same weights through the cell functions, which skip the sequence bookkeeping.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import Cell
+from model.fused import FusedGRU, is_fused
 
 LAYERS: dict[Cell, type[nn.GRU | nn.LSTM | nn.RNN]] = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
@@ -43,6 +44,9 @@ class Recurrent(nn.Module):
         if self.cell == "lstm":
             outputs, (hidden, memory) = self.layer(inputs, (state[:1].contiguous(), state[1:].contiguous()))
             return outputs, torch.cat((hidden, memory))
+        if self.cell == "gru" and torch.is_grad_enabled() and is_fused(inputs, self.hidden_size):
+            outputs, last = FusedGRU.apply(inputs, state[0], *self.layer._flat_weights)  # type: ignore[no-untyped-call]
+            return outputs, last[None]
         return self.layer(inputs, state.contiguous())  # type: ignore[no-any-return]
 
     def _one_step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from model.fused import cross_entropy_gradients, is_fused
 from model.tokenizer import PAD
 
 CHUNK_TOKENS = {"cpu": 512, "cuda": 8192}
@@ -53,25 +54,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, smoothing: float
     ) -> tuple[Tensor, Tensor]:
         """`rows` `[tokens, embedding]`, `weight` `[vocab, embedding]`, `bias` `[vocab]`, `labels` `[tokens]`."""
-        narrow_weight, narrow_bias = weight.to(rows.dtype), bias.to(rows.dtype)
-        row_grad, weight_grad, bias_grad = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
-        nll = torch.zeros((), dtype=torch.float32, device=rows.device)
-        log_sums = nll.clone()
-        size = CHUNK_TOKENS.get(rows.device.type, 8192)
-        for start in range(0, rows.shape[0], size):
-            chunk, label = rows[start : start + size], labels[start : start + size, None]
-            logits = torch.addmm(narrow_bias, chunk, narrow_weight.t()).float()  # [chunk, vocab]
-            highest = logits.amax(dim=1, keepdim=True)
-            chosen = logits.gather(1, label) - highest
-            exponentials = logits.sub_(highest).exp_()
-            total = exponentials.sum(dim=1, keepdim=True)
-            log_sums += (total.log() + highest).sum()
-            nll += (total.log() - chosen).sum()
-            grad = torch.mul(exponentials, total.reciprocal(), out=torch.empty_like(logits, dtype=rows.dtype))
-            grad.scatter_add_(1, label, grad.new_full(label.shape, smoothing - 1))
-            bias_grad += grad.sum(dim=0, dtype=torch.float32)
-            torch.mm(grad, narrow_weight, out=row_grad[start : start + size])
-            weight_grad += torch.mm(grad.t(), chunk)
+        gradients = cross_entropy_gradients if is_fused(rows, weight.shape[0]) else _gradients
+        row_grad, weight_grad, bias_grad, (nll, log_sums) = gradients(rows, weight, bias, labels, smoothing)
         even = smoothing / weight.shape[0]
         row_sum, weight_sum = rows.sum(dim=0, dtype=torch.float32), weight.sum(dim=0)
         row_grad -= (even * weight_sum).to(rows.dtype)
@@ -89,3 +73,28 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         scale = grad * ctx.mean
         row_grad, weight_grad, bias_grad = ctx.saved_tensors
         return row_grad * scale.to(row_grad.dtype), weight_grad * scale, bias_grad * scale, None, None
+
+
+def _gradients(
+    rows: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`model.fused.cross_entropy_gradients` in PyTorch, on any device and in any type."""
+    narrow_weight, narrow_bias = weight.to(rows.dtype), bias.to(rows.dtype)
+    row_grad, weight_grad, bias_grad = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
+    sums = torch.zeros(2, dtype=torch.float32, device=rows.device)
+    size = CHUNK_TOKENS.get(rows.device.type, 8192)
+    for start in range(0, rows.shape[0], size):
+        chunk, label = rows[start : start + size], labels[start : start + size, None]
+        logits = torch.addmm(narrow_bias, chunk, narrow_weight.t()).float()  # [chunk, vocab]
+        highest = logits.amax(dim=1, keepdim=True)
+        chosen = logits.gather(1, label) - highest
+        exponentials = logits.sub_(highest).exp_()
+        total = exponentials.sum(dim=1, keepdim=True)
+        sums[1] += (total.log() + highest).sum()
+        sums[0] += (total.log() - chosen).sum()
+        grad = torch.mul(exponentials, total.reciprocal(), out=torch.empty_like(logits, dtype=rows.dtype))
+        grad.scatter_add_(1, label, grad.new_full(label.shape, smoothing - 1))
+        bias_grad += grad.sum(dim=0, dtype=torch.float32)
+        torch.mm(grad, narrow_weight, out=row_grad[start : start + size])
+        weight_grad += torch.mm(grad.t(), chunk)
+    return row_grad, weight_grad, bias_grad, sums

@@ -173,9 +173,9 @@ def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
     if native_library.platform.machine().lower() not in native_library.MACHINES:
-        pytest.skip("decode.c is for other machines")
+        pytest.skip("the C files are for other machines")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    stamp, old = tmp_path / "stamp", native_library.built_path().with_name("decode-old.so")
+    stamp, old = tmp_path / "stamp", native_library.built_path().with_name("native-old.so")
     monkeypatch.setattr(sys, "argv", ["native_library", "--stamp", str(stamp)])
     old.parent.mkdir(parents=True)
     old.touch()
@@ -186,7 +186,7 @@ def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
     assert native_library.compile_library()[1].endswith("up to date")
     broken = tmp_path / "decode.c"
     broken.write_text("this is not C")
-    monkeypatch.setattr(native_library, "SOURCE", broken)
+    monkeypatch.setattr(native_library, "SOURCES", (broken,))
     stamp.unlink()
     native_library.main()
     assert not native_library.built_path().exists()
