@@ -89,9 +89,9 @@ def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
     if not dev or not any(groups.values()):
         raise ConfigError(f"nothing is left to train on or to score: {len(dev)} dev pairs, groups {_sizes(groups)}")
     console.print(table(counts))
-    turn = _turned if config.pair == "en-it" else list
+    turn = turned if config.pair == "en-it" else list
     return Corpus(
-        {name: turn(pairs) for name, pairs in groups.items()},
+        {name: [] if name in config.unused_groups else turn(pairs) for name, pairs in groups.items()},
         turn(dev)[: config.loop.eval_sentences],
         {name: count.to_dict() for name, count in counts.items()},
         {name: describe(name, files[name]) for name in counts},
@@ -142,7 +142,8 @@ def _matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> 
     return list(names)
 
 
-def _turned(pairs: Iterable[Pair]) -> list[tuple[str, str]]:
+def turned(pairs: Iterable[Pair]) -> list[tuple[str, str]]:
+    """(Italian, English) -> (English, Italian)."""
     return [(english, italian) for italian, english in pairs]
 
 

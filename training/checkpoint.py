@@ -1,4 +1,7 @@
-"""Checkpoints: all tensors in one safetensors file, all the rest as JSON in its header; written beside and renamed."""
+"""Checkpoints: all tensors in one safetensors file, all the rest as JSON in its header; written beside and renamed.
+
+Where files above a size cannot travel, weights are saved in shards instead: `best-1-of-2.safetensors` and so on, fp16.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,46 @@ class Checkpoint:
         save_file({name: tensor.contiguous().cpu() for name, tensor in self.tensors.items()}, temporary, header)
         temporary.replace(path)
 
+    def save_in_shards(self, path: Path, shard_mib: float) -> None:
+        """Write the tensors in fp16 to files of at most `shard_mib` MiB beside `path`, whose place they take.
+
+        A single tensor that is larger gets a file of its own. Every file has the state.
+        """
+        parts: list[dict[str, Tensor]] = []
+        size = shard_mib * 2**20
+        for name, tensor in self.tensors.items():
+            half = tensor.half()
+            if not parts or sum(part.nbytes for part in parts[-1].values()) + half.nbytes > size:
+                parts.append({})
+            parts[-1][name] = half
+        paths = [
+            path.with_name(f"{path.stem}-{number}-of-{len(parts)}{path.suffix}") for number in range(1, len(parts) + 1)
+        ]
+        for part, shard in zip(parts, paths, strict=True):
+            Checkpoint(part, self.state).save(shard)
+        for old in {path, *_shards(path)} - set(paths):
+            old.unlink(missing_ok=True)
+
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """Read what `save` wrote.
+        """Read what `save` or `save_in_shards` wrote.
 
         Raises:
-            VersionDamaged: the file is missing, cut short, or not a checkpoint of ours.
+            VersionDamaged: the file is missing, cut short, or not a checkpoint of ours; a shard is missing.
         """
+        shards = [] if path.exists() else _shards(path)
+        if not shards:
+            return cls._read(path)
+        wanted = int(shards[0].stem.rpartition("-")[2])
+        if len(shards) != wanted:
+            raise VersionDamaged(f"{path.parent} has {len(shards)} of the {wanted} shards of {path.name}")
+        parts = [cls._read(shard) for shard in shards]
+        if any(part.state != parts[0].state for part in parts):
+            raise VersionDamaged(f"the shards of {path.name} in {path.parent} are of different times")
+        return cls({name: tensor.float() for part in parts for name, tensor in part.tensors.items()}, parts[0].state)
+
+    @classmethod
+    def _read(cls, path: Path) -> Checkpoint:
         try:
             with safe_open(path, "pt") as opened:
                 header = opened.metadata() or {}
@@ -48,6 +84,11 @@ class Checkpoint:
         if header.get("format") != FORMAT:
             raise VersionDamaged(f"{path} is not a checkpoint of this trainer")
         return cls(tensors, json.loads(header["state"]))
+
+
+def _shards(path: Path) -> list[Path]:
+    """The shards that take the place of `path`."""
+    return sorted(path.parent.glob(f"{path.stem}-*-of-*{path.suffix}"))
 
 
 def pack(optimiser: Optimiser, device: torch.device) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +34,8 @@ class DataSettings(JsonConfig):
     """The limits of cleaning, a table `[data.clean]`."""
     max_tokens: int = 100
     """Pairs with more tokens on either side are left out of training."""
+    machine_italian: list[str] = field(default_factory=list)
+    """Groups whose Italian is machine translation: good to read, not to imitate; not used where it is the target."""
 
     def __post_init__(self) -> None:
         require(bool(self.groups), "data.groups names no files")
@@ -42,6 +44,8 @@ class DataSettings(JsonConfig):
         )
         require(self.only in ("", "six-prefixes"), f"data.only must be empty or six-prefixes, not {self.only!r}")
         require(bool(self.dev) != bool(self.hold_out_per_mille), "set either data.dev or data.hold_out_per_mille")
+        unknown = set(self.machine_italian) - set(self.groups)
+        require(not unknown, f"data.machine_italian names unknown group(s): {', '.join(sorted(unknown))}")
         require(2 <= self.max_tokens <= 1000, "data.max_tokens must be between 2 and 1000")
 
     @classmethod
@@ -118,6 +122,8 @@ class LoopSettings(JsonConfig):
     """`bf16`, `fp32`, or `auto`: bf16 where the hardware multiplies it fast."""
     threads: int = 0
     """CPU threads; 0: all cores."""
+    shard_mib: float = 0.0
+    """The best weights are saved in fp16 files of at most this size; 0: in one file, fp32."""
 
     def __post_init__(self) -> None:
         require(self.max_minutes > 0 or self.max_steps > 0, "loop needs max_minutes or max_steps")
@@ -156,6 +162,27 @@ class TrainingConfig:
         """The network's settings, once the vocabularies are known."""
         return ModelConfig.from_dict(
             {"source_vocab_size": source_vocab_size, "target_vocab_size": target_vocab_size, **self.model}
+        )
+
+    def for_pair(self, pair: str) -> TrainingConfig:
+        """The same run in the direction `pair`: the vocabularies change sides."""
+        if pair == self.pair:
+            return self
+        sizes = self.data.source_vocab_size, self.data.target_vocab_size
+        turned = replace(self.data, source_vocab_size=sizes[1], target_vocab_size=sizes[0])
+        return replace(self, pair=pair, data=turned)
+
+    @property
+    def unused_groups(self) -> set[str]:
+        """Groups that this direction does not train on."""
+        return set(self.data.machine_italian) if self.pair == "en-it" else set()
+
+    def drawn_phases(self) -> tuple[Phase, ...]:
+        """The phases without `unused_groups`."""
+        unused = self.unused_groups
+        return tuple(
+            replace(phase, shares={name: share for name, share in phase.shares.items() if name not in unused})
+            for phase in self.phases
         )
 
     def phase_at(self, progress: float) -> int:

@@ -172,12 +172,19 @@ class Trainer:
             if standing.scores["bleu"] > standing.best_bleu:
                 standing.best_bleu, standing.best_step = standing.scores["bleu"], standing.step
                 weights = {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
-                Checkpoint(weights, {"standing": standing.to_dict()}).save(self.folder / "best.safetensors")
+                self._keep(Checkpoint(weights, {"standing": standing.to_dict()}))
             self._log({"dev": standing.scores})
             display.scores(standing)
             self.model.train()
         self.workers.barrier()
         self._evaluated, self._evaluated_step = time.monotonic(), self.standing.step
+
+    def _keep(self, best: Checkpoint) -> None:
+        path, shard_mib = self.folder / "best.safetensors", self.config.loop.shard_mib
+        if shard_mib:
+            best.save_in_shards(path, shard_mib)
+        else:
+            best.save(path)
 
     def _save(self) -> None:
         self._saved = time.monotonic()
@@ -202,7 +209,7 @@ class Trainer:
     def _lasting_settings(self) -> dict[str, Any]:
         """The settings that a resumed run must share; limits of time and steps may change."""
         settings = self.config.to_dict()
-        for name in ("max_minutes", "max_steps", "eval_minutes", "eval_steps", "threads"):
+        for name in ("max_minutes", "max_steps", "eval_minutes", "eval_steps", "threads", "shard_mib"):
             settings["loop"].pop(name)
         return settings
 

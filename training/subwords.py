@@ -9,7 +9,12 @@ from collections.abc import Iterable, Iterator
 import sentencepiece as spm
 
 from model.errors import TokenizerError
-from model.tokenizer import BOS, CONTROL_PIECES, EOS, PAD, PLACEHOLDERS, UNK, SubwordTokenizer
+from model.tokenizer import BOS, CONTROL_PIECES, EOS, PAD, PLACEHOLDERS, UNK, SubwordTokenizer, Tokenizer, WordTokenizer
+
+
+def train_tokenizer(vocabulary: str, sentences: Iterable[str], vocab_size: int) -> Tokenizer:
+    """The vocabulary of one side: `word` takes every word, `subword` is `train_subwords`."""
+    return WordTokenizer.train(sentences) if vocabulary == "word" else train_subwords(sentences, vocab_size)
 
 
 def train_subwords(

@@ -6,7 +6,7 @@ import os
 import random
 import resource
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +28,42 @@ from training.distributed import Workers
 from training.evaluate import DevSet, Normalise
 from training.loop import Standing, Trainer
 from training.noise import disturb
+from training.prepared import read_prepared, unpack_tokenizers
 from training.report import write_report
 from training.sources import commit
-from training.subwords import train_subwords
+from training.subwords import train_tokenizer
+from training.warm_start import begin_from, find_start, place_vocabularies
 
 RUNS = Path("runs")
 
 
-def run(
-    config_path: Path,
-    data: Path | None = None,
-    resume: bool = False,
-    max_minutes: float | None = None,
-    max_steps: int | None = None,
-    out: Path | None = None,
-) -> Path | None:
-    """Train as `config_path` says and write a version folder below `out` (default: `./var/models`).
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says beside the settings."""
 
-    Work in progress is kept in `runs/<pair>/<version>`; `resume` goes on from there.
+    data: Path | None = None
+    """Folder of the corpus, or a file that `traghetto data prepare` wrote; None: `TRAGHETTO_CORPUS_DIR`."""
+    pair: str | None = None
+    """Direction in place of the settings'."""
+    resume: bool = False
+    """Go on exactly where an interrupted run stopped."""
+    init: str | None = None
+    """Begin from the weights of this version or run; see `training.warm_start`."""
+    export: bool = False
+    """Train nothing: write the best checkpoint so far as a version."""
+    max_minutes: float | None = None
+    max_steps: int | None = None
+    shard_mib: float | None = None
+    out: Path | None = None
+    """Root of the finished versions; None: `models` in the data directory."""
+    runs: Path = RUNS
+    """Root of the work in progress."""
+
+
+def run(config_path: Path, options: RunOptions) -> Path | None:
+    """Train as `config_path` says and write a version folder.
+
+    Work in progress is kept in `<runs>/<pair>/<version>`.
 
     Returns:
         The version folder, or None when the run was interrupted, or is not the first worker of several.
@@ -54,29 +72,49 @@ def run(
         ConfigError: the settings are wrong, or there is no data.
         VersionError: the checkpoint to resume from is missing or damaged, or the version exists already.
     """
-    config = _with_limits(TrainingConfig.read(config_path), max_minutes, max_steps)
-    root = out or Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models"
+    config = settings_of(config_path, options)
+    root = options.out or Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models"
     require(not (root / config.pair / config.version).exists(), f"{root / config.pair / config.version} exists already")
     device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu")
     workers = Workers.join(device)
     try:
-        return _run(config, _data_folder(data), resume, root, workers, device)
+        return _run(config, options, root, workers, device)
     finally:
         workers.leave()
 
 
+def settings_of(config_path: Path, options: RunOptions) -> TrainingConfig:
+    """The settings of `config_path`, with what the command line says in their place."""
+    config = TrainingConfig.read(config_path)
+    loop = config.loop
+    for name in ("max_minutes", "max_steps", "shard_mib"):
+        value = getattr(options, name)
+        if value is not None:
+            loop = replace(loop, **{name: value})
+    return replace(config, loop=loop).for_pair(options.pair or config.pair)
+
+
 def _run(
-    config: TrainingConfig, data: Path, resume: bool, root: Path, workers: Workers, device: torch.device
+    config: TrainingConfig, options: RunOptions, root: Path, workers: Workers, device: torch.device
 ) -> Path | None:
     """`run` as one of `workers`."""
-    folder = RUNS / config.pair / config.version
+    folder = options.runs / config.pair / config.version
     _prepare_process(config, workers)
-    _prepare_folder(folder, resume, workers)
+    data = _data(options.data)
+    start = find_start(options.init, config) if options.init and not options.resume else None
+    _prepare_folder(folder, options.resume or options.export, workers)
+    if start is not None and workers.first:
+        place_vocabularies(start, folder)
     console = Console(stderr=True, quiet=not workers.first)
-    corpus = assemble(config, data, console)
+    corpus = _corpus(config, data, folder, workers, console)
     tokenizers = _tokenizers(config.data, corpus, folder, workers, console)
+    if options.export:
+        standing = Standing.from_dict(Checkpoint.load(folder / "best.safetensors").state["standing"])
+        return export(config, corpus, tokenizers, standing, folder, root, options.init)
     trainer = _trainer(config, corpus, tokenizers, folder, device, workers)
-    if resume:
+    if start is not None:
+        begin_from(start, trainer.optimiser)
+    if options.resume:
         trainer.resume()
     model = trainer.model
     console.print(f"{model.parameter_count() / 1e6:.1f} M parameters, kernels in {model.compute_dtype}, on {device}")
@@ -84,7 +122,16 @@ def _run(
     if not trainer.finished:
         console.print(f"interrupted at step {standing.step}; go on with --resume")
         return None
-    return export(config, corpus, tokenizers, standing, folder, root) if workers.first else None
+    return export(config, corpus, tokenizers, standing, folder, root, options.init) if workers.first else None
+
+
+def _corpus(config: TrainingConfig, data: Path, folder: Path, workers: Workers, console: Console) -> Corpus:
+    """The corpus from a folder of tables, or from a prepared set with its vocabularies."""
+    if data.is_dir():
+        return assemble(config, data, console)
+    if workers.first:
+        unpack_tokenizers(data, config, folder, _suffix(config.data))
+    return read_prepared(data, config)
 
 
 def _trainer(
@@ -102,24 +149,31 @@ def _trainer(
     if loop.precision == "bf16" or (loop.precision == "auto" and fast_bfloat16(device)):
         narrow_kernels(model, torch.bfloat16)
     torch.manual_seed(loop.seed + workers.rank)  # each worker drops other units
-    pools = Pools(corpus.groups, config.phases, tokenizers, disturb, loop.pool_pairs, config.data.max_tokens, loop.seed)
+    pools = Pools(
+        corpus.groups, config.drawn_phases(), tokenizers, disturb, loop.pool_pairs, config.data.max_tokens, loop.seed
+    )
     dev = DevSet(corpus.dev, tokenizers, config.pair, _normaliser(config), config.data.max_tokens)
     return Trainer(config, model, pools, dev.score, folder, workers)
 
 
-def export(
+def export(  # noqa: PLR0913 - what a version is made of
     config: TrainingConfig,
     corpus: Corpus,
     tokenizers: tuple[Tokenizer, Tokenizer],
     standing: Standing,
     folder: Path,
     root: Path,
+    parent: str | None = None,
 ) -> Path:
-    """Write the best checkpoint of `folder` as a version, with its card, curve and mistakes."""
+    """Write the best checkpoint of `folder` as a version, with its card, curve and mistakes.
+
+    `parent` is what its training began from.
+    """
     model = Seq2Seq(config.model_config(tokenizers[0].vocab_size, tokenizers[1].vocab_size))
     best = Checkpoint.load(folder / "best.safetensors")
     model.load_state_dict(best.tensors)
     card: dict[str, Any] = {
+        "parent": parent,
         "data": {name: {**counts, **corpus.sources[name]} for name, counts in corpus.counts.items()},
         "scores": {"dev": best.state["standing"]["scores"]},
         "settings": {**config.to_dict(), "max_source_tokens": config.data.max_tokens},
@@ -154,24 +208,18 @@ def narrow_kernels(model: Seq2Seq, dtype: torch.dtype) -> None:
         part.to(dtype)
 
 
-def _with_limits(config: TrainingConfig, max_minutes: float | None, max_steps: int | None) -> TrainingConfig:
-    """`config` with the limits of the command line in place of the file's."""
-    loop = config.loop
-    if max_minutes is not None:
-        loop = replace(loop, max_minutes=max_minutes)
-    if max_steps is not None:
-        loop = replace(loop, max_steps=max_steps)
-    return replace(config, loop=loop)
-
-
-def _data_folder(data: Path | None) -> Path:
-    folder = data or (Path(os.environ["TRAGHETTO_CORPUS_DIR"]) if "TRAGHETTO_CORPUS_DIR" in os.environ else None)
-    if folder is None:
+def _data(data: Path | None) -> Path:
+    path = data or (Path(os.environ["TRAGHETTO_CORPUS_DIR"]) if "TRAGHETTO_CORPUS_DIR" in os.environ else None)
+    if path is None:
         raise ConfigError(
             "no training data: give --data FOLDER or set TRAGHETTO_CORPUS_DIR; docs/data.md says how to get some"
         )
-    require(folder.is_dir(), f"the data folder {folder} does not exist")
-    return folder
+    require(path.exists(), f"the data folder {path} does not exist")
+    return path
+
+
+def _suffix(settings: DataSettings) -> str:
+    return WordTokenizer.suffix if settings.vocabulary == "word" else SubwordTokenizer.suffix
 
 
 def _prepare_folder(folder: Path, resume: bool, workers: Workers) -> None:
@@ -197,15 +245,11 @@ def _tokenizers(
     settings: DataSettings, corpus: Corpus, folder: Path, workers: Workers, console: Console
 ) -> tuple[Tokenizer, Tokenizer]:
     """Source and target vocabulary: those of an earlier start of this run, else trained now by the first worker."""
-    suffix = WordTokenizer.suffix if settings.vocabulary == "word" else SubwordTokenizer.suffix
-    paths = [folder / f"{side}{suffix}" for side in ("source", "target")]
+    paths = [folder / f"{side}{_suffix(settings)}" for side in ("source", "target")]
     if workers.first and not all(path.exists() for path in paths):
         sizes = (settings.source_vocab_size, settings.target_vocab_size)
         for side, (path, size) in enumerate(zip(paths, sizes, strict=True)):
-            sentences = corpus.side(side)
-            trained: Tokenizer = (
-                WordTokenizer.train(sentences) if suffix == ".json" else train_subwords(sentences, size)
-            )
+            trained = train_tokenizer(settings.vocabulary, corpus.side(side), size)
             trained.save(path)
             console.print(f"{path.name}: {trained.vocab_size:,} pieces")
     workers.barrier()

@@ -3,47 +3,107 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from training.train import RunOptions
 
 EXIT_INTERRUPTED = 130
 
 
-def train(
-    config: Annotated[
-        Path,
+def train(  # noqa: PLR0913 - one argument for each option
+    configs: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="CONFIG.toml", exists=True, dir_okay=False, help="Settings, such as training/configs/tatoeba.toml."
+            metavar="CONFIG.toml...", exists=True, dir_okay=False, help="Settings, such as training/configs/base.toml."
         ),
     ],
     data: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the corpus. [TRAGHETTO_CORPUS_DIR]")
+        Path | None,
+        typer.Option(
+            exists=True, help="Folder of the corpus, or a file made by `data prepare`. [TRAGHETTO_CORPUS_DIR]"
+        ),
+    ] = None,
+    pair: Annotated[
+        list[str] | None, typer.Option(help="it-en or en-it, in place of the settings'. May be given twice.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on exactly where an interrupted run stopped.")] = False,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin from the weights of a version (it-en/default, or its folder) or of a run (its folder)."
+        ),
+    ] = None,
+    export: Annotated[
+        bool, typer.Option("--export", help="Train nothing; write the best checkpoint so far as a version.")
+    ] = False,
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="End after this time, with the learning-rate schedule completed.")
     ] = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="End after this many updates.")] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="End after this many updates; a few make a dry run of the same command.")
+    ] = None,
+    shard_mib: Annotated[
+        float | None, typer.Option(min=0.1, help="Keep the best weights in fp16 files of at most this size.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(file_okay=False, help="Folder for work in progress.")] = Path("runs"),
     out: Annotated[
         Path | None, typer.Option(file_okay=False, help="Folder for finished versions. [./var/models]")
     ] = None,
 ) -> None:
     """Train a model as CONFIG.toml says and write a version folder.
 
-    Ctrl-C saves and stops; the same command with --resume goes on.
+    Ctrl-C saves and stops; the same command with --resume goes on. Several settings or pairs are trained side by side,
+    each in a process of its own: two models on a GPU that one does not fill, or one on each core.
 
     [bold]Examples[/bold]
 
       traghetto data fetch anki --out data
 
       traghetto train training/configs/tatoeba.toml --data data --max-minutes 120
-    """
-    from training.train import run
 
-    written = run(config, data, resume, max_minutes, max_steps, out)
+      traghetto train training/configs/base.toml --pair it-en --pair en-it --init it-en/default --data set.zip
+    """
+    from training.train import RunOptions, run
+
+    options = RunOptions(data, None, resume, init, export, max_minutes, max_steps, shard_mib, out, runs)
+    pairs: list[str | None] = [*pair] if pair else [None]
+    wanted = [(config, replace(options, pair=one)) for config in configs for one in pairs]
+    if len(wanted) > 1:
+        raise typer.Exit(_several(wanted))
+    written = run(*wanted[0])
     if written is not None:
         typer.echo(written)
     elif os.environ.get("RANK", "0") == "0":  # under torchrun only the first worker writes a version
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _several(wanted: Sequence[tuple[Path, RunOptions]]) -> int:
+    from rich.console import Console
+
+    from training.side_by_side import side_by_side
+    from training.train import settings_of
+
+    commands = []
+    for config, options in wanted:
+        settings = settings_of(config, options)
+        folder = options.runs / settings.pair / settings.version
+        commands.append((f"{settings.pair}/{settings.version}", folder, _arguments(config, options)))
+    return side_by_side(commands, Console(stderr=True))
+
+
+def _arguments(config: Path, options: RunOptions) -> list[str]:
+    """The command line that makes `options` again."""
+    found = ["train", str(config)]
+    for field in fields(options):
+        value, flag = getattr(options, field.name), f"--{field.name.replace('_', '-')}"
+        if value is True:
+            found.append(flag)
+        elif value is not None and value is not False:
+            found += [flag, str(value)]
+    return found
