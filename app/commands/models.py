@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,6 +50,30 @@ def show_model(
     folder = versions.find(model_roots(load_settings()), pair, version)
     card = versions.verify(folder)
     typer.echo(json.dumps({"folder": str(folder), **card.to_dict()}, indent=2, ensure_ascii=False))
+
+
+@app.command("draw")
+def draw(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")],
+    version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Default: the current one.")] = None,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the pictures.")] = Path(),
+    sentence: Annotated[list[str] | None, typer.Option(help="Draw the attention of this one. [three of ours]")] = None,
+) -> None:
+    """Draw where a version's attention looks and, if its card has them, its scores by length of sentence."""
+    from app.engine.loading import model_roots
+    from app.settings import load_settings
+    from model import versions
+    from training.figures import draw_attention, draw_lengths
+
+    folder = versions.find(model_roots(load_settings()), pair, version)
+    card = versions.verify(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    name = f"{card.pair}-{card.version}"
+    draw_attention(folder, out / f"{name}-attention.png", sentence or ())
+    typer.echo(out / f"{name}-attention.png")
+    if any("groups" in scores for scores in card.scores.values()):
+        draw_lengths(card.scores, out / f"{name}-lengths.png", f"{card.pair} {card.version}: BLEU by length")
+        typer.echo(out / f"{name}-lengths.png")
 
 
 def _as_dict(info: VersionInfo) -> dict[str, Any]:
