@@ -8,6 +8,7 @@ TORCH = auto
 HOST =
 PORT =
 DATA =
+PAIR =
 CONFIG = training/configs/small.toml
 ARGS =
 
@@ -22,12 +23,12 @@ SOURCES = app model training benchmarks scripts tests migrations
 INSTALL_INPUTS = pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL = help
-.PHONY: help install install-dev install-bench native serve test check format bench train-small constraints clean
+.PHONY: help install install-dev install-bench native serve test check format bench evaluate train-small constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables: PYTHON TORCH=auto|cpu|cuda HOST PORT DATA CONFIG ARGS VENV"
+	@echo "  variables: PYTHON TORCH=auto|cpu|cuda HOST PORT DATA PAIR CONFIG ARGS VENV"
 
 serve: install  ## install, bring the embedded database up to date, serve on http://127.0.0.1:8000
 	@exec $(BIN)/traghetto serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(ARGS)
@@ -47,6 +48,12 @@ format: install-dev  ## let ruff format and repair
 
 bench: install-bench  ## speed of the translator and the server beside CTranslate2
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+evaluate: install  ## full report of the current model of each pair: make evaluate DATA=folder; PAIR=it-en for one
+	@for pair in $(or $(PAIR),it-en en-it); do \
+	  $(if $(PAIR),,$(BIN)/traghetto models show $$pair >/dev/null || continue;) \
+	  $(BIN)/traghetto evaluate --pair $$pair --full $(if $(DATA),--data $(DATA)) $(ARGS) || exit; \
+	done
 
 train-small: install  ## train the CPU setting: make train-small DATA=folder
 	@exec $(BIN)/traghetto train $(CONFIG) $(if $(DATA),--data $(DATA)) $(ARGS)

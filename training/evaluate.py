@@ -19,7 +19,7 @@ from model.errors import ConfigError
 from model.seq2seq import Seq2Seq
 from model.tokenizer import Tokenizer
 from model.translator import MAX_SOURCE_TOKENS, Translator
-from model.versions import BUNDLED, Version, find
+from model.versions import BUNDLED, Version
 
 Normalise = Callable[[str], str]
 
@@ -72,28 +72,6 @@ def version_roots() -> list[Path]:
     return [Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models", BUNDLED]
 
 
-def evaluate_files(  # noqa: PLR0913 - one argument for each option of `traghetto evaluate`
-    pair: str,
-    src: Path,
-    ref: Path,
-    version: str | None = None,
-    beam: int = 1,
-    device: str = "auto",
-    route: str = "auto",
-) -> Scores:
-    """Scores of a version on two files of lines; `route` is the number format, see `model.quantize`.
-
-    Raises:
-        ConfigError: the files cannot be read, are empty, or differ in length.
-        VersionError: there is no such version, or it is damaged.
-    """
-    sources, references = _lines(src), _lines(ref)
-    if len(sources) != len(references):
-        raise ConfigError(f"{src} has {len(sources)} lines, {ref} has {len(references)}")
-    translator = Translator.load(find(version_roots(), pair, version), device, route)
-    return evaluate(translator, list(zip(sources, references, strict=True)), SearchConfig(beam=beam))[0]
-
-
 def record(folder: Path, name: str, scores: dict[str, Any]) -> None:
     """Put `scores` under `name` into the card of the version in `folder`; its files and their hashes stay.
 
@@ -105,14 +83,6 @@ def record(folder: Path, name: str, scores: dict[str, Any]) -> None:
     temporary = folder.parent / f".{folder.name}.card.partial"  # beside: a stranger inside would damage the version
     temporary.write_text(changed.to_json(), encoding="utf-8")
     temporary.replace(folder / CARD)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
-    return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 @dataclass(frozen=True)

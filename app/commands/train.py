@@ -16,45 +16,50 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 
 
+Configs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="CONFIG.toml...", exists=True, dir_okay=False, help="Settings, such as training/configs/base.toml."
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(exists=True, help="Folder of the corpus, or a file made by `data prepare`. [TRAGHETTO_CORPUS_DIR]"),
+]
+Pairs = Annotated[
+    list[str] | None, typer.Option("--pair", help="it-en or en-it, in place of the settings'. May be given twice.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on exactly where an interrupted run stopped.")]
+Init = Annotated[
+    str | None,
+    typer.Option(help="Begin from the weights of a version (it-en/default, or its folder) or of a run (its folder)."),
+]
+Export = Annotated[bool, typer.Option("--export", help="Train nothing; write the best checkpoint so far as a version.")]
+MaxMinutes = Annotated[
+    float | None, typer.Option(min=0.01, help="End after this time, with the learning-rate schedule completed.")
+]
+MaxSteps = Annotated[
+    int | None, typer.Option(min=1, help="End after this many updates; a few make a dry run of the same command.")
+]
+ShardMib = Annotated[
+    float | None, typer.Option(min=0.1, help="Keep the best weights in fp16 files of at most this size.")
+]
+Runs = Annotated[Path, typer.Option(file_okay=False, help="Folder for work in progress.")]
+Out = Annotated[Path | None, typer.Option(file_okay=False, help="Folder for finished versions. [./var/models]")]
+
+
 def train(  # noqa: PLR0913 - one argument for each option
-    configs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="CONFIG.toml...", exists=True, dir_okay=False, help="Settings, such as training/configs/base.toml."
-        ),
-    ],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, help="Folder of the corpus, or a file made by `data prepare`. [TRAGHETTO_CORPUS_DIR]"
-        ),
-    ] = None,
-    pair: Annotated[
-        list[str] | None, typer.Option(help="it-en or en-it, in place of the settings'. May be given twice.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on exactly where an interrupted run stopped.")] = False,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            help="Begin from the weights of a version (it-en/default, or its folder) or of a run (its folder)."
-        ),
-    ] = None,
-    export: Annotated[
-        bool, typer.Option("--export", help="Train nothing; write the best checkpoint so far as a version.")
-    ] = False,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="End after this time, with the learning-rate schedule completed.")
-    ] = None,
-    max_steps: Annotated[
-        int | None, typer.Option(min=1, help="End after this many updates; a few make a dry run of the same command.")
-    ] = None,
-    shard_mib: Annotated[
-        float | None, typer.Option(min=0.1, help="Keep the best weights in fp16 files of at most this size.")
-    ] = None,
-    runs: Annotated[Path, typer.Option(file_okay=False, help="Folder for work in progress.")] = Path("runs"),
-    out: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Folder for finished versions. [./var/models]")
-    ] = None,
+    configs: Configs,
+    data: Data = None,
+    pair: Pairs = None,
+    resume: Resume = False,
+    init: Init = None,
+    export: Export = False,
+    max_minutes: MaxMinutes = None,
+    max_steps: MaxSteps = None,
+    shard_mib: ShardMib = None,
+    runs: Runs = Path("runs"),
+    out: Out = None,
 ) -> None:
     """Train a model as CONFIG.toml says and write a version folder.
 

@@ -228,6 +228,20 @@ def test_evaluate_scores_a_file(tiny_data_dir: Path, tmp_path: Path) -> None:
     fails(run(*command, data_dir=tiny_data_dir), 2, "2 lines", "1")
 
 
+def test_evaluate_finds_its_own_sets_wherever_it_runs(tiny_data_dir: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "--pair", "it-en", "--challenge", "--alignment", "--limit", "3")
+    result = run(*command, "--against", "second", "--json", data_dir=tiny_data_dir, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr.decode()
+    found = json.loads(result.stdout)
+    assert found["challenge"]["items"] == found["challenge_against"]["items"] == 3
+    assert found["alignment"]["sentences"] == 3
+    shown = run(*command, data_dir=tiny_data_dir, cwd=tmp_path)
+    assert "phenomenon" in shown.stdout.decode()
+    assert shown.stderr == b"", "a bar where nobody looks"
+    missing = ("evaluate", "--pair", "it-en", "--set", "tatoeba.tset", "--data", tmp_path)
+    fails(run(*missing, data_dir=tiny_data_dir), 2, "no set tatoeba.tset for it-en", "general, challenge")
+
+
 def test_fetched_pairs_can_be_trained_on(tmp_path: Path) -> None:
     """A file that somebody downloaded by hand becomes tables with the names that the settings use."""
     lines = [
