@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands import data, evaluate, models, serve, train, translate
+from app.commands import data, distil, evaluate, models, serve, train, translate
 from app.errors import AppError, SettingsError
 from model.errors import ConfigError, ModelError
 
@@ -54,6 +54,7 @@ _add(serve.migrate, "Use")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 _add(evaluate.evaluate, "Models")
 _add(train.train, "Models")
+_add(distil.distil, "Models")
 app.add_typer(data.app, name="data", rich_help_panel="Models")
 
 

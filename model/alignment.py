@@ -73,3 +73,14 @@ def _align(hypothesis: Hypothesis, starts: list[int], source_starts: Sequence[in
     by_target = np.add.reduceat(weights, starts, axis=0)
     best: list[int | None] = np.add.reduceat(by_target, source_starts[:-1], axis=1).argmax(axis=1).tolist()
     return best
+
+
+def coverage(hypothesis: Hypothesis, source_starts: Sequence[int]) -> tuple[float, ...]:
+    """The attention that each source word got from all target tokens together; empty without attention.
+
+    `source_starts` as for `words_of`.
+    """
+    if hypothesis.attention is None or len(source_starts) < 2:
+        return ()
+    of_pieces = hypothesis.attention.numpy()[:, : source_starts[-1]].sum(axis=0)  # [source]
+    return tuple(np.add.reduceat(of_pieces, source_starts[:-1]).tolist())

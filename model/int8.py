@@ -10,7 +10,7 @@ What differs from `Seq2Seq`, measured in docs/decisions/0005-cpu-route.md:
 - gains and biases of the layer norms are folded into the products behind them.
 
 Weights have one scale an output unit. Activations have one scale a row, or a fixed one where they are hidden states of
-a cell and so within [-1, 1]. No scale covers several rows: the neighbours of a sentence do not change it.
+a cell and so within [-1, 1]. No scale covers several rows: the neighbours of a sentence do not change it, not by a bit.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from model.attention import Attention
 from model.batch import padding_mask
@@ -30,6 +31,9 @@ from model.encoder import EncoderLayer
 from model.int8_linear import Int8Linear, Normalise, folded, input_weights, table_of
 from model.recurrent import Recurrent
 from model.seq2seq import Seq2Seq, StepOutput
+
+SOURCE_STEP = 16
+"""Sources are padded to a multiple: at other widths the products of the attention sum in another order."""
 
 
 class Int8Cell:
@@ -231,6 +235,7 @@ class Int8Network:
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """As `Seq2Seq.encode`."""
+        source = functional.pad(source, (0, -source.shape[1] % SOURCE_STEP))
         batch, longest = source.shape
         packing = Packing.of(lengths, longest)
         memory, lasts = self._encoder(source.flatten().index_select(0, packing.tokens), packing)

@@ -49,7 +49,11 @@ class Int8Linear:
 
     def of_states(self, states: Tensor) -> Tensor:
         """Like `__call__` for `states` within [-1, 1]."""
-        return self._multiply(torch.add(ROUND, states, alpha=LEVELS).to(torch.uint8), 1 / LEVELS, self._bias)
+        rows = torch.add(ROUND, states, alpha=LEVELS).to(torch.uint8)
+        if len(rows) > 1:
+            return self._multiply(rows, 1 / LEVELS, self._bias)
+        # oneDNN scales a single row in another order, and what a sentence comes to would depend on its neighbours
+        return self._multiply(rows.repeat(2, 1), 1 / LEVELS, self._bias)[:1]
 
     def _multiply(self, rows: Tensor, scale: float, bias: Tensor | None) -> Tensor:
         product: Tensor = torch.ops.onednn.qlinear_pointwise(

@@ -30,9 +30,11 @@ class Translation:
     truncated: bool = False
     """The length limit cut the translation off before its end."""
     split: bool = False
-    """The text was too long and was translated in parts."""
+    """The text has several sentences or is long: it was translated in parts."""
     copied: bool = False
     """All of the text was taken over as it is: there was nothing to translate in it."""
+    retried: bool = False
+    """The first translation, or that of a part, had a fault, and a wider search was asked: see `model.retry`."""
 
     @property
     def alignment(self) -> tuple[tuple[int, int], ...]:
@@ -49,6 +51,8 @@ class Scored:
 
     translation: Translation
     tokens: int
+    coverage: tuple[float, ...] = ()
+    """The attention that each source word got from all target tokens together; empty where it is not known."""
 
 
 def copied(text: str) -> Translation:
@@ -86,6 +90,7 @@ def join(parts: Sequence[Scored], source_words: Sequence[int]) -> Translation:
         truncated=any(translation.truncated for translation in translations),
         split=True,
         copied=all(translation.copied for translation in translations),
+        retried=any(translation.retried for translation in translations),
     )
 
 

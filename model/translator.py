@@ -1,61 +1,53 @@
 """Sentences -> translations: the only door to the network for the server, the command line and evaluation.
 
-    texts -> clean -> copy | cut what is too long -> tokenise -> sort by length -> batches -> encode -> search
-          -> words, confidence, alignment -> join what was cut -> translations, in the order of the texts
+    texts -> parts (model.parts: copied | sentences, clauses) -> batches of similar length -> encode -> search
+          -> words, confidence, alignment -> those with a fault again (model.retry) -> joined, in the order of the texts
 
 Everything that changes one sentence's translation happens here, so that what is measured is what users get.
 """
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from model.alignment import WordPieces, word_groups, words_of
-from model.batch import pad
+from model.alignment import WordPieces, coverage, word_groups, words_of
+from model.batch import pad, plan_batches
 from model.card import Card
 from model.config import ModelConfig, SearchConfig
+from model.ensemble import Ensemble
 from model.errors import ConfigError, SearchError
+from model.names import restore_names
 from model.native import native_decoder
-from model.preparation import clean, is_shouted, nothing_to_translate, split_long
-from model.quantize import best_route, choose_device, prepare
+from model.parts import Cutter, Part
+from model.preparation import calmed, clean, is_shouted
+from model.quantize import Network, best_route, choose_device, prepare
+from model.retry import best, second_search
 from model.search import Hypothesis, Options, search
 from model.tokenizer import BOS, EOS, FIRST_FREE_ID, PAD, PLACEHOLDERS, UNK, Tokenizer
-from model.translation import EMPTY, Scored, Translation, Word, copied, in_capitals, join, with_alternatives
+from model.translation import Scored, Translation, Word, copied, in_capitals
 from model.versions import Version, load
 
 __all__ = ["Translation", "Translator", "Word"]
 
 GREEDY = SearchConfig()
 MAX_SOURCE_TOKENS = 64
-"""Texts with more tokens are cut, unless the card's settings name another `max_source_tokens`."""
+"""What the network may read at once, unless the card's settings name another `max_source_tokens`."""
 BATCH_TOKENS = 2048
 """Source tokens of one batch, padding included; a beam divides it."""
 NATIVE_BATCH_TOKENS = 1024
 """The same for `decode.c`, whose logits then stay in the cache: a fifth faster than with twice as many."""
-SHARED_FROM_TOKENS = 128
-"""Less than this is not worth cutting into batches for several threads."""
 
 INVISIBLE_BYTES = frozenset(f"<0x{byte:02X}>" for byte in (*range(0x21), 0x7F))
 """Byte pieces that no clean target text contains, since a space is written otherwise."""
 PLACEHOLDER_IDS = range(FIRST_FREE_ID - len(PLACEHOLDERS), FIRST_FREE_ID)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A text or one part of a long one."""
-
-    text: str
-    ids: list[int] | None
-    """Source ids without the end mark, or None if the part is copied."""
-    prefix: list[int]
 
 
 class Translator:
@@ -72,6 +64,7 @@ class Translator:
         self.device, self.route, self.batch_tokens = device, route, batch_tokens
         self.max_source_tokens = _max_source_tokens(version.card)
         self._source, self._target = version.source, version.target
+        self._cutter = Cutter(version.source, version.target, self.max_source_tokens)
         self._source_pieces, self._target_pieces = WordPieces(version.source), WordPieces(version.target)
         self._model = prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
@@ -98,6 +91,24 @@ class Translator:
         at_once = (threads or torch.get_num_threads()) if chosen.type == "cpu" else 1
         return cls(load(folder), chosen, best_route(chosen) if route == "auto" else route, threads=at_once)
 
+    @classmethod
+    def load_together(
+        cls, folders: Sequence[Path], device: str = "auto", route: str = "auto", batch_tokens: int = BATCH_TOKENS
+    ) -> Translator:
+        """Several versions of one pair that decode as one, see `model.ensemble`; the card is the first one's.
+
+        Raises:
+            VersionError: one is missing or damaged.
+            ConfigError: as in `load`, or their vocabularies differ.
+        """
+        versions, chosen = [load(folder) for folder in folders], choose_device(device)
+        taken = best_route(chosen) if route == "auto" else route
+        translator = cls(versions[0], chosen, taken, batch_tokens)
+        if len(versions) > 1:
+            ensemble = Ensemble.of(versions, chosen, taken)
+            translator._model, translator._native = cast(Network, ensemble), None  # its state is opaque to the search
+        return translator
+
     @property
     def kernels(self) -> str:
         """What decodes greedily, for people: the number format, the program, and how many batches at once."""
@@ -113,13 +124,13 @@ class Translator:
     ) -> list[Translation]:
         """Translate each of `texts`, in their order.
 
-        A text with nothing to translate in it (no letter, or only links) is copied; an empty one stays empty. A text of
-        more than `max_source_tokens` is cut at clause boundaries, and its parts are translated apart. A text all in
-        capitals is translated as if it were not, and comes back in capitals.
+        A text with nothing to translate in it (no letter, or only links) is copied; an empty one stays empty. Sentences
+        are translated apart, and so are the clauses of long ones. A text all in capitals is translated as if it were
+        not, and comes back in capitals. A greedy translation with a fault that can be seen is tried again with a beam.
 
         Args:
             texts: any strings; line breaks count as spaces.
-            search: beam, number of alternatives, guards.
+            search: beam, number of alternatives, guards, retries.
             prefixes: what each translation must begin with, "" for nothing; one for each text.
 
         Raises:
@@ -128,43 +139,30 @@ class Translator:
         if prefixes is not None and len(prefixes) != len(texts):
             raise SearchError(f"{len(texts)} texts came with {len(prefixes)} prefixes")
         shouted = [is_shouted(text) for text in texts]
-        calm = [text.capitalize() if loud else text for text, loud in zip(texts, shouted, strict=True)]
-        parts = self._parts(calm, prefixes or [""] * len(texts))
+        calm = [calmed(clean(text)) if loud else text for text, loud in zip(texts, shouted, strict=True)]
+        parts = self._cutter.parts(calm, prefixes or [""] * len(texts))
         found = iter(self._translate_parts([part for of_text in parts for part in of_text], search))
-        translations = [_assemble(of_text, [next(found) for _ in of_text]) for of_text in parts]
+        translations = [self._cutter.assemble(of_text, [next(found) for _ in of_text]) for of_text in parts]
         return [in_capitals(one) if loud else one for one, loud in zip(translations, shouted, strict=True)]
 
-    def _parts(self, texts: Sequence[str], prefixes: Sequence[str]) -> list[list[_Part]]:
-        """The parts of each text: none if it is empty, usually one."""
-        cleaned = [clean(text) for text in texts]
-        ids_of_texts = self._source.encode_batch(cleaned)
-        parts = []
-        for text, ids, prefix in zip(cleaned, ids_of_texts, prefixes, strict=True):
-            forced = self._target.encode(clean(prefix)) if prefix else []
-            if len(ids) > self.max_source_tokens:
-                parts.append(self._split(text, forced))
-            else:
-                copy = not forced and nothing_to_translate(text)
-                parts.append([_Part(text, None if copy else ids, forced)] if text else [])
-        return parts
+    def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
+        """What was found for each part, best first; greedy translations with a fault are tried again, all together."""
+        found = self._decode(parts, search)
+        if search.beam > 1 or not search.retry:
+            return found
+        again: defaultdict[SearchConfig, dict[tuple[str, tuple[int, ...]], list[int]]] = defaultdict(dict)
+        for row, (part, scored) in enumerate(zip(parts, found, strict=True)):
+            wider = None if part.ids is None else second_search(part.text, scored[0], search)
+            if wider is not None:
+                again[wider].setdefault((part.text, tuple(part.prefix)), []).append(row)  # each text once: it is slow
+        for wider, texts in again.items():
+            wanted = [parts[rows[0]] for rows in texts.values()]
+            for rows, others in zip(texts.values(), self._decode(wanted, wider), strict=True):
+                for row in rows:
+                    found[row] = [best(parts[row].text, found[row][0], others)]
+        return found
 
-    def _split(self, text: str, forced: list[int]) -> list[_Part]:
-        """The parts of a text that is too long; the first one takes the forced prefix.
-
-        What has nothing to translate in it, and a word so long that it cannot be one, is copied.
-        """
-
-        def count(texts: Sequence[str]) -> list[int]:
-            return [len(ids) for ids in self._source.encode_batch(texts)]
-
-        pieces = split_long(text, count, self.max_source_tokens)
-        parts: list[_Part] = []
-        for piece, ids in zip(pieces, self._source.encode_batch(pieces), strict=True):
-            copy = nothing_to_translate(piece) or len(ids) > self.max_source_tokens
-            parts.append(_Part(piece, None if copy else ids, [] if parts else forced))
-        return parts
-
-    def _translate_parts(self, parts: Sequence[_Part], search: SearchConfig) -> list[list[Scored]]:
+    def _decode(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first."""
         found = [[Scored(copied(part.text), 0)] if part.ids is None else [] for part in parts]
         lengths = [None if part.ids is None else len(part.ids) for part in parts]
@@ -189,7 +187,7 @@ class Translator:
     def _is_native(self, search: SearchConfig) -> bool:
         return self._native is not None and search.beam == 1 and not search.no_repeat_ngram
 
-    def _search(self, parts: Sequence[_Part], config: SearchConfig) -> list[list[Hypothesis]]:
+    def _search(self, parts: Sequence[Part], config: SearchConfig) -> list[list[Hypothesis]]:
         """Hypotheses for each of `parts`, which all have ids."""
         sources = [part.ids or [] for part in parts]
         lengths = torch.tensor([len(ids) + 1 for ids in sources], device=self.device)
@@ -225,7 +223,7 @@ class Translator:
         runs = [max((len(list(run)) for _, run in groupby(ids)), default=0) for ids in sources]
         return torch.tensor([max(limit, run) for run in runs], device=self.device)
 
-    def _read(self, part: _Part, hypotheses: Sequence[Hypothesis]) -> list[Scored]:
+    def _read(self, part: Part, hypotheses: Sequence[Hypothesis]) -> list[Scored]:
         """The ids of `hypotheses` as translations."""
         ids = part.ids or []
         source_starts = [*self._source_pieces.starts(ids), len(ids)]
@@ -238,46 +236,11 @@ class Translator:
             words = words_of(hypothesis, groups, source_starts, source_words)
             tokens = len(hypothesis.log_probs)
             score = sum(hypothesis.log_probs) / tokens
-            found.append(Scored(Translation(text, score, words, truncated=not hypothesis.finished), tokens))
+            translation = Translation(text, score, words, truncated=not hypothesis.finished)
+            if not part.prefix:  # what is forced stays as it is
+                translation = restore_names(part.text, translation)
+            found.append(Scored(translation, tokens, coverage(hypothesis, source_starts)))
         return found
-
-
-def plan_batches(lengths: Sequence[int | None], budget: int, threads: int = 1) -> list[list[int]]:
-    """Indexes of `lengths` in batches of similar length, longest first, each at most `budget` tokens with its padding.
-
-    None is left out. One that is longer than the budget gets a batch of its own. The end mark is counted. For several
-    `threads` there are as many batches for each, of equal work; they may then pass the budget by a little.
-    """
-    sizes = {index: length + 1 for index, length in enumerate(lengths) if length is not None}
-    order = sorted(sizes, key=lambda index: -sizes[index])
-    batches: list[list[int]] = []
-    longest = 0
-    for index in order:
-        if not batches or (len(batches[-1]) + 1) * longest > budget:
-            batches.append([])
-            longest = sizes[index]
-        batches[-1].append(index)
-    total = sum(sizes.values())
-    if threads == 1 or total < SHARED_FROM_TOKENS:
-        return batches
-    parts: list[list[int]] = [[] for _ in range(threads * math.ceil(len(batches) / threads))]
-    before = 0
-    for index in order:
-        parts[(before + sizes[index] // 2) * len(parts) // total].append(index)
-        before += sizes[index]
-    return [part for part in parts if part]
-
-
-def _assemble(parts: Sequence[_Part], found: Sequence[Sequence[Scored]]) -> Translation:
-    """One text's translation from those of its parts; alternatives combine the parts' alternatives of equal rank."""
-    if not parts:
-        return EMPTY
-    if len(parts) == 1:
-        return with_alternatives([scored.translation for scored in found[0]])
-    counts = [len(part.text.split()) for part in parts]
-    depth = max(len(ranked) for ranked in found)
-    ranked = [[of_part[min(rank, len(of_part) - 1)] for of_part in found] for rank in range(depth)]
-    return with_alternatives([join(scored, counts) for scored in ranked])
 
 
 def _never_generated(tokenizer: Tokenizer) -> Tensor:

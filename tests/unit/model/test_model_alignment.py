@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from model.alignment import WordPieces, word_groups, words_of
+from model.alignment import WordPieces, coverage, word_groups, words_of
 from model.hypothesis import Hypothesis
 from model.tokenizer import WordTokenizer
 
@@ -49,3 +50,10 @@ def test_pieces_that_make_no_word_of_their_own_are_left_out_of_the_words() -> No
     ids = [1, 2, 0, 3]  # "ab", a lone space, "c": three groups and two words
     starts = WordPieces(target).starts(ids)
     assert word_groups("ab c", ids, starts, target) == [("ab", 0), ("c", 3)]
+
+
+def test_coverage_is_the_attention_that_each_source_word_got_from_all_tokens() -> None:
+    attention = torch.tensor([[0.5, 0.1, 0.1, 0.3, 0.0], [0.0, 0.3, 0.6, 0.1, 0.0]])
+    hypothesis = Hypothesis([7, 8], [-1.0, -1.0, -1.0], attention, finished=True, score=-1.0)
+    assert coverage(hypothesis, [0, 1, 3]) == pytest.approx((0.5, 1.1))  # two words of one and two pieces, end, padding
+    assert coverage(replace(hypothesis, attention=None), [0, 1, 3]) == ()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from model import native_library
+from model.alignment import coverage
 from model.batch import pad
 from model.config import ModelConfig, SearchConfig
 from model.errors import SearchError
@@ -69,6 +70,24 @@ def test_it_finds_what_pytorch_finds():
     assert_same(slow, fast)
     assert len({tuple(found.tokens) for found in fast}) > 20, "the sentences hardly differ: nothing was tested"
     assert {found.finished for found in fast} == {True, False}
+
+
+@needs_library
+def test_every_route_says_alike_how_much_each_source_word_was_attended():
+    model = network()
+    slow, fast = both(model)
+    lengths = torch.tensor([len(source) for source in SOURCES])
+    with torch.inference_mode():
+        state = model.encode(pad(SOURCES), lengths)
+        exact = search(model.step, state, torch.tensor(LIMITS), SearchConfig(max_token_run=0), None, Options())
+    compared = 0
+    for source, found in zip(SOURCES, zip(fast, slow, [one for (one,) in exact], strict=True), strict=True):
+        if len(source) > 1 and len({tuple(one.tokens) for one in found}) == 1:
+            ours, int8, fp32 = (coverage(one, range(len(source))) for one in found)
+            assert ours == pytest.approx(int8, abs=0.05)
+            assert ours == pytest.approx(fp32, abs=0.2)
+            compared += 1
+    assert compared > len(SOURCES) // 2
 
 
 @needs_library

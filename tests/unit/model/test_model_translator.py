@@ -13,14 +13,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.batch import plan_batches
 from model.card import Card
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
-from model.preparation import is_shouted, split_long
+from model.preparation import is_shouted
 from model.quantize import fast_int8
 from model.seq2seq import Seq2Seq
 from model.tokenizer import EOS, FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
-from model.translator import PLACEHOLDER_IDS, Translation, Translator, plan_batches
+from model.translator import PLACEHOLDER_IDS, Translation, Translator
 from model.versions import Version, save
 from training.subwords import train_subwords
 
@@ -32,8 +33,8 @@ SENTENCES = [
 ]  # fmt: skip
 
 
-SHORT = SearchConfig(max_length_factor=0.3, max_length_extra=6)
-"""Random networks babble: a low limit saves time."""
+SHORT = SearchConfig(max_length_factor=0.3, max_length_extra=6, retry=False)
+"""Random networks babble: a low limit saves time, and every translation would be tried again (test_model_retry.py)."""
 
 
 @cache
@@ -198,19 +199,38 @@ def shared() -> Translator:
 # --- long texts --------------------------------------------------------------------------------------------------
 
 
-def test_a_text_that_is_too_long_is_translated_whole_in_parts() -> None:
-    text = " ".join(SENTENCES[:6])
-    model = translator(limit=30)
-    (result,) = model.translate([text])
-    parts = model.translate(split_long(text, lambda texts: [n - 1 for n in model.count_tokens(texts)], 30))
-    assert result.split and len(parts) > 1
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        (" ".join(SENTENCES[:6]), SENTENCES[:6]),
+        ("Domani andiamo al mare, con gli amici; lei dorme: un bicchiere d'acqua",
+         ["Domani andiamo al mare, con gli amici;", "lei dorme: un bicchiere d'acqua"]),
+    ],
+)  # fmt: skip
+def test_sentences_and_the_clauses_of_long_ones_are_translated_apart(text: str, pieces: list[str]) -> None:
+    model = translator()
+    (result,) = model.translate([text], SHORT)
+    parts = model.translate(pieces, SHORT)
+    assert result.split and not any(part.split for part in parts)
     assert result.text == " ".join(part.text for part in parts)
-    assert not any(part.split for part in parts)
     assert [word.text for word in result.words] == result.text.split()
     total_words = len(text.split())
     aligned = {source for source, _ in result.alignment}
-    assert max(aligned) < total_words and max(aligned) >= total_words - len(SENTENCES[5].split())
+    assert max(aligned) < total_words and max(aligned) >= total_words - len(pieces[-1].split())
     assert min(parts, key=lambda part: part.score).score <= result.score <= max(part.score for part in parts)
+
+
+def test_capitals_do_not_hide_where_a_sentence_begins() -> None:
+    loud, calm = translator().translate(["NON SO CHE DIRE! IL GATTO DORME.", "Non so che dire! Il gatto dorme."], SHORT)
+    assert loud.text == calm.text.upper() and loud.split
+
+
+def test_a_text_whose_translation_is_begun_is_not_cut_at_its_sentences() -> None:
+    """The beginning may reach beyond the first one."""
+    text = " ".join(SENTENCES[:2])
+    begun = "The cat sleeps on the sofa. She is"
+    (result,) = translator(limit=100).translate([text], SHORT, prefixes=[begun])
+    assert result.text.startswith(begun) and not result.split
 
 
 def test_two_thousand_words_without_a_full_stop_are_all_translated() -> None:
@@ -296,7 +316,7 @@ def test_a_prefix_is_obeyed_where_the_text_would_have_been_copied() -> None:
 
 
 def test_the_prefix_of_a_split_text_goes_to_its_beginning_only() -> None:
-    (result,) = translator(limit=30).translate([" ".join(SENTENCES[:6])], prefixes=["The cat sleeps"])
+    (result,) = translator(limit=30).translate([" ".join(SENTENCES[:6])], SHORT, prefixes=["The cat sleeps"])
     assert result.split
     assert result.text.startswith("The cat sleeps") and result.text.count("The cat sleeps") == 1
 

@@ -1,0 +1,93 @@
+"""What is seen to be wrong with a translation without knowing the right one: it loops, skips words, loses numbers.
+
+All of it is judged beside the source: "very, very, very" is right where the Italian says "molto, molto, molto".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+LONGEST_COPY = 6
+"""Words of the longest phrase that is looked for right behind itself."""
+ATTENDED = 0.1
+"""A word whose attention over all target tokens sums up to less was skipped. Measured: docs/decisions/0007."""
+SHORTEST_ATTENDED = 3
+"""Letters and digits of the shortest word that is looked at: nothing need be read of an article or a clitic."""
+
+NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+SEPARATORS = str.maketrans("", "", ".,:")
+ENGLISH = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty"
+)
+ITALIAN = (
+    "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici"
+    " diciassette diciotto diciannove venti"
+)
+SPELT_OUT = {word: str(value) for words in (ENGLISH, ITALIAN) for value, word in enumerate(words.split())}
+
+
+def is_looping(source: str, target: str) -> bool:
+    """Whether `target` says something twice in a row, or three words again, and `source` does nothing of the kind.
+
+    Of 2,000 reference translations of everyday sentences one looks like a loop ("that that"), of 600 longer ones XX.
+    """
+    ours = _words(target)
+    if len(set(ours)) == len(ours):
+        return False  # usual, and found in a fifth of the time
+    copies, triples = _copies(ours), _most(ours, 3)
+    if not copies and triples < 2:
+        return False
+    theirs = _words(source)
+    return copies > _copies(theirs) or triples > max(1, _most(theirs, 2))
+
+
+def is_skipping(source: str, coverage: Sequence[float]) -> bool:
+    """Whether a word of `source` was hardly attended; `coverage` is the attention that each word got, summed.
+
+    Nothing is said where words and coverage do not match: without attention, or where the tokenizer parts a word.
+    """
+    words = source.split()
+    return len(words) == len(coverage) and any(
+        mass < ATTENDED and sum(map(str.isalnum, word)) >= SHORTEST_ATTENDED
+        for word, mass in zip(words, coverage, strict=True)
+    )
+
+
+def lost_numbers(source: str, target: str) -> int:
+    """How many numbers that `source` has in digits are missing in `target`.
+
+    Points, commas and colons do not count, so that 1.250,50 is 1,250.50; numbers up to 20 may be spelt out.
+    """
+    wanted = Counter(_numbers(source))
+    if not wanted:
+        return 0
+    spelt_out = (SPELT_OUT[word] for word in _words(target) if word in SPELT_OUT)
+    return (wanted - Counter((*_numbers(target), *spelt_out))).total()
+
+
+def _words(text: str) -> list[str]:
+    return WORD.findall(text.lower())
+
+
+def _numbers(text: str) -> Iterator[str]:
+    return (number.translate(SEPARATORS) for number in NUMBER.findall(text))
+
+
+def _copies(words: Sequence[str]) -> int:
+    """How often at most a phrase follows itself without a pause: 2 for "no no no"."""
+    most = 0
+    for length in range(1, min(LONGEST_COPY, len(words) // 2) + 1):
+        same = 0
+        for word, before in zip(words[length:], words, strict=False):
+            same = same + 1 if word == before else 0
+            most = max(most, same // length)
+    return most
+
+
+def _most(words: Sequence[str], size: int) -> int:
+    """How often the most frequent `size` words in a row occur."""
+    return max(Counter(zip(*(words[start:] for start in range(size)), strict=False)).values(), default=0)

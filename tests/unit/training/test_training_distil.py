@@ -1,0 +1,96 @@
+"""What teachers say, as a table for a student."""
+
+import gzip
+
+import pytest
+import torch
+import toy_corpus
+from rich.console import Console
+
+from model import versions
+from model.config import ModelConfig
+from model.errors import ConfigError
+from model.seq2seq import Seq2Seq
+from model.tokenizer import EOS
+from model.translator import Translator
+from training import distil as module
+from training.distil import DistilOptions, distil, nearest
+from training.subwords import train_subwords
+
+QUIET = Console(quiet=True)
+SIZES = {"embedding_size": 16, "encoder_hidden_size": 16, "decoder_hidden_size": 32, "encoder_layers": 1,
+         "decoder_layers": 1, "dropout": 0.0}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two untrained teachers, `one` and `two`, and `other` with another vocabulary; a corpus with a held-out pair."""
+    folder = tmp_path_factory.mktemp("distil")
+    pairs = toy_corpus.pairs()[:40]
+    rows = ["\t".join(pair) + "\n" for pair in pairs]
+    (folder / "data").mkdir()
+    (folder / "data/tatoeba.train.tsv").write_text("".join(rows[:20]))
+    (folder / "data/tatoeba.test.tsv").write_text(rows[3])
+    tokenizers = [train_subwords([pair[side] for pair in pairs], 320 + side) for side in (0, 1)]
+    fewer = train_subwords([pair[0] for pair in pairs], 318)
+    for seed, name in enumerate(("one", "two", "other")):
+        torch.manual_seed(seed)
+        source = fewer if name == "other" else tokenizers[0]
+        model = Seq2Seq(ModelConfig(source.vocab_size, tokenizers[1].vocab_size, **SIZES))
+        model.output.bias.data[EOS] = 2.0  # or a network that has learnt nothing would never end
+        versions.save(folder / "models", "it-en", name, model, (source, tokenizers[1]), {})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _roots(place, monkeypatch):
+    monkeypatch.setattr(module, "version_roots", lambda: [place / "models"])
+
+
+def test_the_table_has_the_sources_as_they_are_and_no_held_out_pair(place, tmp_path):
+    options = DistilOptions("it-en", ("one", "two"), beam=2)
+    count = distil(options, place / "data", tmp_path / "distilled.tsv.gz", QUIET)
+    with gzip.open(tmp_path / "distilled.tsv.gz", "rt") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file]
+    sources = [line.split("\t")[0] for line in (place / "data/tatoeba.train.tsv").read_text().splitlines()]
+    assert count == len(rows) > 0
+    assert {row[0] for row in rows} <= set(sources) - {sources[3]}
+    assert [path.name for path in tmp_path.iterdir()] == ["distilled.tsv.gz"]
+
+
+def test_an_ensemble_of_one_model_twice_says_what_the_model_says(place):
+    folder = place / "models/it-en/one"
+    alone, twice = Translator.load(folder, "cpu", "fp32"), Translator.load_together([folder, folder], "cpu", "fp32")
+    texts = [pair[0] for pair in toy_corpus.pairs()[:5]]
+    for ours, theirs in zip(alone.translate(texts), twice.translate(texts), strict=True):
+        assert ours.text == theirs.text
+        assert ours.score == pytest.approx(theirs.score, abs=1e-4)
+
+
+def test_an_ensemble_lies_between_its_members(place):
+    folders = [place / "models/it-en" / name for name in ("one", "two")]
+    text, start = "La ragazza vede il faro.", "The girl"
+    scores = [
+        Translator.load_together(chosen, "cpu").translate([text], prefixes=[start])[0].words[0].confidence
+        for chosen in ([folders[0]], [folders[1]], folders)
+    ]
+    assert min(scores[:2]) <= scores[2] <= max(scores[:2])
+
+
+def test_teachers_must_share_their_vocabularies(place, tmp_path):
+    options = DistilOptions("it-en", ("one", "other"))
+    with pytest.raises(ConfigError, match="other vocabularies"):
+        distil(options, place / "data", tmp_path / "distilled.tsv.gz", QUIET)
+
+
+def test_mistakes_are_named(place, tmp_path):
+    with pytest.raises(ConfigError, match="no table europarl"):
+        distil(DistilOptions("it-en", ("one",), ("europarl",)), place / "data", tmp_path / "out.tsv.gz", QUIET)
+    with pytest.raises(ConfigError, match="keep must be"):
+        DistilOptions("it-en", keep="worst")
+
+
+def test_the_nearest_is_kept_and_of_equals_the_first():
+    assert nearest(["A cat sleeps.", "The cat is sleeping.", "Dogs bark."], "The cat sleeps.") != "Dogs bark."
+    assert nearest(["Hello!", "The cat sleeps."], "The cat sleeps.") == "The cat sleeps."
+    assert nearest(["xx", "yy"], "The cat sleeps.") == "xx"

@@ -1,0 +1,110 @@
+"""Sequence-level knowledge distillation (Kim & Rush 2016): a table of what a teacher says, for a student to learn.
+
+For every source the teachers, as an ensemble, give the best few translations of a beam. Kept is the one that is
+nearest to the reference (their section 3.3, sequence-level interpolation): the student is asked for what the
+teacher can say, not for one of many human wordings that the source does not decide.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from sacrebleu.metrics.chrf import CHRF
+
+from model.config import SearchConfig, require
+from model.errors import ConfigError
+from model.quantize import choose_device
+from model.translator import Translator
+from model.versions import find
+from training.assemble import stems
+from training.evaluate import version_roots
+from training.pairs import Pair, held_out_keys, normalise_key, read_pairs
+
+CHUNK_PAIRS = 4000
+"""Pairs translated and written at a time."""
+BATCH_TOKENS = {"cpu": 2048, "cuda": 65536}
+"""Source tokens of one batch, padding and beam included."""
+
+
+@dataclass(frozen=True)
+class DistilOptions:
+    """What is translated, by whom, and which of the translations is kept."""
+
+    pair: str
+    teachers: Sequence[str] = ("default",)
+    tables: Sequence[str] = ("tatoeba.train",)
+    beam: int = 5
+    keep: str = "nearest"
+    """`nearest` to the reference by chrF, or `best` as the teachers see it."""
+    limit: int | None = None
+    """Only so many pairs of each table."""
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        require(self.keep in ("nearest", "best"), f"keep must be nearest or best, not {self.keep!r}")
+        require(self.beam >= 1, "beam must be at least 1")
+
+
+def distil(options: DistilOptions, data: Path, out: Path, console: Console) -> int:
+    """Write a table (Italian TAB English) in which the side that `pair` translates into is the teachers'.
+
+    Pairs that share a sentence with a held-out one are left out, before and after.
+
+    Returns:
+        the number of its pairs.
+
+    Raises:
+        ConfigError: a table is not in `data`, or the teachers do not go together.
+        VersionError: a teacher is missing or damaged.
+    """
+    files = stems(data)
+    missing = [name for name in options.tables if name not in files]
+    require(not missing, f"{data} has no table {', '.join(missing)}")
+    folders = [find(version_roots(), options.pair, name) for name in options.teachers]
+    batch_tokens = BATCH_TOKENS[choose_device(options.device).type]
+    teachers = Translator.load_together(folders, options.device, batch_tokens=batch_tokens)
+    held = (read_pairs(path) for name, path in files.items() if name.endswith((".dev", ".test")))
+    keys = held_out_keys(itertools.chain.from_iterable(held))
+    pairs = [pair for name in options.tables for pair in itertools.islice(read_pairs(files[name]), options.limit)]
+    chunks = [pairs[start : start + CHUNK_PAIRS] for start in range(0, len(pairs), CHUNK_PAIRS)]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.partial")
+    written = 0
+    with gzip.open(temporary, "wt", encoding="utf-8") as file:
+        for chunk in track(chunks, "translating", console=console):
+            for pair in _kept(chunk, teachers, options, keys):
+                file.write("\t".join(pair) + "\n")
+                written += 1
+    if not written:
+        temporary.unlink()
+        raise ConfigError("nothing is left to write: the tables are empty, or every pair is held out")
+    temporary.replace(out)
+    return written
+
+
+def _kept(
+    pairs: Iterable[Pair], teachers: Translator, options: DistilOptions, keys: tuple[set[str], set[str]]
+) -> Iterator[Pair]:
+    source, target = (0, 1) if options.pair == "it-en" else (1, 0)
+    usable = [pair for pair in pairs if normalise_key(pair[0]) not in keys[0] and normalise_key(pair[1]) not in keys[1]]
+    search = SearchConfig(beam=options.beam, n_best=options.beam)
+    for pair, best in zip(usable, teachers.translate([pair[source] for pair in usable], search), strict=True):
+        ranked = [one.text for one in (best, *best.alternatives) if not one.truncated]
+        candidates = [text for text in ranked if text and normalise_key(text) not in keys[target]]
+        if candidates:
+            chosen = nearest(candidates, pair[target]) if options.keep == "nearest" else candidates[0]
+            yield (pair[source], chosen) if source == 0 else (chosen, pair[source])
+
+
+def nearest(candidates: Sequence[str], reference: str) -> str:
+    """The candidate with the highest chrF against `reference`; of equal ones the first."""
+    if reference in candidates:
+        return reference
+    metric = CHRF()
+    return max(candidates, key=lambda text: metric.sentence_score(text, [reference]).score)
