@@ -15,15 +15,16 @@ from model.config import SearchConfig
 from model.faults import is_looping, is_skipping, lost_numbers
 from model.translation import Scored
 
-BEAM = 5
+BEAM = 4
+"""Of 6,468 sentences in both directions 67 loop then, and 21 numbers are lost; with 3, 80 and 29; with 5, 70 and 18."""
 NO_REPEAT_NGRAM = 3
-"""Of tokens, after a loop only: 13 of 131 loops in everyday and other short sentences are left, without it 30."""
+"""Of tokens, after a loop only. Of 133 loops in 4,000 sentences it leaves 10; a beam without it leaves 30."""
 COVERAGE_WEIGHT = 0.2
-"""Beta of Wu et al. 2016 (eq. 14), and their value. With 0, 35 instead of 28 words of those sentences stay skipped."""
+"""Beta of Wu et al. 2016 (eq. 14), and their value. Of 58 sentences that skip a word 30 are left; with 0, 46."""
 LEAST_ATTENTION = 1e-6
 """Of a word, where its logarithm is taken."""
 LOOP_COST = 1.0
-"""What a loop or a missing end costs, beside mean log-probabilities: more than any of them. 0.5 to 10 are the same."""
+"""What a loop or a missing end costs, beside mean log-probabilities. With 0.25 19 loops are left, with 1 and 10 10."""
 NUMBER_COST = 0.5
 """What each lost number costs: the margin within which a translation that keeps it is preferred."""
 

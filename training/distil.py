@@ -22,7 +22,7 @@ from model.errors import ConfigError
 from model.quantize import choose_device
 from model.translator import Translator
 from model.versions import find
-from training.assemble import stems
+from training.assemble import HELD_OUT_SUFFIXES, stems
 from training.evaluate import version_roots
 from training.pairs import Pair, held_out_keys, normalise_key, read_pairs
 
@@ -64,12 +64,14 @@ def distil(options: DistilOptions, data: Path, out: Path, console: Console) -> i
         VersionError: a teacher is missing or damaged.
     """
     files = stems(data)
+    require(out.name.endswith(".tsv.gz"), f"{out}: the table is gzipped, so its name must end in .tsv.gz")
+    require(out.resolve() not in {path.resolve() for path in files.values()}, f"{out} is a table of the corpus")
     missing = [name for name in options.tables if name not in files]
     require(not missing, f"{data} has no table {', '.join(missing)}")
     folders = [find(version_roots(), options.pair, name) for name in options.teachers]
     batch_tokens = BATCH_TOKENS[choose_device(options.device).type]
     teachers = Translator.load_together(folders, options.device, batch_tokens=batch_tokens)
-    held = (read_pairs(path) for name, path in files.items() if name.endswith((".dev", ".test")))
+    held = (read_pairs(path) for name, path in files.items() if name.endswith(HELD_OUT_SUFFIXES))
     keys = held_out_keys(itertools.chain.from_iterable(held))
     pairs = [pair for name in options.tables for pair in itertools.islice(read_pairs(files[name]), options.limit)]
     chunks = [pairs[start : start + CHUNK_PAIRS] for start in range(0, len(pairs), CHUNK_PAIRS)]

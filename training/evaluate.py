@@ -102,4 +102,4 @@ class DevSet:
         card = Card(pair=self.pair, version="in-training", created=now(), files={}, settings=limit)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         translator = Translator(Version(card, model, *self.tokenizers), torch.device(device), "auto")
-        return evaluate(translator, self.pairs, SearchConfig(), self.normalise)[0].to_dict()
+        return evaluate(translator, self.pairs, SearchConfig(retry=False), self.normalise)[0].to_dict()

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from model.card import Card
 from model.config import SearchConfig, require
 from model.translator import Translator
 from model.versions import find
@@ -182,7 +183,8 @@ def _save(report: Report, request: Request) -> None:
     suffix = f", beam {report.beam}" if report.beam > 1 else ""
     for name, values in scores.items():
         kept = {key: value for key, value in values.items() if key not in ("against", "failures")}
-        record(folder, name + suffix, kept)
+        earlier = Card.read(folder).scores.get(name + suffix, {})
+        record(folder, name + suffix, {**earlier, **kept})  # groups and noise stay where they were not asked for again
 
 
 def _progress() -> Progress:

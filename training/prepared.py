@@ -77,14 +77,14 @@ def read_prepared(path: Path, config: TrainingConfig) -> Corpus:
             _check(path, manifest, config)
             groups = {name: _read(archive, f"groups/{name}") for name in config.data.groups}
             dev = _read(archive, "dev")
+            tables = manifest["counts"], manifest["sources"]
     except UNREADABLE as error:
         raise ConfigError(f"{path} is not a prepared training set, or is damaged: {error}") from error
     turn = turned if config.pair == "en-it" else list
     return Corpus(
         {name: [] if name in config.unused_groups else turn(pairs) for name, pairs in groups.items()},
         turn(dev)[: config.loop.eval_sentences],
-        manifest["counts"],
-        manifest["sources"],
+        *tables,
     )
 
 
@@ -106,7 +106,8 @@ def shape(settings: DataSettings) -> dict[str, Any]:
 
 
 def _check(path: Path, manifest: dict[str, Any], config: TrainingConfig) -> None:
-    require(manifest.get("format") == FORMAT, f"{path} is not a prepared training set of this program")
+    known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+    require(known, f"{path} is not a prepared training set of this program")
     wanted, found = json.loads(json.dumps(shape(config.for_pair("it-en").data))), manifest["data"]
     other = sorted(name for name in wanted if wanted[name] != found.get(name))
     require(not other, f"{path} was prepared with other settings in [data]: {', '.join(other)}; prepare it again")

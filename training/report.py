@@ -69,7 +69,8 @@ def write_report(run: Path, version: Path, dev: Sequence[tuple[str, str]], norma
 
     The mistakes show corpus lines: the folder is not for publication.
     """
-    draw_curve(read_metrics(run / "metrics.jsonl"), run / "curve.png", f"{version.parent.name} {version.name}")
+    if (run / "metrics.jsonl").exists():  # weights that came home may have left theirs behind
+        draw_curve(read_metrics(run / "metrics.jsonl"), run / "curve.png", f"{version.parent.name} {version.name}")
     scores, outputs = evaluate(Translator.load(version), dev, SearchConfig(), normalise)
     triples = [
         (normalise(source), normalise(reference), normalise(output))

@@ -38,27 +38,43 @@ def side_by_side(commands: Sequence[tuple[str, Path, Sequence[str]]], console: C
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     environment = {"OMP_NUM_THREADS": str(max(1, cores // len(commands))), **os.environ}
-    runs = []
-    for name, folder, arguments in commands:
-        folder.mkdir(parents=True, exist_ok=True)
-        log = folder.parent / f"{folder.name}.log"  # not inside: a new run clears its folder
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", *arguments], stdout=file, stderr=file, env=environment,
-                start_new_session=True,  # so that Ctrl-C comes once, from here
-            )  # fmt: skip
-        runs.append(_Run(name, log, process))
-        console.print(f"{name}: process {process.pid}, log in {log}")
+    runs: list[_Run] = []
     try:
+        for name, folder, arguments in commands:
+            runs.append(_started(name, folder, arguments, environment))
+            console.print(f"{name}: process {runs[-1].process.pid}, log in {runs[-1].log}")
         _watch(runs, console)
     except KeyboardInterrupt:
-        for run in runs:
-            run.process.send_signal(signal.SIGINT)
-        for run in runs:
-            run.process.wait(GRACE_S)
+        console.print("stopping all")
+    finally:
+        _stop(runs)
     for run in runs:
         console.print(f"{run.name}: exit status {run.process.returncode}; {run.line()}")
     return max(abs(run.process.wait()) for run in runs)
+
+
+def _started(name: str, folder: Path, arguments: Sequence[str], environment: dict[str, str]) -> _Run:
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder.parent / f"{folder.name}.log"  # not inside: a new run clears its folder
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", *arguments], stdout=file, stderr=file, env=environment,
+            start_new_session=True,  # so that Ctrl-C comes once, from here
+        )  # fmt: skip
+    return _Run(name, log, process)
+
+
+def _stop(runs: Sequence[_Run]) -> None:
+    """Let those that still run save and end; kill what does not."""
+    left = [run.process for run in runs if run.process.poll() is None]
+    for process in left:
+        process.send_signal(signal.SIGINT)
+    for process in left:
+        try:
+            process.wait(GRACE_S)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.kill()
+            process.wait()
 
 
 def _watch(runs: Sequence[_Run], console: Console) -> None:

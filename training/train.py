@@ -101,16 +101,17 @@ def _run(
     folder = options.runs / config.pair / config.version
     _prepare_process(config, workers)
     data = _data(options.data)
-    start = find_start(options.init, config) if options.init and not options.resume else None
+    start = find_start(options.init, config) if options.init and not (options.resume or options.export) else None
     _prepare_folder(folder, options.resume or options.export, workers)
     if start is not None and workers.first:
         place_vocabularies(start, folder)
     console = Console(stderr=True, quiet=not workers.first)
     corpus = _corpus(config, data, folder, workers, console)
     tokenizers = _tokenizers(config.data, corpus, folder, workers, console)
+    parent = start.name if start else None
     if options.export:
         standing = Standing.from_dict(Checkpoint.load(folder / "best.safetensors").state["standing"])
-        return export(config, corpus, tokenizers, standing, folder, root, options.init)
+        return export(config, corpus, tokenizers, standing, folder, root)
     trainer = _trainer(config, corpus, tokenizers, folder, device, workers)
     if start is not None:
         begin_from(start, trainer.optimiser)
@@ -122,16 +123,17 @@ def _run(
     if not trainer.finished:
         console.print(f"interrupted at step {standing.step}; go on with --resume")
         return None
-    return export(config, corpus, tokenizers, standing, folder, root, options.init) if workers.first else None
+    return export(config, corpus, tokenizers, standing, folder, root, parent) if workers.first else None
 
 
 def _corpus(config: TrainingConfig, data: Path, folder: Path, workers: Workers, console: Console) -> Corpus:
     """The corpus from a folder of tables, or from a prepared set with its vocabularies."""
     if data.is_dir():
         return assemble(config, data, console)
+    corpus = read_prepared(data, config)
     if workers.first:
         unpack_tokenizers(data, config, folder, _suffix(config.data))
-    return read_prepared(data, config)
+    return corpus
 
 
 def _trainer(
@@ -226,7 +228,7 @@ def _prepare_folder(folder: Path, resume: bool, workers: Workers) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if resume or not workers.first:
         return
-    if (folder / "last.safetensors").exists():
+    if (folder / "last.safetensors").exists() or any(folder.glob("best*")):
         raise ConfigError(f"{folder} holds an unfinished or finished run: give --resume, or remove it")
     for path in filter(Path.is_file, folder.iterdir()):  # of a start that came to no checkpoint, maybe of other data
         path.unlink()
@@ -235,7 +237,9 @@ def _prepare_folder(folder: Path, resume: bool, workers: Workers) -> None:
 def _prepare_process(config: TrainingConfig, workers: Workers) -> None:
     keep_freed_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(config.loop.threads or max(1, cores // workers.count))
+    told = os.environ.get("OMP_NUM_THREADS", "") if workers.count == 1 else ""  # torchrun says 1 to all
+    threads = int(told) if told.isdigit() else cores // workers.count
+    torch.set_num_threads(config.loop.threads or max(1, threads))
     random.seed(config.loop.seed)
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "170")

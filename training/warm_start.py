@@ -55,7 +55,7 @@ def find_start(init: str, config: TrainingConfig) -> Start:
     tensors = Checkpoint.load(folder / "best.safetensors").tensors
     if config.model.get("tied_target_embeddings", True):
         tensors.pop("output.weight", None)  # the target embedding under its second name
-    return Start(str(folder), tensors, *_vocabularies(folder))
+    return Start(f"{folder.parent.name}/{folder.name}", tensors, *_vocabularies(folder))
 
 
 def place_vocabularies(start: Start, folder: Path) -> None:
@@ -90,7 +90,12 @@ def _of_version(folder: Path, config: TrainingConfig) -> Start:
     name = f"{card.pair}/{card.version}"
     if card.pair == config.pair:
         return Start(name, tensors, source, target)
-    crossed = {CROSSED.get(name, name): tensor for name, tensor in tensors.items()}
+    tied = version.model.config.tied_target_embeddings
+    reverse = card.pair == "-".join(reversed(config.pair.split("-")))
+    require(
+        tied and reverse, f"{name} cannot begin a run of {config.pair}: another pair, or its embeddings are not tied"
+    )
+    crossed = {CROSSED.get(key, key): tensor for key, tensor in tensors.items()}
     crossed["output.bias"] = torch.zeros(crossed["target_embedding.weight"].shape[0])
     return Start(name, crossed, target, source)
 

@@ -69,8 +69,11 @@ def draw(
     card = versions.verify(folder)
     out.mkdir(parents=True, exist_ok=True)
     name = f"{card.pair}-{card.version}"
-    draw_attention(folder, out / f"{name}-attention.png", sentence or ())
-    typer.echo(out / f"{name}-attention.png")
+    if versions.load(folder).model.config.attention_heads:
+        draw_attention(folder, out / f"{name}-attention.png", sentence or ())
+        typer.echo(out / f"{name}-attention.png")
+    else:
+        typer.echo(f"{name} has no attention to draw", err=True)
     if any("groups" in scores for scores in card.scores.values()):
         draw_lengths(card.scores, out / f"{name}-lengths.png", f"{card.pair} {card.version}: BLEU by length")
         typer.echo(out / f"{name}-lengths.png")

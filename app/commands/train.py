@@ -99,6 +99,8 @@ def _several(wanted: Sequence[tuple[Path, RunOptions]]) -> int:
         settings = settings_of(config, options)
         folder = options.runs / settings.pair / settings.version
         commands.append((f"{settings.pair}/{settings.version}", folder, _arguments(config, options)))
+    if len({folder for _, folder, _ in commands}) < len(commands):
+        raise typer.BadParameter("two runs would share a folder: the same pair and version twice")
     return side_by_side(commands, Console(stderr=True))
 
 

@@ -169,9 +169,33 @@ def test_another_architecture_is_named(place, trained):
 def test_a_run_that_begins_from_a_version_names_its_parent_and_exports_what_it_has(place, trained):
     options = RunOptions(place / "set.zip", pair="en-it", init=str(trained), out=place / "models", runs=place / "runs")
     written = run(place / "toy.toml", options)
-    assert versions.load(written).card.parent == str(trained)
+    assert versions.load(written).card.parent == "it-en/toy"
     again = run(place / "toy.toml", replace(options, export=True, out=place / "exported"))
     assert (again / "model.safetensors").read_bytes() == (written / "model.safetensors").read_bytes()
+
+
+def test_weights_that_came_home_are_not_removed_by_a_run_that_begins_from_them(place, trained, tmp_path):
+    home = tmp_path / "runs/it-en/toy"
+    home.mkdir(parents=True)
+    for path in (place / "runs/it-en/toy").glob("best-*"):
+        (home / path.name).write_bytes(path.read_bytes())
+    for name in ("source.model", "target.model"):
+        (home / name).write_bytes((trained / name).read_bytes())
+    options = RunOptions(place / "set.zip", init=str(home), out=tmp_path / "models", runs=tmp_path / "runs")
+    before = sorted(path.name for path in home.iterdir())
+    with pytest.raises(ConfigError, match="holds an unfinished or finished run"):
+        run(place / "toy.toml", options)
+    assert sorted(path.name for path in home.iterdir()) == before
+    written = run(place / "toy.toml", replace(options, init=None, export=True))
+    assert versions.load(written).model.parameter_count() == versions.load(trained).model.parameter_count()
+
+
+def test_a_file_that_is_no_set_leaves_the_run_folder_alone(place, tmp_path):
+    other = tmp_path / "other.zip"
+    other.write_bytes(b"no archive")
+    with pytest.raises(ConfigError, match="not a prepared training set"):
+        run(place / "toy.toml", RunOptions(other, out=tmp_path / "models", runs=tmp_path / "runs"))
+    assert not list((tmp_path / "runs/it-en/toy").iterdir())
 
 
 def test_the_command_line_stands_above_the_settings(place):
