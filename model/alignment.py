@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.hypothesis import Hypothesis
+from model.preparation import clean
 from model.tokenizer import SPACE, Tokenizer
 from model.translation import Word
 
@@ -36,7 +37,8 @@ def word_groups(text: str, ids: Sequence[int], starts: Sequence[int], tokenizer:
         return list(zip(words, starts, strict=True))
     ends = [*starts[1:], len(ids)]
     groups = (
-        ("".join(tokenizer.decode(ids[start:end]).split()), start) for start, end in zip(starts, ends, strict=True)
+        ("".join(clean(tokenizer.decode(ids[start:end])).split()), start)
+        for start, end in zip(starts, ends, strict=True)
     )
     return [(word, start) for word, start in groups if word]
 

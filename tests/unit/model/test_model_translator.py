@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.batch import plan_batches
@@ -182,6 +182,7 @@ def test_what_has_a_word_in_it_is_not_copied(text: str) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(texts=st.lists(st.text(alphabet=st.characters(codec=None, categories=None), max_size=60), max_size=6))
+@example(texts=["6Á\U000cf02a"])  # comes out as a lone control character
 def test_any_strings_at_all_give_one_line_each(texts: list[str]) -> None:
     results = shared().translate(texts, SHORT)
     assert len(results) == len(texts)
