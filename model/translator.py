@@ -54,9 +54,18 @@ class Translator:
     """One model version on one device. Not thread-safe: one thread owns it."""
 
     def __init__(
-        self, version: Version, device: torch.device, route: str, batch_tokens: int = BATCH_TOKENS, threads: int = 1
+        self,
+        version: Version,
+        device: torch.device,
+        route: str,
+        batch_tokens: int = BATCH_TOKENS,
+        threads: int = 1,
+        network: Network | None = None,
     ) -> None:
-        """Take over `version.model` and bring it to `device` in the number format `route`; `threads` as in `load`."""
+        """Take over `version.model` and bring it to `device` in the number format `route`; `threads` as in `load`.
+
+        `network`, already there and in that format, decodes in the place of `version.model`.
+        """
         self.card: Card = version.card
         self.pair = version.card.pair
         self.version = version.card.version
@@ -66,7 +75,7 @@ class Translator:
         self._source, self._target = version.source, version.target
         self._cutter = Cutter(version.source, version.target, self.max_source_tokens)
         self._source_pieces, self._target_pieces = WordPieces(version.source), WordPieces(version.target)
-        self._model = prepare(version.model, device, route)
+        self._model = network or prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
         self._never = _never_generated(version.target).to(device)
         self._threads = threads if self._native is not None else 1
@@ -103,11 +112,8 @@ class Translator:
         """
         versions, chosen = [load(folder) for folder in folders], choose_device(device)
         taken = best_route(chosen) if route == "auto" else route
-        translator = cls(versions[0], chosen, taken, batch_tokens)
-        if len(versions) > 1:
-            ensemble = Ensemble.of(versions, chosen, taken)
-            translator._model, translator._native = cast(Network, ensemble), None  # its state is opaque to the search
-        return translator
+        together = cast(Network, Ensemble.of(versions, chosen, taken)) if len(versions) > 1 else None
+        return cls(versions[0], chosen, taken, batch_tokens, network=together)  # a state is opaque to the search
 
     @property
     def kernels(self) -> str:

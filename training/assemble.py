@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,22 @@ def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
     if not dev or not any(groups.values()):
         raise ConfigError(f"nothing is left to train on or to score: {len(dev)} dev pairs, groups {_sizes(groups)}")
     console.print(table(counts))
-    turn = turned if config.pair == "en-it" else list
-    return Corpus(
-        {name: [] if name in config.unused_groups else turn(pairs) for name, pairs in groups.items()},
-        turn(dev)[: config.loop.eval_sentences],
-        {name: count.to_dict() for name, count in counts.items()},
-        {name: describe(name, files[name]) for name in counts},
+    return in_direction(
+        Corpus(
+            groups,
+            dev,
+            {name: count.to_dict() for name, count in counts.items()},
+            {name: describe(name, files[name]) for name in counts},
+        ),
+        config,
     )
+
+
+def in_direction(corpus: Corpus, config: TrainingConfig) -> Corpus:
+    """`corpus`, of (Italian, English), as a run by `config` reads it: its direction, groups and dev size."""
+    turn = turned if config.pair == "en-it" else list
+    groups = {name: [] if name in config.unused_groups else turn(pairs) for name, pairs in corpus.groups.items()}
+    return replace(corpus, groups=groups, dev=turn(corpus.dev)[: config.loop.eval_sentences])
 
 
 def _tables(

@@ -25,7 +25,7 @@ from rich.progress import track
 
 from model.config import require
 from model.errors import ConfigError
-from training.assemble import Corpus, assemble, turned
+from training.assemble import Corpus, assemble, in_direction
 from training.config import DataSettings, TrainingConfig
 from training.subwords import train_tokenizer
 
@@ -77,15 +77,10 @@ def read_prepared(path: Path, config: TrainingConfig) -> Corpus:
             _check(path, manifest, config)
             groups = {name: _read(archive, f"groups/{name}") for name in config.data.groups}
             dev = _read(archive, "dev")
-            tables = manifest["counts"], manifest["sources"]
+            corpus = Corpus(groups, dev, manifest["counts"], manifest["sources"])
     except UNREADABLE as error:
         raise ConfigError(f"{path} is not a prepared training set, or is damaged: {error}") from error
-    turn = turned if config.pair == "en-it" else list
-    return Corpus(
-        {name: [] if name in config.unused_groups else turn(pairs) for name, pairs in groups.items()},
-        turn(dev)[: config.loop.eval_sentences],
-        *tables,
-    )
+    return in_direction(corpus, config)
 
 
 def unpack_tokenizers(path: Path, config: TrainingConfig, folder: Path, suffix: str) -> None:

@@ -9,6 +9,13 @@ import typer
 
 WIDTH_IN_FILES = 170
 
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG.toml", exists=True, dir_okay=False, help="Training settings that name files.")
+]
+Data = Annotated[
+    Path, typer.Option(envvar="TRAGHETTO_CORPUS_DIR", exists=True, file_okay=False, help="Folder of the corpus.")
+]
+
 app = typer.Typer(no_args_is_help=True, help="Get parallel sentences and look at them.")
 
 
@@ -45,13 +52,8 @@ def fetch(
 
 @app.command("table")
 def table(
-    config: Annotated[
-        Path,
-        typer.Argument(metavar="CONFIG.toml", exists=True, dir_okay=False, help="Training settings that name files."),
-    ],
-    data: Annotated[
-        Path, typer.Option(envvar="TRAGHETTO_CORPUS_DIR", exists=True, file_okay=False, help="Folder of the corpus.")
-    ],
+    config: Config,
+    data: Data,
 ) -> None:
     """Show what each cleaning step would keep of the files that CONFIG.toml names.
 
@@ -70,13 +72,8 @@ def table(
 
 @app.command("prepare")
 def prepare(
-    config: Annotated[
-        Path,
-        typer.Argument(metavar="CONFIG.toml", exists=True, dir_okay=False, help="Training settings that name files."),
-    ],
-    data: Annotated[
-        Path, typer.Option(envvar="TRAGHETTO_CORPUS_DIR", exists=True, file_okay=False, help="Folder of the corpus.")
-    ],
+    config: Config,
+    data: Data,
     out: Annotated[Path, typer.Option(dir_okay=False, help="The file to write.")] = Path("prepared.zip"),
 ) -> None:
     """Clean and split the tables once, train the vocabularies, and pack all into one compact file for both directions.

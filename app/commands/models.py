@@ -66,10 +66,11 @@ def draw(
     from training.figures import draw_attention, draw_lengths
 
     folder = versions.find(model_roots(load_settings()), pair, version)
-    card = versions.verify(folder)
+    version_read = versions.load(folder)
+    card = version_read.card
     out.mkdir(parents=True, exist_ok=True)
     name = f"{card.pair}-{card.version}"
-    if versions.load(folder).model.config.attention_heads:
+    if version_read.model.config.attention_heads:
         draw_attention(folder, out / f"{name}-attention.png", sentence or ())
         typer.echo(out / f"{name}-attention.png")
     else:
