@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands import data, distil, evaluate, models, serve, train, translate
+from app.commands import corrections, data, distil, evaluate, keys, models, retrain, serve, train, translate
 from app.errors import AppError, SettingsError
 from model.errors import ConfigError, ModelError
 
@@ -51,9 +51,12 @@ def _add(function: Callable[..., Any], panel: str) -> None:
 _add(translate.translate, "Use")
 _add(serve.serve, "Use")
 _add(serve.migrate, "Use")
+app.add_typer(keys.app, name="keys", rich_help_panel="Use")
+app.add_typer(corrections.app, name="corrections", rich_help_panel="Use")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 _add(evaluate.evaluate, "Models")
 _add(train.train, "Models")
+_add(retrain.retrain, "Models")
 _add(distil.distil, "Models")
 app.add_typer(data.app, name="data", rich_help_panel="Models")
 

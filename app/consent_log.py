@@ -12,12 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Database
 from app.tables import LoggedTranslation, now
-from app.translation import TranslatedText
+from app.translated import TranslatedText
 
 log = logging.getLogger("traghetto.database")
 
 STORE_TIMEOUT_S = 2.0
-PURGE_EVERY_S = 3600.0
 
 
 class ConsentLog:
@@ -49,14 +48,3 @@ class ConsentLog:
                 delete(LoggedTranslation).where(LoggedTranslation.created_at < now() - self._retention)
             )
         return int(getattr(result, "rowcount", 0))
-
-    async def purge_forever(self) -> None:
-        """`purge` now and every `PURGE_EVERY_S`, until cancelled."""
-        while True:
-            try:
-                deleted = await self.purge()
-                level = logging.INFO if deleted else logging.DEBUG
-                log.log(level, "%d stored texts were past their retention time and are deleted", deleted)
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("old texts could not be deleted: %s", type(error).__name__)
-            await asyncio.sleep(PURGE_EVERY_S)

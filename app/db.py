@@ -8,7 +8,9 @@ another has written meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,14 +18,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.errors import DatabaseDown
 
 log = logging.getLogger("traghetto.database")
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-BUSY_TIMEOUT_MS = 5000
+BUSY_TIMEOUT_MS = 10_000
 CHECK_TIMEOUT_S = 2.0
+WORK_TIMEOUT_S = 15.0
+"""For one transaction, waiting for a connection and for the write lock included."""
+UNDEFINED_TABLE = "42P01"
+"""PostgreSQL's word for a database that is not migrated; SQLite's is an `OperationalError`."""
 READER: dict[str, Any] = {"reader": True}
 """Execution options of a connection that only reads: on SQLite it does not wait for the write lock."""
 
@@ -41,6 +50,7 @@ class Database:
         else:
             timeout = int(CHECK_TIMEOUT_S)
             self._engine = create_async_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": timeout})
+        self._line = asyncio.Lock() if is_sqlite(url) else None
         self._head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
         self.session = async_sessionmaker(self._engine, expire_on_commit=False, class_=AsyncSession)
 
@@ -48,6 +58,31 @@ class Database:
     def engine(self) -> AsyncEngine:
         """For what is not done through `session`."""
         return self._engine
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """One transaction, committed at the end. On SQLite the writers of this process wait in line for each other,
+        because SQLite's own wait is not fair.
+
+        Raises:
+            DatabaseDown: it cannot be reached, went away meanwhile, or is not migrated; nothing was stored.
+        """
+        line = self._line if self._line is not None else contextlib.nullcontext()
+        with _down_as_503():
+            async with asyncio.timeout(WORK_TIMEOUT_S), line, self.session.begin() as session:
+                yield session
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that only reads; on SQLite it waits for no writer.
+
+        Raises:
+            DatabaseDown: as `writing`.
+        """
+        with _down_as_503():
+            async with asyncio.timeout(WORK_TIMEOUT_S), self.session() as session:
+                await session.connection(execution_options=READER)
+                yield session
 
     async def state(self) -> DatabaseState:
         """Ask the database for its schema version, within `CHECK_TIMEOUT_S`."""
@@ -70,6 +105,21 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+@contextlib.contextmanager
+def _down_as_503() -> Iterator[None]:
+    """What a database that is away raises, as `DatabaseDown`. Faults of ours, such as a broken constraint, pass."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, OSError, TimeoutError) as error:
+        log.warning("the database does not answer: %s", type(error).__name__)
+        raise DatabaseDown from error
+    except DBAPIError as error:
+        if not error.connection_invalidated and getattr(error.orig, "sqlstate", None) != UNDEFINED_TABLE:
+            raise
+        log.warning("the database went away: %s", type(error).__name__)
+        raise DatabaseDown from error
 
 
 def is_sqlite(url: str) -> bool:

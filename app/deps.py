@@ -1,20 +1,25 @@
-"""What routes are given: the app's parts, and the check of the administration key."""
+"""What routes are given: the app's parts, and the client who asks."""
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.access import Access, Client, Scope
 from app.consent_log import ConsentLog
+from app.corrections.importing import Importer
+from app.corrections.service import Corrections
 from app.db import Database
 from app.disconnect import DisconnectWatch
 from app.engine.engine import Engine
-from app.errors import AdminClosed, NotAuthorised
+from app.engine.swapping import Swapper
+from app.memory_sync import MemorySync
 from app.metrics import Metrics
+from app.promotion import Promoter
 from app.settings import Settings
 from app.translation import TranslationService
 
@@ -24,12 +29,18 @@ class Services:
     """The parts of one app; `create_app` builds them."""
 
     settings: Settings
+    access: Access
     metrics: Metrics
     engine: Engine
     translation: TranslationService
     database: Database
     consent_log: ConsentLog
+    corrections: Corrections
+    importer: Importer
     disconnects: DisconnectWatch
+    memory_sync: MemorySync
+    swapper: Swapper
+    promoter: Promoter
 
 
 def services_of(request: Request) -> Services:
@@ -39,24 +50,23 @@ def services_of(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(services_of)]
 
-bearer = HTTPBearer(auto_error=False, description="The administration key (TRAGHETTO_ADMIN_KEY).")
+bearer = HTTPBearer(auto_error=False, description="A key of `traghetto keys create`, or TRAGHETTO_ADMIN_KEY.")
+BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+"""Only describes the header in OpenAPI; `Access` reads it."""
 
 
-def require_admin(
-    services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-) -> None:
-    """Let only the holder of the administration key pass.
+def client_with(scope: Scope) -> Callable[..., Awaitable[Client]]:
+    """A dependency: the client, who has `scope`; what it raises is told by `Access.require`.
 
-    Raises:
-        AdminClosed: the server has no such key.
-        NotAuthorised: the request does not carry it.
+    Use it as `client: Annotated[Client, Depends(client_with("correct"))]`.
     """
-    key = services.settings.admin_key
-    if key is None:
-        raise AdminClosed("This server has no administration key; set TRAGHETTO_ADMIN_KEY and start it again.")
-    given = credentials.credentials if credentials is not None else ""
-    if not secrets.compare_digest(given.encode(), key.get_secret_value().encode()):
-        raise NotAuthorised("Send the administration key as: Authorization: Bearer KEY.")
+
+    async def client(request: Request, services: ServicesDep, _described: BearerDep) -> Client:
+        return await services.access.require(request, scope)
+
+    return client
 
 
-AdminOnly = Depends(require_admin)
+async def may_translate(request: Request, services: ServicesDep, _described: BearerDep) -> None:
+    """A dependency: the client may translate, which usually needs no key."""
+    await services.access.require_translate(request)

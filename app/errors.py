@@ -8,13 +8,17 @@ AppError
 │   ├── BodyTooSlow              not all of it came in time
 │   ├── InvalidRequest           fields with wrong values; carries one `FieldError` each
 │   ├── PairUnavailable          no model for this direction
-│   └── NotAuthorised            an administration route without the right key
-│       └── AdminClosed          ... or on a server that has no key
+│   ├── NotAuthorised            a route that needs a key, without a right one
+│   │   └── AdminClosed          ... or on a server that has no key
+│   ├── Forbidden                the client may not do this, whoever it is
+│   ├── NotFound                 there is no such thing, or it is not this client's
+│   └── Conflict                 it is not in the state that this needs
 └── ServiceError             the same request may succeed later, or elsewhere
     ├── Overloaded               the queue is full
     ├── DeadlineExceeded         not answered in time
     ├── NotReady                 the models are still loading, or could not be loaded
     ├── ShuttingDown             the server is going down
+    ├── DatabaseDown             the database does not answer
     └── TranslationFailed        the model failed on this text
 """
 
@@ -82,11 +86,23 @@ class PairUnavailable(RequestError):
 
 
 class NotAuthorised(RequestError):
-    """An administration route without the right key."""
+    """A route that needs a key, without a right one."""
 
 
 class AdminClosed(NotAuthorised):
     """An administration route on a server that has no key."""
+
+
+class Forbidden(RequestError):
+    """The client may not do this: its key has not the scope, or the request could come from a foreign web page."""
+
+
+class NotFound(RequestError):
+    """There is no such thing, or it is not this client's."""
+
+
+class Conflict(RequestError):
+    """It is not in the state that this needs."""
 
 
 class ServiceError(AppError):
@@ -126,6 +142,15 @@ class ShuttingDown(ServiceError):
         super().__init__("The server is shutting down.")
 
 
+class DatabaseDown(ServiceError):
+    """The database does not answer."""
+
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer. Nothing was stored; translation goes on without it.")
+
+
 class TranslationFailed(ServiceError):
     """The model failed on this text."""
 
@@ -145,12 +170,16 @@ KINDS: dict[type[AppError], Kind] = {
     BodyTooSlow: Kind(408, "body-too-slow", "The request body did not arrive"),
     InvalidRequest: Kind(422, "invalid-request", "A field of the request is wrong"),
     PairUnavailable: Kind(422, "pair-unavailable", "This direction is not served"),
-    NotAuthorised: Kind(401, "not-authorised", "A valid administration key is needed"),
+    NotAuthorised: Kind(401, "not-authorised", "A valid key is needed"),
     AdminClosed: Kind(403, "admin-closed", "Administration is switched off"),
+    Forbidden: Kind(403, "forbidden", "This client may not do that"),
+    NotFound: Kind(404, "not-found", "There is no such thing here"),
+    Conflict: Kind(409, "conflict", "It is not in the state that this needs"),
     Overloaded: Kind(429, "overloaded", "The server has too much to do"),
     DeadlineExceeded: Kind(503, "deadline-exceeded", "The answer was not ready in time"),
     NotReady: Kind(503, "not-ready", "The models are not ready"),
     ShuttingDown: Kind(503, "shutting-down", "The server is shutting down"),
+    DatabaseDown: Kind(503, "database-down", "The database does not answer"),
     TranslationFailed: Kind(500, "translation-failed", "The translation failed"),
 }
 

@@ -9,15 +9,26 @@ from collections.abc import AsyncIterator, Callable
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from app.access import Access
 from app.consent_log import ConsentLog
+from app.corrections.importing import Importer
+from app.corrections.service import Corrections
 from app.db import Database
 from app.deps import Services
 from app.disconnect import DisconnectWatch
 from app.engine.engine import Engine, EngineLimits, Loader
 from app.engine.loading import loader
+from app.engine.swapping import Swapper
+from app.housekeeping import purge_forever
+from app.keys import Keys
+from app.memory import Memory
+from app.memory_sync import MemorySync
 from app.metrics import Metrics
 from app.middleware import Edge
-from app.routes import health, models, page, problems, translate
+from app.promotion import Promoter
+from app.retraining.registry import keep_reconciled
+from app.retraining.service import RetrainingService
+from app.routes import corrections, exchange, health, models, page, problems, retraining, translate
 from app.settings import Settings
 from app.text.detection import detect
 from app.text.segments import split
@@ -25,7 +36,8 @@ from app.translation import Detector, Splitter, TranslationService
 
 DESCRIPTION = """Translates between Italian and English with models that you train, run and correct yourself.
 
-Errors are problem details (RFC 9457). Texts are not stored unless a request says `log_consent: true`."""
+Errors are problem details (RFC 9457). Texts are stored only where a request says `log_consent: true`, or
+corrects a translation."""
 
 
 class Traghetto(FastAPI):
@@ -65,11 +77,14 @@ def create_app(
         title="Traghetto", version=_version(), description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
     )
     app.state.services = services
-    for part in (translate, models, health, page, problems):
+    for part in (translate, exchange, corrections, models, retraining, health, page, problems):
         app.include_router(part.router)
     app.router.routes.extend(page.mounts())
     problems.install(app)
-    app.edge = Edge(super(Traghetto, app).__call__, services.metrics, settings.max_body_bytes, translate.EXPRESS)
+    larger = {exchange.IMPORT_PATH: settings.corrections_import_max_bytes}
+    app.edge = Edge(
+        super(Traghetto, app).__call__, services.metrics, settings.max_body_bytes, translate.EXPRESS, larger
+    )
     return app
 
 
@@ -77,15 +92,24 @@ def _build(settings: Settings, load: Loader, split: Splitter, detect: Detector) 
     metrics = Metrics()
     limits = EngineLimits(settings.batch_tokens, settings.batch_sentences, settings.queue_tokens, settings.max_beam)
     engine = Engine(load, limits, metrics)
+    swapper = Swapper(settings, engine, metrics)
     database = Database(settings.database)
+    memory = Memory(metrics)
+    memory_sync = MemorySync(Database(settings.database), memory)
     return Services(
         settings=settings,
+        access=Access(settings, Keys(database)),
         metrics=metrics,
         engine=engine,
-        translation=TranslationService(settings, engine, split, detect),
+        translation=TranslationService(settings, engine, split, detect, memory),
         database=database,
         consent_log=ConsentLog(database, settings.log_retention_days),
         disconnects=DisconnectWatch(),
+        corrections=Corrections(database, settings, detect, memory_sync.refresh, metrics.correction),
+        importer=Importer(database, settings, detect, memory_sync.refresh, metrics.correction),
+        memory_sync=memory_sync,
+        swapper=swapper,
+        promoter=Promoter(settings, engine, swapper),
     )
 
 
@@ -93,16 +117,27 @@ def _build(settings: Settings, load: Loader, split: Splitter, detect: Detector) 
 async def _running(services: Services, on_failure: Callable[[], None] | None) -> AsyncIterator[None]:
     """Start the threads and tasks; at the end answer what was accepted, then stop them."""
     services.engine.start(on_failure)
-    services.translation.start()
-    tasks = [asyncio.create_task(services.disconnects.run()), asyncio.create_task(services.consent_log.purge_forever())]
+    services.translation.start(services.memory_sync.ready)
+    services.swapper.start()
+    forever = (
+        services.disconnects.run(),
+        services.memory_sync.run(),
+        purge_forever(services.consent_log.purge, "stored texts"),
+        purge_forever(services.corrections.purge, "corrections"),
+        keep_reconciled(services.database, services.settings),
+        RetrainingService(services.settings, services.database).run(),
+    )
+    tasks = [asyncio.create_task(one) for one in forever]
     try:
         yield
     finally:
         await services.engine.stop(services.settings.drain_s)
         services.translation.stop()
+        await services.swapper.stop()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await services.memory_sync.close()
         await services.database.close()
 
 

@@ -43,6 +43,27 @@ class Metrics:
         self._tokens = Counter("traghetto_source_tokens", "Source tokens translated.", ["pair"], registry=self.registry)
         self._route_children: dict[tuple[str, int], Counter] = {}
         self._seconds_children: dict[str, Histogram] = {}
+        self._add_loop()
+
+    def _add_loop(self) -> None:
+        """What tells of corrections, of memory, and of models that are exchanged."""
+        self.memory_rows = Gauge("traghetto_memory_rows", "Approved corrections in memory.", registry=self.registry)
+        self._memory_hits = Counter(
+            "traghetto_memory_hits", "Sentences answered from memory.", ["pair"], registry=self.registry
+        )
+        self.swaps = Counter(
+            "traghetto_model_swaps", "Versions that took over from others.", ["pair"], registry=self.registry
+        )
+        self.refusals = Counter(
+            "traghetto_model_refusals", "Versions that were to take over and could not.", ["pair"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._corrections = Counter(
+            "traghetto_corrections",
+            "Corrections submitted, refused by the checks, approved and rejected.",
+            ["pair", "outcome"],
+            registry=self.registry,
+        )
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """One answered request. Children are kept here: looking them up by label costs more than counting."""
@@ -59,6 +80,14 @@ class Metrics:
         """One batch that succeeded."""
         self._sentences.labels(pair, version).inc(sentences)
         self._tokens.labels(pair).inc(tokens)
+
+    def memory_hit(self, pair: str) -> None:
+        """One sentence, or whole text, answered by an approved correction."""
+        self._memory_hits.labels(pair).inc()
+
+    def correction(self, pair: str, outcome: str) -> None:
+        """One correction was `submitted`, `refused`, `approved` or `rejected`."""
+        self._corrections.labels(pair, outcome).inc()
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

@@ -27,13 +27,22 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Edge:
-    """Wraps the whole app. `express` maps the path of a POST route to its handler."""
+    """Wraps the whole app. `express` maps the path of a POST route to its handler, `larger` a path to the bytes that
+    its bodies may have, where these are not `max_body_bytes`."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int, express: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        max_body_bytes: int,
+        express: Mapping[str, Handler],
+        larger: Mapping[str, int],
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._express = express
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,33 +58,35 @@ class Edge:
                 message["headers"].extend(SAFE_HEADERS)
             await send(message)
 
+        limit = self._larger.get(scope["path"], self._max_body_bytes)
         handler = self._express.get(scope["path"]) if scope["method"] == "POST" else None
         try:
-            if _declared_bytes(scope) > self._max_body_bytes:
-                await problem_response(BodyTooLarge(self._max_body_bytes))(scope, receive, send_safely)
+            if _declared_bytes(scope) > limit:
+                await problem_response(BodyTooLarge(limit))(scope, receive, send_safely)
             elif handler is not None:
-                response = await _answer(handler, Request(scope, self._bounded(receive)))
+                response = await _answer(handler, Request(scope, _bounded(receive, limit)))
                 await response(scope, receive, send_safely)
             else:
-                await self._app(scope, self._bounded(receive), send_safely)
+                await self._app(scope, _bounded(receive, limit), send_safely)
         finally:
             route = scope["path"] if handler is not None else _route(scope)
             self._metrics.request(route, status, time.perf_counter() - started)
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """`receive`, until more than the allowed bytes have come."""
-        left = self._max_body_bytes
 
-        async def receive_bounded() -> Message:
-            nonlocal left
-            message = await receive()
-            if message["type"] == "http.request":
-                left -= len(message.get("body", b""))
-                if left < 0:
-                    raise BodyTooLarge(self._max_body_bytes)
-            return message
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """`receive`, until more than the allowed bytes have come."""
+    left = limit
 
-        return receive_bounded
+    async def receive_bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        if message["type"] == "http.request":
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise BodyTooLarge(limit)
+        return message
+
+    return receive_bounded
 
 
 async def _answer(handler: Handler, request: Request) -> Response:

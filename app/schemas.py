@@ -1,8 +1,9 @@
-"""What the `/v1` routes read and write. Only shapes: limits that the operator sets are checked in `app.translation`."""
+"""What the `/v1` routes read and write. Only shapes: limits that the operator sets are checked in `app.limits`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -66,6 +67,10 @@ class TranslateBody(Strict):
     details: Annotated[
         bool, Field(description="Add each sentence, with the confidence and the aligned source words of each word.")
     ] = False
+    memory: Annotated[
+        bool,
+        Field(description="Answer with approved corrections where there are any. False asks the model for all of it."),
+    ] = True
     log_consent: Annotated[
         bool,
         Field(description="Allow the server to store these texts and translations, to improve it. Off by default."),
@@ -87,6 +92,7 @@ class SentenceOut(BaseModel):
     text: str
     score: float | None
     from_memory: bool
+    correction_id: Annotated[UUID | None, Field(description="The approved correction that answered.")]
     truncated: bool
     words: list[WordOut]
     alignment: Annotated[list[tuple[int, int]], Field(description="Pairs of source and target word indexes.")]
@@ -120,12 +126,13 @@ class TranslationOut(BaseModel):
     text: str
     source: Language
     target: Language
-    model_version: Annotated[
-        str | None, Field(description="Which model translated; null if nothing had to be translated.")
-    ]
+    model_version: Annotated[str | None, Field(description="Which model translated; null if none was asked.")]
     from_memory: Annotated[bool, Field(description="True only if all of it is an approved correction.")]
     score: Annotated[float | None, Field(description="Mean log-probability per token; nearer to 0 is surer.")]
     truncated: Annotated[bool, Field(description="True if the model had to stop before it was done.")]
+    correction_ids: Annotated[
+        list[UUID] | None, Field(description="The approved corrections that answered, where any did.")
+    ] = None
     detected: DetectedOut | None = None
     alternatives: list[AlternativeOut] | None = None
     details: DetailsOut | None = None
@@ -188,9 +195,21 @@ class ModelOut(BaseModel):
 
     pair: str
     version: str
-    loaded: Annotated[bool, Field(description="Whether it is translating now.")]
+    current: Annotated[bool, Field(description="Whether it was promoted last; without a promotion, `default` is.")]
+    loaded: Annotated[bool, Field(description="Whether it is translating now, in the worker that answers.")]
     size_bytes: int
     problem: Annotated[str | None, Field(description="Why it cannot be used.")] = None
+
+
+class ModelMoveOut(BaseModel):
+    """Answer of a promotion or a rollback."""
+
+    pair: str
+    version: Annotated[str, Field(description="Current from now on.")]
+    previous: Annotated[str, Field(description="Current before.")]
+    loaded: Annotated[
+        bool, Field(description="Whether the worker that answers translates with it already. Others follow in seconds.")
+    ]
 
 
 class ModelsOut(BaseModel):

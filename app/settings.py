@@ -5,9 +5,11 @@ A variable that begins with the prefix and is not known stops the program: a mis
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.access import SCOPES, Scope
 from app.errors import SettingsError
 
 PREFIX = "TRAGHETTO_"
@@ -48,6 +51,21 @@ def _check_admin_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _check_open_scopes(scopes: str) -> str:
+    names = [name.strip() for name in scopes.split(",")]
+    if names != ["none"] and not set(names) <= {"translate", "correct"}:
+        raise ValueError("must be none, translate, correct, or translate,correct; review and admin always need a key")
+    return ",".join(names)
+
+
+def _check_hosts(hosts: str) -> str:
+    names = [name.strip() for name in hosts.split(",")]
+    wrong = [name for name in names if not re.fullmatch(r"[A-Za-z0-9._-]+", name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a host name such as translate.example.org, without scheme and port")
+    return ",".join(names)
+
+
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
@@ -70,7 +88,11 @@ class Settings(BaseSettings):
     migrate_on_start: bool = True
     """Bring the database up to date before listening."""
     admin_key: Annotated[SecretStr, AfterValidator(_check_admin_key)] | None = None
-    """Opens the administration routes; without it they are closed."""
+    """A key with all scopes. Without it requests that come straight from this machine have them."""
+    open_scopes: Annotated[str, AfterValidator(_check_open_scopes)] = "translate,correct"
+    """What needs no key: `translate`, `correct`, both, or `none`."""
+    allowed_hosts: Annotated[str, AfterValidator(_check_hosts)] | None = None
+    """Names by which a proxy in front is called, comma-separated; needed for changes without a key."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the models run."""
     route: Literal["auto", "fp32", "bf16", "int8"] = "auto"
@@ -105,6 +127,17 @@ class Settings(BaseSettings):
     """Connections of one worker; beyond, the server answers 503 at once."""
     drain_s: Seconds = 20.0
     """After SIGTERM, time for what was accepted to be answered."""
+
+    corrections_confirmations: Annotated[int, Field(ge=1, le=2)] = 1
+    """People who must approve a correction before it counts; with 2 its author is not one of them."""
+    corrections_import_max_bytes: Annotated[int, Field(ge=1024)] = 16_777_216
+    """Bytes of a file that is imported by HTTP; larger ones are for `traghetto corrections import`."""
+    corrections_retention_days: Annotated[int, Field(ge=0)] = 0
+    """Rejected and superseded corrections are deleted after this time; 0 keeps them."""
+    retrain_at: dt.time | None = None
+    """Time of day, such as 03:00, at which a pair with new corrections is retrained by the server; none: never."""
+    retrain_after: Annotated[int, Field(ge=0)] = 0
+    """A pair is retrained when so many new corrections are approved; 0: never."""
 
     log_retention_days: Count = 90
     """Texts stored with `log_consent` are deleted after this time."""
@@ -141,6 +174,16 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def open_to_all(self) -> frozenset[Scope]:
+        """The scopes of a request without a key."""
+        return frozenset(scope for scope in SCOPES if scope in self.open_scopes.split(","))
+
+    @property
+    def hosts_allowed(self) -> frozenset[str]:
+        """`allowed_hosts`, in lower case."""
+        return frozenset((self.allowed_hosts or "").lower().split(",")) - {""}
 
     @property
     def threads(self) -> int:

@@ -7,6 +7,7 @@ ModelError
 └── VersionError         something is wrong with a version folder
     ├── VersionNotFound      no such pair or version
     └── VersionDamaged       a file is missing, changed, or not one of ours
+        └── SelfTestFailed       ... or the files are whole, but what they hold does not translate
 """
 
 
@@ -36,3 +37,7 @@ class VersionNotFound(VersionError):
 
 class VersionDamaged(VersionError):
     """A file of the version is missing, changed, or was not written by us."""
+
+
+class SelfTestFailed(VersionDamaged):
+    """The version can be read, but does not translate as any usable one does."""

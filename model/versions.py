@@ -5,6 +5,7 @@
         config.json             ModelConfig
         source.model target.model   SentencePiece, or source.json target.json for whole words
         card.json               Card, with the SHA-256 of all the others
+    <root>/<pair>/current.json      which version is current, see `model.pointers`
 
 Reading never runs code from a folder: safetensors and JSON only, no pickle.
 """
@@ -12,7 +13,6 @@ Reading never runs code from a folder: safetensors and JSON only, no pickle.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,15 +23,15 @@ from typing import Any
 
 from model.card import CARD, Card, check_name, now
 from model.config import ModelConfig
+from model.disk import sync
 from model.errors import ConfigError, ModelError, TokenizerError, VersionDamaged, VersionError, VersionNotFound
+from model.pointers import DEFAULT, current
 from model.seq2seq import Seq2Seq
 from model.tokenizer import Tokenizer, load_tokenizer
 from model.weights_file import read_weights, write_weights
 
 BUNDLED = Path(__file__).parent / "weights"
 """The versions that ship with the program."""
-DEFAULT = "default"
-"""The version that serves when nobody names one."""
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 SUFFIXES = (".model", ".json")
@@ -160,20 +160,23 @@ def list_versions(roots: Sequence[Path], pair: str | None = None) -> list[Versio
 
 
 def find(roots: Sequence[Path], pair: str, version: str | None = None) -> Path:
-    """The folder of `version` of `pair` in the first of `roots` that has it; without `version`, of `DEFAULT`.
+    """The folder of `version` of `pair` in the first of `roots` that has it; without `version`, of the current one.
 
     Raises:
         VersionError: a name is not allowed.
         VersionNotFound: no root has it; the text lists what there is.
+        VersionDamaged: without `version`, the pointer cannot be read.
     """
-    wanted = DEFAULT if version is None else version
+    wanted = current(roots, pair) if version is None else version
     check_name(pair, wanted)
     for root in roots:
         folder = root / pair / wanted
         if folder.is_dir():
             return folder
     known = [f"{info.pair}/{info.version}" for info in list_versions(roots)]
-    raise VersionNotFound(f"there is no version {wanted} of {pair}; there are: {', '.join(known) or 'none at all'}")
+    which = "" if version is not None or wanted == DEFAULT else ", which is said to be the current one"
+    there = ", ".join(known) or "none at all"
+    raise VersionNotFound(f"there is no version {wanted} of {pair}{which}; there are: {there}")
 
 
 def _is_version(folder: Path) -> bool:
@@ -237,8 +240,8 @@ def _replacing(folder: Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         for path in temporary.iterdir():
             path.chmod(0o644)  # safetensors writes for the owner alone; a server may run as somebody else
-            _sync(path)
-        _sync(temporary)
+            sync(path)
+        sync(temporary)
         old = temporary.with_name(temporary.name + ".old")
         if folder.exists():
             folder.rename(old)
@@ -248,16 +251,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(folder)
             raise
-        _sync(folder.parent)
+        sync(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Force a file or folder to the disk, so that a rename never shows less than was written."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

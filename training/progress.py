@@ -65,3 +65,40 @@ class Display:
         self._best = f"  best BLEU {standing.best_bleu:.1f}"
         shown = "  ".join(f"{name} {value:.2f}" for name, value in scores.items() if isinstance(value, float))
         self._console.print(f"dev at step {standing.step} ({standing.seconds:.0f} s): {shown}", highlight=False)
+
+
+class Stages:
+    """Progress through some stages of known size: a bar in a terminal, a line for each stage in a log file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._task: TaskID | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin(self, what: str, steps: int = 1) -> None:
+        """A stage of so many steps begins; the one before is done."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=self._bar.tasks[-1].total)
+        self._task = self._bar.add_task(what, total=steps)
+        if not self._console.is_terminal:
+            self._console.print(f"{time.monotonic() - self._began:6.0f} s  {what}", highlight=False)
+
+    def advance(self) -> None:
+        """One step of the stage is done."""
+        if self._task is not None:
+            self._bar.advance(self._task)
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(text, highlight=False)

@@ -28,6 +28,7 @@ from training.distributed import Workers
 from training.evaluate import DevSet, Normalise
 from training.loop import Standing, Trainer
 from training.noise import disturb
+from training.precision import narrow_kernels
 from training.prepared import read_prepared, unpack_tokenizers
 from training.report import write_report
 from training.sources import commit
@@ -199,15 +200,6 @@ def export(  # noqa: PLR0913 - what a version is made of
 def _normaliser(config: TrainingConfig) -> Normalise:
     """What both sides pass before they are scored: runs on the 2018 filter are compared in the 2018 spelling."""
     return normalise_2018 if config.data.only == "six-prefixes" else str
-
-
-def narrow_kernels(model: Seq2Seq, dtype: torch.dtype) -> None:
-    """Run the recurrent kernels, attention and read-out in `dtype`; embeddings and output layer stay fp32.
-
-    Not autocast: on a CPU it leaves recurrent layers in fp32, and with cuDNN it may pick fp16.
-    """
-    for part in (model.encoder, model.bridge, model.decoder):
-        part.to(dtype)
 
 
 def _data(data: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""`traghetto models`: what there is, and what is known about one."""
+"""`traghetto models`: what there is, what is known about one, and which one is current."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import typer
 
 if TYPE_CHECKING:
     from model.card import Card
+    from model.pointers import Move
     from model.versions import VersionInfo
 
-app = typer.Typer(no_args_is_help=True, help="Look at model versions.")
+app = typer.Typer(no_args_is_help=True, help="Look at model versions, and choose which one translates.")
 MEGABYTE = 1_000_000
 WIDTH_IN_FILES = 200
 
@@ -23,18 +24,20 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
 ) -> None:
     """List the model versions in the data directory and those that came with the program."""
-    from app.engine.loading import model_roots
+    from app.engine.loading import current_version, model_roots
     from app.settings import load_settings
     from model import versions
 
-    found = versions.list_versions(model_roots(load_settings()), pair)
+    settings = load_settings()
+    found = versions.list_versions(model_roots(settings), pair)
+    current = {name: current_version(settings, name) for name in {info.pair for info in found}}
     if as_json:
-        typer.echo(json.dumps([_as_dict(info) for info in found], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([_as_dict(info, current) for info in found], indent=2, ensure_ascii=False))
         return
     if not found:
         typer.echo("no model versions; train one with: traghetto train CONFIG.toml", err=True)
         return
-    _print_table(found)
+    _print_table(found, current)
 
 
 @app.command("show")
@@ -50,6 +53,35 @@ def show_model(
     folder = versions.find(model_roots(load_settings()), pair, version)
     card = versions.verify(folder)
     typer.echo(json.dumps({"folder": str(folder), **card.to_dict()}, indent=2, ensure_ascii=False))
+
+
+@app.command("promote")
+def promote(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="One that `models list` shows.")],
+) -> None:
+    """Make a version the current one, after a check of its files and of what it translates.
+
+    Servers on this data directory take it over within seconds, without losing a request.
+    """
+    from app.promotion import promote as move
+    from app.settings import load_settings
+
+    _say(move(load_settings(), pair, version))
+
+
+@app.command("rollback")
+def rollback(pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")]) -> None:
+    """Go back to the version that was current before."""
+    from app.promotion import rollback as move
+    from app.settings import load_settings
+
+    _say(move(load_settings(), pair))
+
+
+def _say(move: Move) -> None:
+    was = "as before" if move.previous == move.version else f"it was {move.previous}"
+    typer.echo(f"{move.pair}: the current version is {move.version} ({was})")
 
 
 @app.command("draw")
@@ -80,10 +112,11 @@ def draw(
         typer.echo(out / f"{name}-lengths.png")
 
 
-def _as_dict(info: VersionInfo) -> dict[str, Any]:
+def _as_dict(info: VersionInfo, current: dict[str, str | None]) -> dict[str, Any]:
     return {
         "pair": info.pair,
         "version": info.version,
+        "current": current[info.pair] == info.version,
         "folder": str(info.folder),
         "size_bytes": info.size_bytes,
         "card": info.card.to_dict() if info.card else None,
@@ -91,16 +124,17 @@ def _as_dict(info: VersionInfo) -> dict[str, Any]:
     }
 
 
-def _print_table(found: list[VersionInfo]) -> None:
+def _print_table(found: list[VersionInfo], current: dict[str, str | None]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("pair", "version", "created", "MB", "BLEU", "chrF", "on", box=None)
+    table = Table("pair", "version", "", "created", "MB", "BLEU", "chrF", "on", box=None)
     table.add_column("folder", overflow="fold")
     for info in found:
         created = info.card.created[:10] if info.card else "damaged"
         size = f"{info.size_bytes / MEGABYTE:.1f}"
-        table.add_row(info.pair, info.version, created, size, *_scores(info.card), str(info.folder))
+        mark = "current" if current[info.pair] == info.version else ""
+        table.add_row(info.pair, info.version, mark, created, size, *_scores(info.card), str(info.folder))
     console = Console(highlight=False)
     (console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)).print(table)
 

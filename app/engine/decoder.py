@@ -1,16 +1,20 @@
-"""Runs batches on the translators, in the engine's thread. A batch that fails is halved until the culprit is alone."""
+"""Runs batches on the translators, in the engine's thread. A batch that fails is halved until the culprit is alone.
+
+A version that was replaced stays loaded for the requests that came before the swap, and goes with the last of them.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 import traceback
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 from app.engine.protocol import Translation, Translator
 from app.engine.queue import Batch
-from app.errors import NotReady
+from app.errors import NotReady, TranslationFailed
 from app.metrics import Metrics
 from model.config import SearchConfig
 
@@ -36,6 +40,28 @@ class WrongCount(Exception):
     """The translator did not give one translation for each sentence."""
 
 
+def summary(results: list[Outcome | Failed]) -> list[Outcome] | TranslationFailed:
+    """The outcomes of one request; or one failure of its own if a sentence failed."""
+    if any(isinstance(result, Failed) for result in results):
+        return TranslationFailed("The model failed on a sentence of this text. The fault is logged.")
+    return cast(list[Outcome], results)
+
+
+def check_budget(translator: Translator, batch_tokens: int, max_beam: int) -> None:
+    """The longest sentence with the widest beam must fit into a batch; else it would fail when it comes.
+
+    Raises:
+        NotReady: it does not; names the settings.
+    """
+    needed = translator.max_source_tokens * max_beam
+    if needed > batch_tokens:
+        raise NotReady(
+            f"batch_tokens is {batch_tokens}, but a sentence of {translator.pair} may have "
+            f"{translator.max_source_tokens} tokens, times max_beam {max_beam} = {needed}. "
+            "Raise TRAGHETTO_BATCH_TOKENS or lower TRAGHETTO_MAX_BEAM."
+        )
+
+
 class Decoder:
     """The translators, their speed, and what to do when one fails."""
 
@@ -44,6 +70,11 @@ class Decoder:
         self._max_beam = max_beam
         self._metrics = metrics
         self.translators: Mapping[str, Translator] = {}
+        """By pair, the one that new requests get. Replaced as a whole, so that other threads may read it."""
+        self.versions: Mapping[str, str] = {}
+        """Their names, for the queue."""
+        self._loaded: Mapping[tuple[str, str], Translator] = {}
+        """By pair and version: also those that only older requests still need."""
         self.tokens_per_s = 0.0
         """Source tokens a second, running mean over batches; 0 before the first."""
         self.last_success = 0.0
@@ -57,23 +88,38 @@ class Decoder:
             NotReady: the longest sentence would not fit into a batch.
         """
         started = time.monotonic()
-        for pair, translator in translators.items():
-            self._check_budget(pair, translator)
-            translator.translate(WARM_UP_TEXTS.get(pair[:2], ("1.",)), SearchConfig())
+        for translator in translators.values():
+            self.prepare(translator)
+        for translator in translators.values():
+            self.switch(translator)
         self.last_success = time.monotonic()
-        self.translators = translators
-        names = ", ".join(f"{pair} {translator.version}" for pair, translator in translators.items())
+        names = ", ".join(f"{pair} {version}" for pair, version in self.versions.items())
         log.info("models ready: %s (warm-up %.1f s)", names, time.monotonic() - started)
 
-    def _check_budget(self, pair: str, translator: Translator) -> None:
-        """The longest sentence with the widest beam must fit into a batch; else it would fail when it comes."""
-        needed = translator.max_source_tokens * self._max_beam
-        if needed > self._batch_tokens:
-            raise NotReady(
-                f"batch_tokens is {self._batch_tokens}, but a sentence of {pair} may have "
-                f"{translator.max_source_tokens} tokens, times max_beam {self._max_beam} = {needed}. "
-                "Raise TRAGHETTO_BATCH_TOKENS or lower TRAGHETTO_MAX_BEAM."
-            )
+    def prepare(self, translator: Translator) -> None:
+        """Check a translator and warm it up, in whatever thread owns it so far.
+
+        Raises:
+            NotReady: the longest sentence would not fit into a batch.
+        """
+        check_budget(translator, self._batch_tokens, self._max_beam)
+        translator.translate(WARM_UP_TEXTS.get(translator.pair[:2], ("1.",)), SearchConfig())
+
+    def switch(self, translator: Translator) -> None:
+        """Give new requests of its pair to `translator`; the one before stays until `release`."""
+        pair, version = translator.pair, translator.version
+        self._loaded = {**self._loaded, (pair, version): translator}
+        self.translators = {**self.translators, pair: translator}
+        self.versions = {**self.versions, pair: version}
+
+    def release(self, needed: Callable[[str, str], bool]) -> None:
+        """Let go of the translators that no new request gets and for which `needed(pair, version)` is false."""
+        if len(self._loaded) > len(self.translators):
+            self._loaded = {
+                (pair, version): translator
+                for (pair, version), translator in self._loaded.items()
+                if self.versions[pair] == version or needed(pair, version)
+            }
 
     def run(self, batch: Batch) -> list[Outcome | Failed]:
         """One result for each unit of `batch`. Raises nothing that a text can cause."""
@@ -101,10 +147,10 @@ class Decoder:
             log.warning("%s: a batch of %d failed (%s)", batch.pair, len(batch.units), type(error).__name__)
         middle = len(batch.units) // 2
         halves = (batch.units[:middle], batch.units[middle:])
-        return [result for units in halves for result in self._attempt(Batch(batch.pair, batch.search, units))]
+        return [result for units in halves for result in self._attempt(replace(batch, units=units))]
 
     def _translate(self, batch: Batch) -> list[Outcome]:
-        translator = self.translators[batch.pair]
+        translator = self._loaded[batch.pair, batch.version]
         translations = translator.translate(batch.texts, batch.search)
         if len(translations) != len(batch.units):
             raise WrongCount(f"{len(batch.units)} sentences went in, {len(translations)} translations came out")

@@ -7,6 +7,8 @@
 While a batch is being translated, the next one gathers; there is no fixed window (see `_linger`). A batch that fails
 is halved until the sentence that the model cannot take is alone, so that its neighbours get their answers; the thread
 lives on.
+
+`replace` gives new requests to another version; earlier ones are answered by the version that they met.
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.engine.decoder import Decoder, Failed, Outcome
+from app.engine.decoder import Decoder, Outcome, summary
 from app.engine.protocol import Translator
 from app.engine.queue import Batch, Priority, QueueFull, Scheduler, Sentence, Ticket
 from app.engine.worker import settle
-from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown, TranslationFailed
+from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown
 from app.metrics import Metrics
 from model.config import SearchConfig
 
@@ -49,7 +51,7 @@ class EngineLimits:
 
 
 Loader = Callable[[], Mapping[str, Translator]]
-"""Builds the translators, by pair. Runs in the engine's thread, which owns them from then on."""
+"""Builds the translators, by their pair. Runs in the engine's thread, which owns them from then on."""
 
 
 class Engine:
@@ -76,7 +78,7 @@ class Engine:
     @property
     def versions(self) -> dict[str, str]:
         """Loaded version of each pair."""
-        return {pair: translator.version for pair, translator in self._decoder.translators.items()}
+        return dict(self._decoder.versions)
 
     @property
     def last_success(self) -> float:
@@ -150,8 +152,8 @@ class Engine:
 
     def _submit(self, ticket: Ticket, now: float) -> None:
         with self._wake:
-            if self.state != "ready":
-                raise ShuttingDown if self.state == "draining" else NotReady(self.failure or "The models are loading.")
+            self._refuse_unless_ready()
+            ticket.versions = self._decoder.versions
             try:
                 self._scheduler.add(ticket, now)
             except QueueFull as full:
@@ -159,9 +161,29 @@ class Engine:
             self._wake.notify()
 
     def _retry_after_s(self, waiting_tokens: int) -> int:
-        """How long the queue as it is now should take, from the measured speed."""
+        """What the queue should take at the measured speed."""
         speed = self._decoder.tokens_per_s
         return max(1, min(MAX_RETRY_AFTER_S, math.ceil(waiting_tokens / speed))) if speed else 1
+
+    def replace(self, translator: Translator) -> None:
+        """Give all requests from now on to `translator`, and own it; from any thread but the event loop's.
+
+        It is warmed up here and now. What it replaces is let go when its last request is answered.
+
+        Raises:
+            NotReady, ShuttingDown: it would not fit into a batch, or the engine takes no work.
+        """
+        self._refuse_unless_ready()
+        self._decoder.prepare(translator)
+        with self._wake:
+            self._refuse_unless_ready()
+            self._decoder.switch(translator)
+            self._wake.notify()
+        log.info("%s: version %s translates from now on", translator.pair, translator.version)
+
+    def _refuse_unless_ready(self) -> None:
+        if self.state != "ready":
+            raise ShuttingDown if self.state == "draining" else NotReady(self.failure or "The models are loading.")
 
     def cancel(self, ticket: Ticket) -> None:
         """Take a request out of the queue."""
@@ -210,6 +232,7 @@ class Engine:
                         for ticket in self._scheduler.expire(now)
                     ]
                 )
+                self._decoder.release(self._scheduler.needs)
                 batch = self._scheduler.next_batch()
                 self._metrics.waiting_tokens.set(self._scheduler.waiting_tokens)
                 self._metrics.waiting_sentences.set(self._scheduler.waiting_units)
@@ -228,7 +251,7 @@ class Engine:
                 for unit, result in zip(batch.units, results, strict=True)
                 for ticket in self._scheduler.finish(unit, result)
             ]
-        self._answer([(ticket, _summary(ticket)) for ticket in complete])
+        self._answer([(ticket, summary(ticket.results)) for ticket in complete])
 
     def _linger(self, served: int) -> None:
         """Give the clients of a shared batch a moment to come back, so that the next batch has them all.
@@ -271,10 +294,3 @@ class Engine:
 def _settle_all(answers: list[tuple[asyncio.Future[list[Outcome]], list[Outcome] | Exception]]) -> None:
     for future, answer in answers:
         settle(future, answer)
-
-
-def _summary(ticket: Ticket) -> list[Outcome] | Exception:
-    """The ticket's outcomes; or one failure of its own if a sentence failed."""
-    if any(isinstance(result, Failed) for result in ticket.results):
-        return TranslationFailed("The model failed on a sentence of this text. The fault is logged.")
-    return ticket.results

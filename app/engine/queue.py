@@ -5,8 +5,9 @@
       B: [b1]                        longest unit x units x beam <= budget:
       C: [c1 c2]                       a1 b1 c1 | a2 c2 | a3
 
-Units of one batch share the pair and the search settings. Interactive tickets go before jobs. A sentence that is
-already waiting or being translated for somebody is not queued twice: its unit gets one more waiter.
+Units of one batch share the pair, the model version and the search settings. A ticket keeps the versions that were
+current when it came, also across a swap. Interactive tickets go before jobs. A sentence that is already waiting or
+being translated for somebody is not queued twice: its unit gets one more waiter.
 The lock around all this is the caller's business.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -41,8 +42,10 @@ class Key(NamedTuple):
     """Sentences with equal keys have the same translation."""
 
     pair: str
-    text: str
+    version: str
     search: SearchConfig
+    text: str
+    """The others, which all units of a batch share, come before: they are `key[:3]`."""
 
 
 class QueueFull(Exception):
@@ -64,6 +67,8 @@ class Ticket:
     priority: Priority = Priority.INTERACTIVE
     owner: Any = None
     """Whatever the caller needs to answer with."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """By pair, the model version that translates its sentences."""
     results: list[Any] = field(default_factory=list)
     submitted: float = 0.0
     missing: int = 0
@@ -91,6 +96,7 @@ class Batch:
     """Units to translate together."""
 
     pair: str
+    version: str
     search: SearchConfig
     units: list[Unit]
 
@@ -113,18 +119,18 @@ class _Room:
     max_units: int
     units: list[Unit] = field(default_factory=list)
     longest: int = 0
-    group: tuple[str, SearchConfig] | None = None
+    group: tuple[str, str, SearchConfig] | None = None
 
     def fits(self, unit: Unit) -> bool:
         if self.group is None:
             return True
-        if (unit.key.pair, unit.key.search) != self.group:
+        if unit.key[:3] != self.group:
             return False
         return max(self.longest, unit.tokens) * (len(self.units) + 1) * unit.key.search.beam <= self.budget
 
     def take(self, unit: Unit) -> None:
         unit.taken = True
-        self.group = (unit.key.pair, unit.key.search)
+        self.group = unit.key[:3]
         self.longest = max(self.longest, unit.tokens)
         self.units.append(unit)
 
@@ -133,7 +139,7 @@ class _Room:
         if self.group is None:
             return False
         count = len(self.units) + 1
-        return count > self.max_units or self.longest * count * self.group[1].beam > self.budget
+        return count > self.max_units or self.longest * count * self.group[2].beam > self.budget
 
 
 class Scheduler:
@@ -159,8 +165,7 @@ class Scheduler:
         Raises:
             QueueFull: nothing was queued. A ticket that comes to an empty queue is always taken.
         """
-        new_tokens = self._new_tokens(ticket)
-        if self.waiting_tokens and self.waiting_tokens + new_tokens > self._queue_tokens:
+        if self.waiting_tokens and not self._has_room(ticket):
             raise QueueFull(self.waiting_tokens)
         ticket.submitted = now
         ticket.missing = len(ticket.sentences)
@@ -223,6 +228,10 @@ class Scheduler:
         unit.waiters.clear()  # with `units`, so that no cycle is left for the garbage collector
         return complete
 
+    def needs(self, pair: str, version: str) -> bool:
+        """Whether anything that waits or is being translated is for `version` of `pair`."""
+        return any(key.version == version and key.pair == pair for key in self._in_flight)
+
     def clear(self) -> list[Ticket]:
         """Forget everything; returns the tickets that were open."""
         units = list(self._in_flight.values())
@@ -235,12 +244,16 @@ class Scheduler:
         self.waiting_tokens = self.waiting_units = 0
         return list(tickets)
 
-    def _new_tokens(self, ticket: Ticket) -> int:
-        fresh = {Key(item.pair, item.text, ticket.search): item.tokens for item in ticket.sentences}
-        return sum(tokens for key, tokens in fresh.items() if key not in self._in_flight)
+    def _has_room(self, ticket: Ticket) -> bool:
+        """Most often there is room for all; only else it matters which sentences are in flight and cost nothing."""
+        room = self._queue_tokens - self.waiting_tokens
+        if sum(sentence.tokens for sentence in ticket.sentences) <= room:
+            return True
+        fresh = {_key(ticket, sentence): sentence.tokens for sentence in ticket.sentences}
+        return sum(tokens for key, tokens in fresh.items() if key not in self._in_flight) <= room
 
     def _join_or_create(self, ticket: Ticket, index: int, sentence: Sentence) -> Unit:
-        key = Key(sentence.pair, sentence.text, ticket.search)
+        key = _key(ticket, sentence)
         unit = self._in_flight.get(key)
         if unit is not None:
             unit.waiters.append((ticket, index))
@@ -270,6 +283,10 @@ class Scheduler:
             room.take(ticket.pending.popleft())
             lane.append(ticket)
         lane.extendleft(reversed(passed_over))
+
+
+def _key(ticket: Ticket, sentence: Sentence) -> Key:
+    return Key(sentence.pair, ticket.versions.get(sentence.pair, ""), ticket.search, sentence.text)
 
 
 def _head(ticket: Ticket) -> Unit | None:

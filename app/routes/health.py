@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 from app.db import DatabaseState
 from app.deps import Services, ServicesDep
 from app.errors import AppError
+from app.limits import TranslationRequest
 from app.metrics import CONTENT_TYPE
 from app.schemas import LiveOut, ReadyOut
-from app.translation import TranslationRequest
 
 router = APIRouter(tags=["health"])
 
@@ -34,7 +34,8 @@ async def live(services: ServicesDep, response: Response) -> LiveOut:
 async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     """200 if a sentence was really translated within the last seconds, by a client or by this check.
 
-    A database that is down is told here, and does not make the server unready: it translates without.
+    A database that is down and a promoted version that was refused are told here, and do not make the server unready:
+    it translates without.
     """
     detail = await _try_to_translate(services)
     engine = services.engine
@@ -42,7 +43,7 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     if detail is not None:
         response.status_code = 503
     status = "ready" if detail is None else ("not translating" if engine.state == "ready" else engine.state)
-    return ReadyOut(status=status, models=engine.versions, database=database, detail=detail)
+    return ReadyOut(status=status, models=engine.versions, database=database, detail=detail or services.swapper.problem)
 
 
 async def _try_to_translate(services: Services) -> str | None:
@@ -55,7 +56,8 @@ async def _try_to_translate(services: Services) -> str | None:
     pair = next(iter(engine.versions))
     source, target = pair.split("-")
     try:
-        await services.translation.translate(TranslationRequest([PROBES[pair]], source, target), timeout_s=FRESH_S)
+        probe = TranslationRequest([PROBES[pair]], source, target, memory=False)
+        await services.translation.translate(probe, timeout_s=FRESH_S)
     except AppError as error:
         return str(error)
     return None

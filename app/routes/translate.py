@@ -6,16 +6,17 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from app.deps import services_of
+from app.deps import may_translate, services_of
 from app.disconnect import ClientGone
 from app.json_body import read_json
+from app.limits import TranslationRequest
 from app.routes.problems import CLIENT_CLOSED_REQUEST, RESPONSES
 from app.schemas import TranslateAnswer, TranslateBody
-from app.translation import TranslatedSentence, TranslatedText, TranslationRequest
+from app.translated import TranslatedSentence, TranslatedText
 
 SCORE_DIGITS = 4
 
@@ -28,7 +29,8 @@ router = APIRouter(prefix="/v1", tags=["translation"])
     summary="Translate one text or several",
     response_model=TranslateAnswer,
     response_model_exclude_unset=True,
-    responses={status: RESPONSES[status] for status in (400, 408, 413, 422, 429, 500, 503)},
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 408, 413, 422, 429, 500, 503)},
+    dependencies=[Depends(may_translate)],
 )
 async def translate(body: TranslateBody, request: Request) -> Response:
     """Translate between Italian and English.
@@ -38,8 +40,9 @@ async def translate(body: TranslateBody, request: Request) -> Response:
     """
     services = services_of(request)
     texts = [body.text] if isinstance(body.text, str) else body.text
+    many = not isinstance(body.text, str)
     wanted = TranslationRequest(
-        texts, body.source, body.target, body.beam, body.alternatives, many=not isinstance(body.text, str)
+        texts, body.source, body.target, body.beam, body.alternatives, many=many, memory=body.memory
     )
     try:
         translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted))
@@ -54,6 +57,7 @@ async def translate(body: TranslateBody, request: Request) -> Response:
 
 
 async def _translate_raw(request: Request) -> Response:
+    await services_of(request).access.require_translate(request)
     return await translate(await read_json(request, TranslateBody), request)
 
 
@@ -68,10 +72,12 @@ def _translation(text: TranslatedText, body: TranslateBody) -> dict[str, Any]:
         "source": text.source,
         "target": text.target,
         "model_version": text.version,
-        "from_memory": False,
+        "from_memory": text.from_memory,
         "score": _rounded(text.score),
         "truncated": text.truncated,
     }
+    if correction_ids := text.correction_ids:
+        answer["correction_ids"] = correction_ids
     if text.detection is not None:
         confidence = round(text.detection.confidence, SCORE_DIGITS)
         answer["detected"] = {"language": text.detection.language, "confidence": confidence}
@@ -92,10 +98,13 @@ def _sentence(part: TranslatedSentence) -> dict[str, Any]:
         "text": part.source_text,
         "score": None,
         "from_memory": False,
+        "correction_id": None,
         "truncated": False,
         "words": [],
         "alignment": [],
     }
+    if part.hit is not None:
+        return answer | {"text": part.hit.text, "from_memory": True, "correction_id": part.hit.correction_id}
     if part.outcome is None:
         return answer
     translation = part.outcome.translation

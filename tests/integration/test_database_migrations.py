@@ -83,7 +83,10 @@ def test_constraints_have_names_by_the_convention(url: str) -> None:
         seen = inspect(connection)
         for table in Base.metadata.tables:
             assert seen.get_pk_constraint(table)["name"] == f"pk_{table}"
-            assert all(str(index["name"]).startswith(f"ix_{table}_") for index in seen.get_indexes(table))
+            # PostgreSQL lists the index of a unique constraint too
+            assert all(
+                str(index["name"]).startswith((f"ix_{table}_", f"uq_{table}_")) for index in seen.get_indexes(table)
+            )
 
 
 def test_migrating_twice_changes_nothing(url: str) -> None:
@@ -163,7 +166,7 @@ async def test_sqlite_is_set_up_for_a_server(tmp_path: Path) -> None:
             for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
         }
     await database.close()
-    assert found == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 5000, "foreign_keys": 1}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 10000, "foreign_keys": 1}
 
 
 async def test_a_sqlite_transaction_takes_the_write_lock_at_once(tmp_path: Path) -> None:

@@ -100,15 +100,16 @@ async def test_an_engine_whose_thread_has_ended_is_not_alive(tmp_path: Path) -> 
         assert (live.status_code, live.json()) == (503, {"status": "failed"})
 
 
-async def test_models_need_the_administration_key(client: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_models_need_a_key_or_the_owner_of_the_machine(client: httpx.AsyncClient, tmp_path: Path) -> None:
     problem(await client.get("/v1/models"), 401, "not-authorised")
     problem(
         await client.get("/v1/models", headers={"Authorization": "Bearer wrong-wrong-wrong"}), 401, "not-authorised"
     )
     listed = await client.get("/v1/models", headers={"Authorization": f"Bearer {KEY}"})
     assert listed.status_code == 200
-    async with client_of(make_app(tmp_path)) as keyless:
-        problem(await keyless.get("/v1/models"), 403, "admin-closed")
+    async with client_of(make_app(tmp_path / "other")) as keyless:
+        assert (await keyless.get("/v1/models")).json() == listed.json()
+        problem(await keyless.get("/v1/models", headers={"Via": "1.1 proxy"}), 403, "admin-closed")
 
 
 async def test_models_on_disk_are_listed(tiny_data_dir: Path) -> None:
@@ -121,7 +122,7 @@ async def test_models_on_disk_are_listed(tiny_data_dir: Path) -> None:
 async def test_the_description_fits_what_is_answered(client: httpx.AsyncClient) -> None:
     api = (await client.get("/openapi.json")).json()
     operation = api["paths"]["/v1/translate"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "408", "413", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "408", "413", "422", "429", "500", "503"}
     assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/TranslateBody")
     TranslateBody.model_validate(EXAMPLE_REQUEST)
     TranslateAnswer.model_validate(EXAMPLE_ANSWER, strict=True)

@@ -95,6 +95,7 @@ async def test_details_show_sentences_and_words(client: httpx.AsyncClient) -> No
         "text": "DUE PAROLE.",
         "score": -0.25,
         "from_memory": False,
+        "correction_id": None,
         "truncated": False,
         "words": [
             {"text": "DUE", "confidence": 0.9, "source_words": [0]},

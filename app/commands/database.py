@@ -1,0 +1,45 @@
+"""The database, for commands: opened only if it can be used, and else a message that says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.db import Database
+
+
+@contextlib.asynccontextmanager
+async def opened_database() -> AsyncIterator[Database]:
+    """The database of the settings; closed at the end.
+
+    Raises:
+        AppError: it does not answer, or is not migrated.
+        SettingsError: as `load_settings`.
+    """
+    from sqlalchemy import make_url
+
+    from app.db import Database, is_sqlite
+    from app.errors import AppError
+    from app.settings import load_settings
+
+    url = load_settings().database
+    shown = make_url(url).render_as_string(hide_password=True)
+    if is_sqlite(url) and not _is_file(make_url(url).database):  # opening it would make it
+        raise AppError(f"there is no database at {shown}; make it with: traghetto migrate")
+    database = Database(url)
+    try:
+        state = await database.state()
+        if state == "down":
+            raise AppError(f"the database {shown} does not answer")
+        if state == "not migrated":
+            raise AppError(f"the database {shown} is not of this version; bring it up to date with: traghetto migrate")
+        yield database
+    finally:
+        await database.close()
+
+
+def _is_file(path: str | None) -> bool:
+    return Path(path or "").is_file()

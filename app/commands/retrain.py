@@ -1,0 +1,116 @@
+"""`traghetto retrain`: from approved corrections to the next version, through the gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.options import Pair
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from app.retraining.run import Given
+    from training.retraining_job import Outcome
+
+EXIT_NOTHING, EXIT_REFUSED = 3, 4
+PROMOTED_OR_KEPT = ("promoted", "kept")
+
+Data = Annotated[
+    Path | None,
+    typer.Option(exists=True, help="Corpus to replay: its folder, or a prepared set. [TRAGHETTO_CORPUS_DIR]"),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Train and judge, but do not promote.")]
+Margin = Annotated[float, typer.Option(min=0, help="BLEU points that the other sets may lose on average.")]
+Seed = Annotated[int, typer.Option(help="Of all random choices: the same seed gives the same candidate.")]
+Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. [one a core]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the gate's report as JSON.")]
+
+
+def retrain(  # noqa: PLR0913 - one argument for each option
+    pair: Pair,
+    data: Data = None,
+    dry_run: DryRun = False,
+    margin: Margin = 0.2,
+    seed: Seed = 1,
+    processes: Processes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the current version on the approved corrections it has not learnt, and promote it if it passes the gate.
+
+    Servers of the same data directory follow by themselves. Ends with status 3 if there is nothing to learn, 4 if the
+    gate refuses the candidate; the report is stored either way.
+
+    [bold]Examples[/bold]
+
+      traghetto retrain --pair it-en
+
+      traghetto retrain --pair it-en --data corpus --dry-run --json
+    """
+    from app.retraining.run import NothingToDo, retrain_pair
+    from app.settings import load_settings
+
+    settings = load_settings()
+
+    def train(given: Given) -> Outcome:
+        return _train(given, data or _corpus(), margin, seed, processes)
+
+    try:
+        result = retrain_pair(settings, pair, train, dry_run=dry_run)
+    except NothingToDo as error:
+        typer.echo(f"traghetto: {error}", err=True)
+        raise typer.Exit(EXIT_NOTHING) from None
+    if as_json:
+        typer.echo(json.dumps({"run": str(result.run_id), "state": result.state, **result.report}, ensure_ascii=False))
+    else:
+        _print(result.state, result.report)
+    if result.state not in PROMOTED_OR_KEPT:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _corpus() -> Path | None:
+    import os
+
+    folder = os.environ.get("TRAGHETTO_CORPUS_DIR")
+    return Path(folder) if folder else None
+
+
+def _train(given: Given, data: Path | None, margin: float, seed: int, processes: int | None) -> Outcome:
+    from rich.console import Console
+
+    from app.retraining.run import processes as cores
+    from training.adaptation import AdaptationSettings
+    from training.gate import Limits
+    from training.retrain import retrain as train
+    from training.retraining_job import Job
+
+    job = Job(
+        parent=given.parent, corrections=given.corrections, sha256=given.sha256, out=given.out, version=given.version,
+        work=given.work, data=data, consented=given.consented, settings=AdaptationSettings(seed=seed),
+        limits=Limits(margin=margin), processes=processes or cores(),
+    )  # fmt: skip
+    return train(job, Console(stderr=True))
+
+
+def _print(state: str, report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=f"{report['pair']}: {report['candidate']} from {report['current']}: {state}")
+    for name in ("set", "sentences", "measure", "before", "after", "change", "95 %", ""):
+        shown.add_column(name, justify="left" if name in ("set", "measure", "") else "right")
+    for one in report["sets"]:
+        low, high = one["interval"]
+        shown.add_row(
+            one["name"], str(one["sentences"]), one["measure"], f"{one['before']:.2f}", f"{one['after']:.2f}",
+            f"{one['delta']:+.2f}", f"{low:+.2f} to {high:+.2f}", "" if one["passed"] else f"FAILS: {one['why']}",
+        )  # fmt: skip
+    console: Console = Console(highlight=False)
+    console.print(shown)
+    for reason in report["reasons"]:
+        console.print(f"refused: {reason}")
+    for left in report["left_out"]:
+        console.print(f"left out: {left['id']} {left['why']}")

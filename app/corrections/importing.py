@@ -1,0 +1,289 @@
+"""Takes the corrections of a file into the database, a few hundred at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access import Client
+from app.corrections.changes import touch
+from app.corrections.checks import MARK_CODES, Draft, Limits, check, compare
+from app.corrections.records import Entry, Record
+from app.corrections.review import Review, lock
+from app.db import Database
+from app.errors import DatabaseDown
+from app.memory import source_key
+from app.settings import Settings
+from app.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, now
+from app.translation import Detector
+
+CHUNK_ROWS = 500
+REVIEWER = "import"
+"""Of what is approved as it is imported; `confirmed_by` tells who wanted that."""
+MAX_PROBLEMS = 1000
+"""That are told one by one; all are counted."""
+Content = tuple[str, str, str]
+"""Pair, source key and corrected text: equal for corrections that say the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something in the file was refused."""
+
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What became of a file."""
+
+    imported: int = 0
+    """Stored; `approved` of them at once."""
+    approved: int = 0
+    skipped: int = 0
+    """They were there already."""
+    refused: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    """The first `MAX_PROBLEMS` of what was refused."""
+
+    def refuse(self, line: int, reason: str) -> None:
+        """Count one, and remember why."""
+        self.refused += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(line, reason))
+
+    @property
+    def seen(self) -> int:
+        """All lines or units so far."""
+        return self.imported + self.skipped + self.refused
+
+
+OnChunk = Callable[[ImportReport], None]
+
+
+class ImportInterrupted(DatabaseDown):
+    """The database does not answer, or not any more; the chunks before are stored."""
+
+    def __init__(self, report: ImportReport) -> None:
+        super().__init__()
+        done = f"{report.imported} corrections were imported; import the same file again for the others."
+        self.args = (f"The database does not answer. {done if report.imported else 'Nothing was stored.'}",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A correction that has passed the checks."""
+
+    record: Record
+    key: str
+    marks: list[str]
+
+    @property
+    def content(self) -> Content:
+        return _content(self.record.pair, self.key, self.record.corrected_translation)
+
+
+class Importer:
+    """Imports files; one object a process."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        detect: Detector,
+        on_change: Callable[[], Awaitable[None]] | None = None,
+        count: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """`on_change` and `count` as for `app.corrections.service.Corrections`."""
+        self._database = database
+        self._detect = detect
+        self._limits = Limits(settings.max_chars)
+        self._confirmations = settings.corrections_confirmations
+        self._on_change = on_change
+        self._count = count
+
+    async def check(
+        self, entries: Iterator[Entry], *, approve: bool = False, on_chunk: OnChunk | None = None
+    ) -> ImportReport:
+        """What `run` would refuse; nothing is stored. `approve` and `on_chunk` as there."""
+        report = ImportReport()
+        async for _ in self._checked(entries, approve, report):
+            if on_chunk is not None:
+                on_chunk(report)
+        return report
+
+    async def run(
+        self,
+        entries: Iterator[Entry],
+        client: Client,
+        *,
+        approve: bool = False,
+        on_chunk: OnChunk | None = None,
+    ) -> ImportReport:
+        """Store what is not there yet. Every chunk of `CHUNK_ROWS` is one transaction; a file that was interrupted is
+        simply imported again.
+
+        Args:
+            approve: approve each as `client`; what the file calls rejected or superseded is refused then. Otherwise
+                all are pending, whatever the file says.
+            on_chunk: called after each chunk
+
+        Raises:
+            ImportInterrupted: the database does not answer, or not any more.
+        """
+        report = ImportReport()
+        async for candidates in self._checked(entries, approve, report):
+            try:
+                chunk = await self._store(candidates, client, approve) if candidates else None
+            except DatabaseDown as error:
+                raise ImportInterrupted(report) from error
+            if chunk is not None:
+                report.imported += chunk.imported
+                report.approved += chunk.approved
+                report.skipped += len(candidates) - chunk.imported
+            if on_chunk is not None:
+                on_chunk(report)
+        return report
+
+    async def _store(self, candidates: Sequence[_Candidate], client: Client, approve: bool) -> _Chunk:
+        async with self._database.writing() as session:
+            await lock(session)
+            review = Review(session, self._confirmations)
+            chunk = _Chunk(session, review, client, approve)
+            await chunk.store(candidates)
+        if self._count is not None:
+            for outcome in review.outcomes:
+                self._count(*outcome)
+        if review.touched and self._on_change is not None:
+            await self._on_change()
+        return chunk
+
+    async def _checked(
+        self, entries: Iterator[Entry], approve: bool, report: ImportReport
+    ) -> AsyncIterator[list[_Candidate]]:
+        """What passes the checks, chunk by chunk; the rest is put into `report`. Reads in a thread of its own."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "traghetto-import") as thread:
+            while chunk := await loop.run_in_executor(thread, lambda: list(islice(entries, CHUNK_ROWS))):
+                yield await loop.run_in_executor(thread, self._judge, chunk, approve, report)
+
+    def _judge(self, chunk: Iterable[Entry], approve: bool, report: ImportReport) -> list[_Candidate]:
+        passed: list[_Candidate] = []
+        for entry in chunk:
+            if entry.record is None:
+                report.refuse(entry.line, entry.problem)
+            elif approve and entry.record.status in (REJECTED, SUPERSEDED):
+                report.refuse(
+                    entry.line, f"is {entry.record.status} in the file; only without approving is it imported"
+                )
+            else:
+                passed += self._candidate(entry.line, entry.record, report)
+        return passed
+
+    def _candidate(self, line: int, record: Record, report: ImportReport) -> Iterator[_Candidate]:
+        draft = Draft(
+            record.source, record.target, record.source_text, record.machine_translation,
+            record.corrected_translation, record.model_version,
+        )  # fmt: skip
+        verdict = check(draft, self._detect, self._limits)
+        if verdict.errors:
+            report.refuse(line, "; ".join(f"{error.field}: {error.message}" for error in verdict.errors))
+            return
+        known = [mark for mark in record.marks if mark.partition(":")[0] in MARK_CODES]
+        yield _Candidate(record, source_key(record.source_text), list(dict.fromkeys([*known, *verdict.marks])))
+
+
+class _Chunk:
+    """One transaction of an import, which holds `lock`."""
+
+    def __init__(self, session: AsyncSession, review: Review, client: Client, approve: bool) -> None:
+        self._session = session
+        self._review = review
+        self._client = client
+        self._approve = approve
+        self._ids: set[uuid.UUID] = set()
+        self._contents: set[Content] = set()
+        self._approved: set[Content] = set()
+        self.imported = 0
+        self.approved = 0
+
+    async def store(self, candidates: Sequence[_Candidate]) -> None:
+        """Insert those that are not there, approve them if asked to, and tell memory."""
+        await self._read_stored(candidates)
+        for candidate in candidates:
+            if not self._is_there(candidate):
+                self._insert(candidate)
+        await self._session.flush()
+        await touch(self._session, self._review.touched)
+
+    async def _read_stored(self, candidates: Sequence[_Candidate]) -> None:
+        ids = [candidate.record.id for candidate in candidates if candidate.record.id is not None]
+        self._ids.update(await self._session.scalars(select(Correction.id).where(Correction.id.in_(ids))))
+        keys: dict[str, set[str]] = {}
+        for candidate in candidates:
+            keys.setdefault(candidate.record.pair, set()).add(candidate.key)
+        for pair, of_pair in keys.items():
+            same = select(Correction).where(Correction.pair == pair, Correction.source_key.in_(of_pair))
+            for row in await self._session.scalars(same.order_by(Correction.created_at, Correction.id)):
+                self._note(row)
+
+    def _note(self, row: Correction) -> None:
+        self._ids.add(row.id)
+        content = _content(row.pair, row.source_key, row.corrected_translation)
+        self._contents.add(content)
+        if row.status == APPROVED:
+            self._approved.add(content)
+        if row.status in (APPROVED, PENDING):
+            self._review.add(row)
+
+    def _is_there(self, candidate: _Candidate) -> bool:
+        if candidate.record.id is None:
+            return candidate.content in self._contents
+        return candidate.record.id in self._ids or candidate.content in self._approved
+
+    def _insert(self, candidate: _Candidate) -> None:
+        record, moment = candidate.record, now()
+        row = Correction(
+            id=record.id or uuid.uuid4(), created_at=_past(record.created_at, moment), changed_at=moment,
+            pair=record.pair, source_text=record.source_text, source_key=candidate.key,
+            machine_translation=record.machine_translation, corrected_translation=record.corrected_translation,
+            model_version=record.model_version, status=PENDING, author_key_id=self._client.key_id, confirmed_by=[],
+        )  # fmt: skip
+        rivals = (self._review.rivals(row, status) for status in (APPROVED, PENDING))
+        row.marks = list(dict.fromkeys([*candidate.marks, *compare(row.corrected_translation, *rivals)]))
+        self._session.add(row)
+        self._review.add(row)
+        if self._approve:
+            self._review.approve(row, self._client)
+        if row.status == APPROVED:
+            row.reviewer = REVIEWER
+        self._keep_moments(row, record, moment)
+        self._note(row)
+        self.imported += 1
+        self.approved += row.status == APPROVED
+
+    def _keep_moments(self, row: Correction, record: Record, moment: dt.datetime) -> None:
+        """A correction that stays what the file says it is was not changed by moving house."""
+        if row.status != record.status:
+            return
+        row.changed_at = _past(record.changed_at, row.changed_at)
+        if row.status == APPROVED:
+            row.reviewed_at = _past(record.reviewed_at, moment)
+
+
+def _content(pair: str, key: str, corrected: str) -> Content:
+    return pair, key, " ".join(corrected.split())
+
+
+def _past(stated: dt.datetime | None, moment: dt.datetime) -> dt.datetime:
+    """A moment that a file states, if it can be true; else `moment`."""
+    return min(stated or moment, moment)

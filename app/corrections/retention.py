@@ -1,0 +1,67 @@
+"""Forgetting: what is past its time, and what its author wants back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import String, cast, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.tables import REJECTED, SUPERSEDED, Correction, IdempotencyKey, MemoryChange, RetrainingRun, now
+
+IDEMPOTENCY_KEPT = dt.timedelta(hours=24)
+CHANGES_KEPT = dt.timedelta(days=1)
+ROWS_AT_ONCE = 200
+
+
+async def purge_keys_and_changes(session: AsyncSession) -> None:
+    """Delete idempotency keys and the notes for memory that nobody needs any more."""
+    await session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - IDEMPOTENCY_KEPT))
+    await session.execute(delete(MemoryChange).where(MemoryChange.changed_at < now() - CHANGES_KEPT))
+
+
+async def purge_corrections(session: AsyncSession, retention_days: int) -> int:
+    """Delete up to `ROWS_AT_ONCE` rejected and superseded corrections older than that; says how many it were."""
+    old = (
+        select(Correction.id)
+        .where(Correction.status.in_((REJECTED, SUPERSEDED)))
+        .where(Correction.changed_at < now() - dt.timedelta(days=retention_days))
+        .limit(ROWS_AT_ONCE)
+    )
+    ids = (await session.scalars(old)).all()
+    if ids:
+        await forget_in_reports(session, ids)
+        await session.execute(delete(Correction).where(Correction.id.in_(ids)))
+    return len(ids)
+
+
+async def forget_in_reports(session: AsyncSession, ids: Collection[uuid.UUID]) -> None:
+    """Take these corrections out of the stored reports of retraining: every element of a list whose `id` it is.
+
+    Ids are looked for as `str` writes them; at most `ROWS_AT_ONCE`, for each is a condition of the query.
+    """
+    gone = {str(one) for one in ids}
+    naming = or_(*(cast(RetrainingRun.report, String).contains(one) for one in gone))
+    runs = (await session.scalars(select(RetrainingRun.id).where(naming))).all()
+    for run_id in runs:  # one at a time: a report holds all sentences that changed
+        run = await session.get(RetrainingRun, run_id)
+        kept = _without(run.report, gone) if run is not None else None
+        if run is not None and kept != run.report:
+            run.report = kept
+            await session.flush()
+
+
+def _without(value: Any, gone: Collection[str]) -> Any:
+    """`value` without the list elements that are objects with one of these ids, at any depth."""
+    if isinstance(value, dict):
+        return {key: _without(inner, gone) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner, gone) for inner in value if not _is_gone(inner, gone)]
+    return value
+
+
+def _is_gone(value: Any, gone: Collection[str]) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("id"), str) and value["id"] in gone

@@ -1,0 +1,128 @@
+"""Finding corrections, page by page. A page begins behind the last row of the one before, so that rows which come or go
+meanwhile neither repeat nor hide others."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.corrections.states import Found, find_out
+from app.errors import FieldError, InvalidRequest
+from app.limits import FORBIDDEN
+from app.tables import Correction
+
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+TEXTS = (Correction.source_text, Correction.corrected_translation, Correction.machine_translation)
+Order = Literal["newest", "oldest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which corrections are wanted; None means any."""
+
+    status: str | None = None
+    pair: str | None = None
+    text: str | None = None
+    """Stands in one of the three texts, in capitals or not."""
+    marked: bool | None = None
+    """Whether the checks found something odd."""
+    author_key: uuid.UUID | None = None
+    created_after: dt.datetime | None = None
+    """From then on; with its zone."""
+    created_before: dt.datetime | None = None
+    """Before then; with its zone."""
+    order: Order = "newest"
+    limit: int = DEFAULT_PAGE
+    """Rows of a page, 1 to `MAX_PAGE`."""
+    cursor: str | None = None
+    """`Page.next_cursor` of the page before, from a search that was the same in everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of what was found."""
+
+    items: list[Found]
+    total: int
+    """How many there are on all pages."""
+    next_cursor: str | None
+    """None on the last page."""
+
+
+async def find(session: AsyncSession, search: Search) -> Page:
+    """One page.
+
+    Raises:
+        InvalidRequest: the cursor is none of ours, the limit is out of bounds, or the text holds what no text can.
+    """
+    if not 1 <= search.limit <= MAX_PAGE:
+        raise InvalidRequest([FieldError("limit", f"must be 1 to {MAX_PAGE}", MAX_PAGE)])
+    if search.text and FORBIDDEN.search(search.text):
+        raise InvalidRequest([FieldError("text", "holds a control character or lone surrogate")])
+    conditions = list(_conditions(search))
+    total = await session.scalar(select(func.count()).select_from(Correction).where(*conditions))
+    rows = (await session.scalars(_page(search).where(*conditions))).all()
+    more, rows = len(rows) > search.limit, rows[: search.limit]
+    return Page(await find_out(session, rows), total or 0, _cursor(rows[-1], search.order) if more else None)
+
+
+def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
+    if search.status is not None:
+        yield Correction.status == search.status
+    if search.pair is not None:
+        yield Correction.pair == search.pair
+    if search.author_key is not None:
+        yield Correction.author_key_id == search.author_key
+    if search.created_after is not None:
+        yield Correction.created_at >= search.created_after
+    if search.created_before is not None:
+        yield Correction.created_at < search.created_before
+    if search.marked is not None:
+        bare = cast(Correction.marks, String) == "[]"
+        yield ~bare if search.marked else bare
+    if search.text:
+        yield or_(*(column.icontains(text, autoescape=True) for column in TEXTS for text in _spellings(search.text)))
+
+
+def _spellings(text: str) -> list[str]:
+    """SQLite, and PostgreSQL with the locale C, know capitals only of ASCII: the likely others are tried one by one."""
+    return [text] if text.isascii() else list(dict.fromkeys((text, text.lower(), text.upper(), text.capitalize())))
+
+
+def _page(search: Search) -> Select[Correction]:
+    columns = (Correction.created_at, Correction.id)
+    newest = search.order == "newest"
+    page = select(Correction).order_by(*(column.desc() if newest else column for column in columns))
+    if search.cursor is not None:
+        moment, last = _position(search.cursor, search.order)
+        beyond = Correction.created_at < moment if newest else Correction.created_at > moment
+        tie = Correction.id < last if newest else Correction.id > last
+        page = page.where(or_(beyond, and_(Correction.created_at == moment, tie)))
+    return page.limit(search.limit + 1)
+
+
+def _cursor(row: Correction, order: Order) -> str:
+    position = to_json([order, row.created_at.isoformat(), str(row.id)])
+    return base64.urlsafe_b64encode(position).decode().rstrip("=")
+
+
+def _position(cursor: str, order: Order) -> tuple[dt.datetime, uuid.UUID]:
+    try:
+        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+        ordered, moment, last = from_json(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if ordered != order:
+            raise ValueError("of another order")
+        position = dt.datetime.fromisoformat(moment).astimezone(dt.UTC), uuid.UUID(last)
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
+        raise InvalidRequest([FieldError("cursor", "is not one that this search gave; start without it")]) from None
+    return position

@@ -1,0 +1,267 @@
+"""Corrections: submitted, looked up, reviewed, searched, deleted. The door for routes and commands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from sqlalchemy.exc import IntegrityError
+
+from app.access import Client
+from app.corrections import retention, search
+from app.corrections.changes import touch
+from app.corrections.checks import Draft, Limits, Verdict, check, compare
+from app.corrections.idempotency import Replay
+from app.corrections.review import Review, is_author, lock
+from app.corrections.states import Found, find_out
+from app.corrections.statistics import PairStatistics, statistics
+from app.corrections.values import Outcome, Submission, checked_reason, draft_of, not_found, row_of
+from app.db import Database
+from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
+from app.settings import Settings
+from app.tables import APPROVED, PENDING, Correction
+from app.translation import Detector
+
+ATTEMPTS = 3
+"""Of a submission whose idempotency key another request used at the same moment."""
+MAX_BULK = 1000
+SHOWN_RIVALS = 50
+"""Corrections of the same sentence that a new one is compared with, unless it is approved at once."""
+SESSION_BYTES = 32
+REVIEW_SCOPES = frozenset({"review", "admin"})
+
+Counter = Callable[[str, str], None]
+"""Pair and outcome (`submitted`, `refused`, `approved`, `rejected`) to a metric."""
+
+
+async def _nothing() -> None:
+    """No memory to refresh."""
+
+
+def _uncounted(_pair: str, _outcome: str) -> None:
+    """No metrics."""
+
+
+class Corrections:
+    """All that can be done with corrections. Everything raises `DatabaseDown` if the database does not answer."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        detect: Detector,
+        on_change: Callable[[], Awaitable[None]] = _nothing,
+        count: Counter = _uncounted,
+    ) -> None:
+        """`on_change` is awaited after each commit that changes what memory answers."""
+        self._database = database
+        self._detect = detect
+        self._on_change = on_change
+        self._count = count
+        self._limits = Limits(settings.max_chars)
+        self._confirmations = settings.corrections_confirmations
+        self._retention_days = settings.corrections_retention_days
+
+    async def submit(self, draft: Draft, client: Client, idempotency_key: str | None = None) -> Submission:
+        """Check `draft` and store it: pending, or approved if the client is trusted and nothing is odd.
+
+        Raises:
+            InvalidRequest: a hard check failed, or the key is malformed or came with another body.
+        """
+        replay = None if idempotency_key is None else Replay.of(draft, client, idempotency_key)
+        verdict = await self._verdict(draft)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                submission = await self._store(draft, client, verdict.marks, replay)
+            except IntegrityError:
+                if replay is None or attempt == ATTEMPTS:
+                    raise
+            else:
+                break
+        if submission.created:
+            self._count(draft.pair, "submitted")
+        return submission
+
+    async def _verdict(self, draft: Draft) -> Verdict:
+        """In a thread: detection is too slow for the event loop."""
+        verdict = await asyncio.to_thread(check, draft, self._detect, self._limits)
+        if verdict.errors:
+            self._count(draft.pair, "refused")
+            raise InvalidRequest(verdict.errors)
+        return verdict
+
+    async def _store(self, draft: Draft, client: Client, marks: Sequence[str], replay: Replay | None) -> Submission:
+        trusted = client.trusted and not marks
+        token = secrets.token_urlsafe(SESSION_BYTES) if client.key_id is None and client.session is None else None
+        author = client if token is None else replace(client, session=hashlib.sha256(token.encode()).hexdigest())
+        async with self._reviewing(locked=trusted) as review:
+            session = review.session
+            if replay is not None and (earlier := await replay.find(session)) is not None:
+                (found,) = await find_out(session, [earlier])
+                return Submission(found, created=False)
+            row = row_of(draft, author)
+            await review.find_rivals([(row.pair, row.source_key)], None if trusted else SHOWN_RIVALS)
+            row.marks = [*marks, *_compared(review, row)]
+            session.add(row)
+            await session.flush()
+            if replay is not None:
+                await replay.remember(session, row)
+            if trusted and not row.marks:
+                review.approve(row, client, trusted=True)
+        return Submission(Found(row), created=True, session=token)
+
+    async def get(self, correction_id: uuid.UUID) -> Found:
+        """The correction and what became of it.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        async with self._database.reading() as session:
+            row = await session.get(Correction, correction_id)
+            if row is None:
+                raise not_found(correction_id)
+            (found,) = await find_out(session, [row])
+        return found
+
+    async def delete(self, correction_id: uuid.UUID, client: Client) -> None:
+        """Delete it for good, everywhere but in models that were trained on it and files that were exported.
+
+        Raises:
+            NotFound: there is none with this id, or `client` neither made it nor reviews.
+        """
+        async with self._reviewing() as review:
+            row = (await review.find([correction_id])).get(correction_id)
+            if row is None or not (is_author(row, client) or client.scopes & REVIEW_SCOPES):
+                raise not_found(correction_id)
+            await review.remove(row)
+            await retention.forget_in_reports(review.session, [correction_id])
+
+    async def approve(self, correction_id: uuid.UUID, client: Client) -> Found:
+        """Approve it, or confirm it where two people must. It supersedes the others of its sentence.
+
+        Raises:
+            NotFound: there is none with this id.
+            Forbidden: its author may not confirm it.
+        """
+        return await self._decide_one(correction_id, client, None)
+
+    async def reject(self, correction_id: uuid.UUID, client: Client, reason: str) -> Found:
+        """Reject it, also if it is approved.
+
+        Raises:
+            NotFound: there is none with this id.
+            InvalidRequest: the reason is empty, too long, or holds what no text can.
+        """
+        return await self._decide_one(correction_id, client, checked_reason(reason))
+
+    async def _decide_one(self, correction_id: uuid.UUID, client: Client, reason: str | None) -> Found:
+        async with self._reviewing() as review:
+            row = (await review.find([correction_id])).get(correction_id)
+            if row is None:
+                raise not_found(correction_id)
+            problem = _decide(review, row, client, reason)
+            if problem is not None:
+                raise Forbidden(problem)
+            await review.session.flush()
+            (found,) = await find_out(review.session, [row])
+        return found
+
+    async def decide(self, ids: Sequence[uuid.UUID], client: Client, reject: str | None = None) -> list[Outcome]:
+        """Approve all of `ids`, or reject them for the reason `reject`; one outcome for each, in their order.
+
+        Of two corrections of one sentence the one that was made later wins.
+
+        Raises:
+            InvalidRequest: more than `MAX_BULK` ids, or a reason that `reject` would not take.
+        """
+        if len(ids) > MAX_BULK:
+            raise InvalidRequest([FieldError("ids", f"has {len(ids)}; at most {MAX_BULK} are allowed", MAX_BULK)])
+        reason = None if reject is None else checked_reason(reject)
+        async with self._reviewing() as review:
+            rows = await review.find(ids)
+            oldest_first = sorted(rows.values(), key=lambda row: (row.created_at, row.id))
+            problems = {row.id: _decide(review, row, client, reason) for row in oldest_first}
+        return [
+            Outcome(one, rows[one].status, len(rows[one].confirmed_by), problems[one])
+            if one in rows
+            else Outcome(one, None, problem="There is no such correction.")
+            for one in ids
+        ]
+
+    async def edit(self, correction_id: uuid.UUID, corrected: str, client: Client) -> Found:
+        """Give a pending or approved correction another text, which is checked as a new one is; its status stays.
+
+        Raises:
+            NotFound: there is none with this id.
+            Conflict: it is rejected or superseded.
+            InvalidRequest: a hard check failed.
+        """
+        before = (await self.get(correction_id)).correction
+        verdict = await self._verdict(draft_of(before, corrected))
+        async with self._reviewing() as review:
+            row = (await review.find([correction_id])).get(correction_id)
+            if row is None:
+                raise not_found(correction_id)
+            if row.status not in (PENDING, APPROVED):
+                raise Conflict(f"It is {row.status}; approve it first.")
+            marks = [*verdict.marks, *_compared(review, row, corrected)]
+            await review.edit(row, corrected, marks, client)
+            await review.session.flush()
+            (found,) = await find_out(review.session, [row])
+        return found
+
+    async def search(self, wanted: search.Search) -> search.Page:
+        """One page of what is wanted; see `app.corrections.search`."""
+        async with self._database.reading() as session:
+            return await search.find(session, wanted)
+
+    async def statistics(self) -> dict[str, PairStatistics]:
+        """Numbers by pair."""
+        async with self._database.reading() as session:
+            return await statistics(session)
+
+    async def purge(self) -> int:
+        """Delete what is past its time; says how many corrections."""
+        async with self._database.writing() as session:
+            await retention.purge_keys_and_changes(session)
+        deleted = 0
+        while self._retention_days:
+            async with self._database.writing() as session:
+                purged = await retention.purge_corrections(session, self._retention_days)
+            deleted += purged
+            if purged < retention.ROWS_AT_ONCE:
+                break
+        return deleted
+
+    @contextlib.asynccontextmanager
+    async def _reviewing(self, *, locked: bool = True) -> AsyncIterator[Review]:
+        """A transaction of decisions; memory and metrics are told once it is committed."""
+        async with self._database.writing() as session:
+            if locked:
+                await lock(session)
+            review = Review(session, self._confirmations)
+            yield review
+            await session.flush()
+            await touch(session, review.touched)
+        for outcome in review.outcomes:
+            self._count(*outcome)
+        if review.touched:
+            await self._on_change()
+
+
+def _decide(review: Review, row: Correction, client: Client, reason: str | None) -> str | None:
+    """Approve if there is no reason against it; says why that is not possible."""
+    if reason is None:
+        return review.approve(row, client)
+    review.reject(row, client, reason)
+    return None
+
+
+def _compared(review: Review, row: Correction, corrected: str | None = None) -> list[str]:
+    text = row.corrected_translation if corrected is None else corrected
+    return compare(text, review.rivals(row, APPROVED), review.rivals(row, PENDING))

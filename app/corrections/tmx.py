@@ -1,0 +1,243 @@
+"""Corrections as TMX 1.4b, the file format of translation memories. lxml reads and writes it, a part at a time.
+
+Files come from strangers: nothing outside the file is ever opened, a file that declares entities is refused, and no
+more of it is held than one translation unit of `MAX_UNIT_BYTES`. Why lxml: docs/decisions/0011-tmx-library.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from lxml import etree
+
+from app.corrections.records import Entry, Record, entry_of, language_code
+from app.schemas import LANGUAGES
+
+READ_BYTES = 65_536
+MAX_UNIT_BYTES = 2_097_152
+"""Of one translation unit with everything around it."""
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+PROP_PREFIX = "x-traghetto-"
+SINGLE_PROPS = (
+    "machine_translation", "model_version", "status", "reason", "created_at", "changed_at", "reviewed_at",
+)  # fmt: skip
+LIST_PROPS = ("marks", "trained_in")
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+ANY_SOURCE = "*all*"
+
+
+class _Refused(Exception):
+    """Why a unit is no correction."""
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def read_tmx(file: BinaryIO, pair: str | None = None) -> Iterator[Entry]:
+    """Each translation unit of a TMX file, with the line it begins at.
+
+    Args:
+        file: from its beginning
+        pair: the direction to read it in; by default each unit's own, from `srclang` to the other language
+
+    A file that is not XML, or not any more from some line on, ends with an entry that says so.
+    """
+    reader = _Reader(_parser(), pair)
+    try:
+        while data := file.read(READ_BYTES):
+            yield from reader.read(data)
+        yield from reader.end()
+    except etree.XMLSyntaxError as error:
+        yield Entry(error.lineno or 1, None, f"not well-formed XML from here on: {' '.join(error.msg.split())}")
+    except _Refused as error:
+        yield Entry(reader.line, None, str(error))
+
+
+def _parser() -> etree.XMLPullParser:
+    return etree.XMLPullParser(
+        events=("end",), tag=("{*}header", "{*}tu"), resolve_entities=False, no_network=True, load_dtd=False,
+        huge_tree=False, remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+
+
+class _Reader:
+    """Turns what the parser has read into entries, and frees it."""
+
+    def __init__(self, parser: etree.XMLPullParser, pair: str | None) -> None:
+        self._parser = parser
+        self._pair = pair
+        self._source: str | None = None
+        self._unread = 0
+        self.line = 1
+        """Where the last unit begins."""
+
+    def read(self, data: bytes) -> Iterator[Entry]:
+        """The units that `data` completes."""
+        self._unread += len(data)
+        broken: etree.XMLSyntaxError | None = None
+        try:
+            self._parser.feed(data)
+        except etree.XMLSyntaxError as error:
+            broken = error  # what stands before it is whole
+        for _, element in self._parser.read_events():
+            yield from self._take(element)
+        if broken is not None:
+            raise broken
+        if self._unread > MAX_UNIT_BYTES:
+            raise _Refused(f"after this line comes a unit larger than {MAX_UNIT_BYTES} bytes; the rest is not read")
+
+    def end(self) -> Iterator[Entry]:
+        """What is left at the end of the file."""
+        root = self._parser.close()
+        for _, element in self._parser.read_events():
+            yield from self._take(element)
+        if etree.QName(root).localname != "tmx":
+            raise _Refused(f"not a TMX file: its root is {etree.QName(root).localname}")
+
+    def _take(self, element: Any) -> Iterator[Entry]:
+        self._unread = 0
+        self.line = element.sourceline or self.line
+        _refuse_entities(element)
+        if etree.QName(element).localname == "header":
+            self._source = element.get("srclang")
+        else:
+            yield self._entry(element)
+            _free(element)
+
+    def _entry(self, unit: Any) -> Entry:
+        try:
+            return entry_of(self.line, _values(unit, self._pair, unit.get("srclang") or self._source))
+        except _Refused as error:
+            return Entry(self.line, None, str(error))
+
+
+def _refuse_entities(element: Any) -> None:
+    dtd = element.getroottree().docinfo.internalDTD
+    if dtd is not None and next(iter(dtd.iterentities()), None) is not None:
+        raise _Refused("the file declares entities; that is not needed in a TMX file, and not read")
+
+
+def _free(unit: Any) -> None:
+    """Forget a unit, and all that stands before it."""
+    parent = unit.getparent()
+    unit.clear()
+    while parent is not None and (before := unit.getprevious()) is not None:
+        parent.remove(before)
+
+
+def _values(unit: Any, pair: str | None, srclang: str | None) -> dict[str, Any]:
+    """The fields of a `Record`."""
+    segments = _segments(unit)
+    if missing := [language for language in LANGUAGES if language not in segments]:
+        raise _Refused(f"has no text in {' and '.join(missing)}")
+    own = _own_pair(srclang)
+    if (chosen := pair or own) is None:
+        raise _Refused("does not say which of its languages is the source (srclang); name the pair")
+    source, _, target = chosen.partition("-")
+    props = _props(unit) if own in (chosen, None) else {}  # the other way round it is another correction
+    texts = [segments[language] if props else segments[language].strip() for language in (source, target)]
+    return {"source": source, "target": target, "source_text": texts[0], "corrected_translation": texts[1], **props}
+
+
+def _own_pair(srclang: str | None) -> str | None:
+    source = language_code(srclang)
+    return f"{source}-{next(other for other in LANGUAGES if other != source)}" if source in LANGUAGES else None
+
+
+def _segments(unit: Any) -> dict[str, str]:
+    """Language -> text."""
+    found: dict[str, str] = {}
+    for variant in unit.iterchildren("{*}tuv"):
+        language = language_code(variant.get(XML_LANG) or variant.get("lang") or "")
+        segment = variant.find("{*}seg")
+        if segment is None:
+            continue
+        text = _plain(segment)
+        if found.setdefault(language, text) != text:
+            raise _Refused(f"has two different texts in {language}")
+    return found
+
+
+def _plain(segment: Any) -> str:
+    """The text of a `seg`, without the codes of other programs that stand in it (`bpt`, `ept`, `it`, `ph`, `ut`)."""
+    if len(segment) == 0:
+        return segment.text or ""
+    return " ".join("".join(_pieces(segment)).split())
+
+
+def _pieces(element: Any) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if not isinstance(child.tag, str):
+            raise _Refused("uses an entity that is not declared")
+        if etree.QName(child).localname == "hi":
+            yield from _pieces(child)
+        yield child.tail or ""
+
+
+def _props(unit: Any) -> dict[str, Any]:
+    """What `to_unit` has written about a correction besides its two texts."""
+    values: dict[str, Any] = {}
+    for prop in unit.iterchildren("{*}prop"):
+        kind = prop.get("type") or ""
+        name = kind.removeprefix(PROP_PREFIX) if kind.startswith(PROP_PREFIX) else ""
+        if name in SINGLE_PROPS:
+            values[name] = prop.text or ""
+        elif name in LIST_PROPS:
+            values.setdefault(name, []).append(prop.text or "")
+    if values:
+        values["id"] = unit.get("tuid")
+    return values
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+END = b"</body>\n</tmx>\n"
+
+
+def head(source: str | None = None) -> bytes:
+    """What comes before the units.
+
+    Args:
+        source: the source language, if all units have the same
+    """
+    header = etree.Element(
+        "header",
+        {
+            "creationtool": "Traghetto",
+            "creationtoolversion": "1",
+            "segtype": "sentence",
+            "o-tmf": "Traghetto",
+            "adminlang": "en",
+            "srclang": source or ANY_SOURCE,
+            "datatype": "plaintext",
+        },
+    )
+    written: bytes = etree.tostring(header)
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n<tmx version="1.4">\n' + written + b"\n<body>\n"
+
+
+def to_unit(record: Record) -> bytes:
+    """A translation unit in UTF-8. Characters that XML does not have become U+FFFD."""
+    dates = {"creationdate": record.created_at, "changedate": record.changed_at}
+    attributes = {name: f"{value.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}" for name, value in dates.items() if value}
+    if record.id is not None:
+        attributes["tuid"] = str(record.id)
+    unit = etree.Element("tu", {**attributes, "srclang": record.source})
+    values = record.model_dump(mode="json", include={*SINGLE_PROPS, *LIST_PROPS})
+    for name in (*SINGLE_PROPS, *LIST_PROPS):
+        for value in values[name] if name in LIST_PROPS else [values[name]]:
+            if value:
+                etree.SubElement(unit, "prop", {"type": PROP_PREFIX + name}).text = _writable(value)
+    for language, text in ((record.source, record.source_text), (record.target, record.corrected_translation)):
+        variant = etree.SubElement(unit, "tuv", {XML_LANG: language})
+        etree.SubElement(variant, "seg").text = _writable(text)
+    written: bytes = etree.tostring(unit, encoding="utf-8", xml_declaration=False, pretty_print=True)
+    return written
+
+
+def _writable(text: str) -> str:
+    return NOT_IN_XML.sub("\ufffd", text)

@@ -1,0 +1,81 @@
+"""What goes into the service and comes out of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from app.access import Client
+from app.corrections.checks import Draft
+from app.corrections.states import Found
+from app.errors import FieldError, InvalidRequest, NotFound
+from app.limits import text_problem
+from app.memory import source_key
+from app.tables import PENDING, Correction
+
+MAX_REASON_CHARS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a submitted draft."""
+
+    found: Found
+    created: bool
+    """False: it had been submitted before, with the same idempotency key."""
+    session: str | None = None
+    """The token that shows who made it, new for a client that has neither key nor token. Only its hash is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one correction of a bulk decision."""
+
+    id: uuid.UUID
+    status: str | None
+    """None: there is no such correction."""
+    confirmations: int = 0
+    problem: str | None = None
+    """Why the decision was not taken."""
+
+
+def row_of(draft: Draft, author: Client) -> Correction:
+    """A new pending correction, with an unguessable id."""
+    return Correction(
+        id=uuid.uuid4(),
+        pair=draft.pair,
+        source_text=draft.source_text,
+        source_key=source_key(draft.source_text),
+        machine_translation=draft.machine_translation,
+        corrected_translation=draft.corrected_translation,
+        model_version=draft.model_version,
+        status=PENDING,
+        marks=[],
+        author_key_id=author.key_id,
+        author_session=author.session if author.key_id is None else None,
+        confirmed_by=[],
+    )
+
+
+def draft_of(row: Correction, corrected: str) -> Draft:
+    """What `row` would be with another text."""
+    source, target = row.pair.split("-")
+    return Draft(source, target, row.source_text, row.machine_translation, corrected, row.model_version)
+
+
+def checked_reason(reason: str) -> str:
+    """`reason` without white space around it.
+
+    Raises:
+        InvalidRequest: it is empty, too long, or holds what no text can.
+    """
+    stripped = reason.strip()
+    problem = text_problem(stripped, MAX_REASON_CHARS) if stripped else ("is empty", None)
+    if problem is not None:
+        raise InvalidRequest([FieldError("reason", *problem)])
+    return stripped
+
+
+def not_found(correction_id: uuid.UUID | str) -> NotFound:
+    """The same for what there is not and what is somebody else's, so that ids cannot be tried out."""
+    return NotFound(f"There is no correction {str(correction_id)[:50]!r}, or it is not yours.")

@@ -1,0 +1,81 @@
+"""What every dialect's body becomes, and what it may hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.engine.queue import Priority
+from app.errors import FieldError, InvalidRequest
+from app.settings import Settings
+
+FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+"""Control characters that are not white space, and lone surrogates: no text has them, and databases refuse them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """What every dialect's body becomes."""
+
+    texts: Sequence[str]
+    source: str
+    """`it`, `en` or `auto`."""
+    target: str
+    beam: int | None = None
+    alternatives: int = 0
+    field: str = "text"
+    """What the dialect calls the texts; for error messages."""
+    many: bool = True
+    """Whether the client sent a list; for error messages."""
+    priority: Priority = Priority.INTERACTIVE
+    memory: bool = True
+    """Whether approved corrections may answer."""
+
+
+def check(request: TranslationRequest, settings: Settings) -> None:
+    """Raise `InvalidRequest` with every limit that `request` passes."""
+    errors = [*_check_options(request, settings), *_check_texts(request, settings)]
+    if errors:
+        raise InvalidRequest(errors)
+
+
+def _check_options(request: TranslationRequest, settings: Settings) -> Iterator[FieldError]:
+    if request.source == request.target:
+        yield FieldError("target", f"is the same as source ({request.source})")
+    if request.beam is not None and request.beam > settings.max_beam:
+        yield FieldError("beam", f"is {request.beam}; at most {settings.max_beam} is allowed", settings.max_beam)
+    if request.alternatives > settings.max_alternatives:
+        limit = settings.max_alternatives
+        yield FieldError("alternatives", f"is {request.alternatives}; at most {limit} are allowed", limit)
+
+
+def _check_texts(request: TranslationRequest, settings: Settings) -> Iterator[FieldError]:
+    count = len(request.texts)
+    if count == 0:
+        yield FieldError(request.field, "is an empty list; at least one text is needed")
+    if count > settings.max_texts:
+        yield FieldError(
+            request.field, f"has {count} texts; at most {settings.max_texts} are allowed", settings.max_texts
+        )
+        return
+    total = 0
+    for index, text in enumerate(request.texts):
+        total += len(text)
+        problem = text_problem(text, settings.max_chars)
+        if problem is not None:
+            yield FieldError(f"{request.field}[{index}]" if request.many else request.field, *problem)
+    if total > settings.max_request_chars and count > 1:
+        limit = settings.max_request_chars
+        yield FieldError(request.field, f"has {total} characters in all; at most {limit} are allowed", limit)
+
+
+def text_problem(text: str, max_chars: int) -> tuple[str, int | None] | None:
+    """What is wrong with one text of any request, and the limit that it passes, if it is one; None if it is fit."""
+    if len(text) > max_chars:
+        return f"has {len(text)} characters; at most {max_chars} are allowed", max_chars
+    found = FORBIDDEN.search(text)
+    if found is None:
+        return None
+    name = "lone surrogate" if "\ud800" <= found.group() <= "\udfff" else "control character"
+    return f"holds the {name} U+{ord(found.group()):04X} at character {found.start() + 1}", None

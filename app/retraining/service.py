@@ -1,0 +1,118 @@
+"""When a retraining is due, and starting it: nightly, or after so many corrections. In a process of its own.
+
+Every worker and `traghetto retrain --serve` may run this: who gets the lock starts the run, the others see that it is
+not due any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import sys
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import Database
+from app.engine.loading import PAIRS, current_version, model_roots
+from app.errors import AppError
+from app.retraining.registry import ancestry, is_learnt
+from app.settings import Settings
+from app.tables import APPROVED, Correction, RetrainingRun, now
+from model.errors import ModelError
+
+log = logging.getLogger("traghetto.retraining")
+
+LOOK_EVERY_S = 30.0
+STOP_TIMEOUT_S = 20.0
+NICENESS = ("nice", "-n", "10")
+"""The server's own work goes first."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What decides whether a pair is due."""
+
+    new: int
+    """Approved corrections that the current version has not learnt."""
+    newest: dt.datetime | None
+    """When the last of them changed."""
+    last_run: dt.datetime | None
+    """When the last retraining of the pair began, whatever came of it."""
+
+
+def is_due(standing: Standing, settings: Settings, moment: dt.datetime) -> bool:
+    """Whether it is time. What was judged once is not judged again before something new is approved.
+
+    Args:
+        moment: now, in the local time zone, which `retrain_at` is in.
+    """
+    if standing.new == 0 or standing.newest is None:
+        return False
+    if standing.last_run is not None and standing.last_run >= standing.newest:
+        return False
+    if settings.retrain_after and standing.new >= settings.retrain_after:
+        return True
+    if settings.retrain_at is None:
+        return False
+    last_time = dt.datetime.combine(moment.date(), settings.retrain_at, moment.tzinfo)
+    if last_time > moment:
+        last_time -= dt.timedelta(days=1)
+    return moment - last_time < dt.timedelta(hours=1) and (standing.last_run is None or standing.last_run < last_time)
+
+
+class RetrainingService:
+    """Looks every half minute; one run at a time."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings, self._database = settings, database
+
+    async def run(self) -> None:
+        """Until cancelled; a run that is going on is asked to stop, and leaves nothing behind."""
+        if not (self._settings.retrain_at or self._settings.retrain_after):
+            return
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                for pair in PAIRS:
+                    if is_due(await self.standing(pair), self._settings, dt.datetime.now().astimezone()):
+                        await self.start(pair)
+            except (AppError, ModelError, SQLAlchemyError, OSError) as error:
+                log.warning("retraining was not looked after: %s", error)
+
+    async def standing(self, pair: str) -> Standing:
+        """How `pair` stands.
+
+        Raises:
+            DatabaseDown: as `Database.reading`.
+        """
+        version = await asyncio.to_thread(current_version, self._settings, pair)
+        learnt = await asyncio.to_thread(ancestry, model_roots(self._settings), pair, version or "")
+        approved = select(Correction.id, Correction.changed_at).where(
+            Correction.pair == pair, Correction.status == APPROVED
+        )
+        begun = select(func.max(RetrainingRun.started_at)).where(RetrainingRun.pair == pair)
+        async with self._database.reading() as session:
+            rows = [row for row in await session.execute(approved) if not is_learnt(row, learnt)]
+            last = await session.scalar(begun)
+        return Standing(len(rows), max((row.changed_at for row in rows), default=None), last)
+
+    async def start(self, pair: str) -> int:
+        """Retrain `pair` in a process of its own and wait for it; its exit status."""
+        log.info("%s: retraining begins", pair)
+        command = (*NICENESS, sys.executable, "-m", "app.cli", "retrain", "--pair", pair)
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            process.terminate()
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await process.wait()
+            raise
+        log.info("%s: retraining ended %s at %s", pair, _ENDS.get(status, f"with status {status}"), now().isoformat())
+        return status
+
+
+_ENDS = {0: "with a promotion", 3: "with nothing to learn", 4: "without a promotion: the gate refused"}
