@@ -21,12 +21,6 @@ from model.tokenizer import Tokenizer
 from training.adaptation import encode, log_probs
 from training.batching import Encoded
 
-LEAST_FIT = 0.5
-"""Nats a token by which a correction must be likelier after its own source than after others, on average.
-
-Of 750 true corrections of sentences that the model gets wrong, the least had 1.16; with their translations shuffled,
-85 % have less than 0.5.
-"""
 STRANGERS = 3
 """Other sources that a correction is tried with."""
 
@@ -107,12 +101,13 @@ def _parted(correction: Correction) -> list[tuple[str, str]]:
 
 
 def fitting(
-    model: Seq2Seq, found: Sequence[Example], others: Sequence[Encoded], seed: int
+    model: Seq2Seq, found: Sequence[Example], others: Sequence[Encoded], seed: int, least: float
 ) -> tuple[list[Example], list[LeftOut]]:
     """Which of `found` are translations of their sources, as far as `model` can tell, and which are not.
 
     What is right is likelier after its own source than after another one, even where the model would not say it.
-    Nonsense is not, nor is a sentence that belongs to another source. `others` are pairs with sources to try.
+    Nonsense is not, nor is a sentence that belongs to another source. `others` are pairs with sources to try,
+    `least` is `training.gate.Limits.least_fit`.
     """
     own = log_probs(model, [example.ids for example in found])
     rng = random.Random(seed)
@@ -121,7 +116,7 @@ def fitting(
         tried = [Encoded(rng.choice(others).source, example.ids.target) for example in found]
         strange = [sum(pair) for pair in zip(strange, log_probs(model, tried), strict=True)]
     fits = [ours - total / STRANGERS for ours, total in zip(own, strange, strict=True)]
-    bad = {example.id: fit for example, fit in zip(found, fits, strict=True) if fit < LEAST_FIT}
+    bad = {example.id: fit for example, fit in zip(found, fits, strict=True) if fit < least}
     why = "is hardly likelier after its source ({:+.1f} nats a token) than after others: not a translation of it?"
     return [example for example in found if example.id not in bad], [
         LeftOut(id, why.format(fit)) for id, fit in bad.items()

@@ -38,6 +38,12 @@ class Limits(JsonConfig):
     """BLEU points on average."""
     floor: float = 1.0
     """BLEU points at the lower end of the 95 % interval."""
+    least_fit: float = 0.5
+    """Nats a token by which a correction must be likelier after its own source than after others, to be learnt at all.
+
+    Of 750 true corrections of sentences that the model gets wrong, the least had 1.16; with their translations
+    shuffled, 85 % have less than 0.5.
+    """
 
     def __post_init__(self) -> None:
         require(self.margin >= 0 and self.floor >= 0, "margin and floor must be 0 or more")

@@ -95,7 +95,7 @@ class _Retraining:
         final = self._adapt(found, replayed)
         attempts, folder = self._pass_the_gate(found, (folds, strangers), final)
         report = self._report(attempts, None, {"stops": per_stop})
-        record(folder, "gate", report)
+        record(folder, "gate", {**report, "sets": [_without_texts(one) for one in report["sets"]]})
         return Outcome(attempts[-1].passed, folder, sorted({one.id for one in found}), report)
 
     def _examples(self) -> tuple[list[Example], list[Encoded]]:
@@ -105,7 +105,8 @@ class _Retraining:
         sources = [(source, source) for gate in self.gates for source in gate.sources] or self.replay.pairs
         sources = sources or [(one.source, one.target) for one in found]
         strangers = [ids for ids in encode(sources, self.tokenizers, self.max_tokens) if ids]
-        fit, strange = fitting(self.parent.model, found, strangers, self.job.settings.seed) if found else ([], [])
+        seed, least = self.job.settings.seed, self.job.limits.least_fit
+        fit, strange = fitting(self.parent.model, found, strangers, seed, least) if found else ([], [])
         self.left_out = [*too_long, *strange]
         return fit, strangers
 
@@ -252,3 +253,8 @@ class _Retraining:
             "seconds": round(time.monotonic() - self.began, 1),
             **(more or {}),
         }
+
+
+def _without_texts(judged: dict[str, Any]) -> dict[str, Any]:
+    """For the card, which stays when a correction is deleted."""
+    return {name: value for name, value in judged.items() if name != "changed"}
