@@ -23,7 +23,7 @@ SOURCES = app model training benchmarks scripts tests migrations
 INSTALL_INPUTS = pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL = help
-.PHONY: help install install-dev install-bench native serve test check format bench evaluate train-small constraints clean
+.PHONY: help install install-dev install-bench native serve test check format bench demo-loop evaluate train-small constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -48,6 +48,9 @@ format: install-dev  ## let ruff format and repair
 
 bench: install-bench  ## speed of the translator and the server beside CTranslate2
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+demo-loop: install  ## correct, approve, remember, retrain, promote, roll back: make demo-loop DATA=folder ARGS="--corrections 5 50"
+	@exec $(BIN)/python -m benchmarks.demo_loop $(if $(DATA),--data $(DATA)) $(ARGS)
 
 evaluate: install  ## full report of the current model of each pair: make evaluate DATA=folder; PAIR=it-en for one
 	@for pair in $(or $(PAIR),it-en en-it); do \

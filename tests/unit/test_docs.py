@@ -61,7 +61,7 @@ def test_commands_in_the_readme_exist_with_their_options() -> None:
     commands: dict[tuple[str, ...], set[str]] = {}
     for line in lines:
         words = shlex.split(re.split(r"[<>|#]", line)[0])[1:]
-        name = tuple(words[:2] if words[0] in ("data", "models") else words[:1])
+        name = tuple(words[:2] if words[0] in ("corrections", "data", "keys", "models") else words[:1])
         commands.setdefault(name, set()).update(word for word in words if word.startswith("--"))
     assert len(commands) >= 6
     for name, options in commands.items():
