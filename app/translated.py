@@ -66,7 +66,7 @@ class TranslatedText:
 
     @property
     def version(self) -> str | None:
-        """The model version; None if no model was asked; None where no model was asked."""
+        """The model version; None where no model was asked."""
         versions = {part.outcome.version for part in self.sentences if part.outcome is not None}
         return "+".join(sorted(versions)) or None
 
