@@ -1,0 +1,84 @@
+"""What is replayed: the corpus without its held-out sentences, else logged sentences and the shipped sample."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from sacrebleu.metrics.chrf import CHRF
+
+from model.card import Card
+from model.errors import ConfigError
+from model.translation import Translation
+from training.eval_sets import SETS, read_general
+from training.pairs import normalise_key
+from training.replay import find_replay
+from training.replay_sample import distinct, material, usable
+
+HELD = ("Questa frase è tenuta da parte.", "This sentence is held out.")
+PAIRS = [(f"Il gatto numero {n} dorme sul divano.", f"The cat number {n} sleeps on the sofa.") for n in range(30)]
+
+
+def card(pair: str = "it-en") -> Card:
+    return Card(pair=pair, version="default", created="2026-11-25T00:00:00+00:00", files={})
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name, pairs in {"cats.train": [*PAIRS, HELD], "cats.test": [HELD]}.items():
+        (folder / f"{name}.tsv").write_text("".join(f"{it}\t{en}\n" for it, en in pairs), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("pair", ["it-en", "en-it"])
+def test_a_corpus_is_replayed_in_the_direction_of_the_model_without_what_is_held_out(corpus: Path, pair: str) -> None:
+    found = find_replay(card(pair), corpus, None, 1)
+    assert set(found.pairs) == set(PAIRS if pair == "it-en" else [(en, it) for it, en in PAIRS])
+    assert str(len(PAIRS)) in found.origin
+
+
+def test_a_folder_without_tables_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no tables"):
+        find_replay(card(), tmp_path, None, 1)
+
+
+def test_without_a_corpus_logged_sentences_and_the_sample_are_replayed(tmp_path: Path) -> None:
+    logged = tmp_path / "logged.jsonl"
+    logged.write_text(json.dumps({"source_text": "Ho fame.", "translation": "I am hungry."}) + "\n")
+    found = find_replay(card(), None, logged, 1)
+    assert found.pairs[0] == ("Ho fame.", "I am hungry.")
+    assert len(found.pairs) == 1 + len(read_general(SETS / "it-en" / "replay.tsv"))
+    assert "logged with consent" in found.origin and "shipped sample" in found.origin
+
+
+@pytest.mark.parametrize("pair", ["it-en", "en-it"])
+def test_the_shipped_sample_has_no_sentence_twice_nor_of_our_other_sets(pair: str) -> None:
+    sample = read_general(SETS / pair / "replay.tsv")
+    assert len(sample) >= 1500
+    for side in (0, 1):
+        keys = {normalise_key(row[side]) for row in sample}
+        assert len(keys) == len(sample)
+        assert not keys & {normalise_key(row[side]) for row in read_general(SETS / pair / "general.tsv")}
+
+
+def test_what_is_written_must_read_well_and_come_through() -> None:
+    good = Translation("Il gatto dorme qui.", -0.2, ()), Translation("The cat sleeps here.", -0.2, ())
+    chrf = CHRF()
+    assert usable(*good, "The cat sleeps here.", chrf)
+    assert not usable(*good, "Something else altogether.", chrf)
+    assert not usable(good[0], Translation("The cat sleeps here.", -2.0, ()), "The cat sleeps here.", chrf)
+    loop = Translation("The cat the cat the cat.", -0.2, ())
+    assert not usable(good[0], loop, loop.text, chrf)
+
+
+def test_known_sentences_and_too_many_alike_are_left_out() -> None:
+    alike = [(f"Io vado {word}.", f"I go {word}.") for word in "abcdefghijklmnop"]
+    assert len(list(distinct(alike, set()))) == 12
+    assert list(distinct([HELD, HELD], set())) == [HELD]
+    assert list(distinct([HELD], {normalise_key(HELD[1])})) == []
+    rows = material(["uno", "due"], random.Random(1), 20)
+    assert rows == material(["uno", "due"], random.Random(1), 20) and len(rows) == 20
