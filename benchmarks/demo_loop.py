@@ -82,7 +82,8 @@ def main() -> None:
     results = []
     for count in arguments.corrections:
         with tempfile.TemporaryDirectory() as folder:
-            results.append(demonstrate(Path(folder), choose(count, arguments.seed), arguments.data))
+            options = ["--data", str(arguments.data)] if arguments.data else []
+            results.append(demonstrate(Path(folder), choose(count, arguments.seed), options))
         say(json.dumps(results[-1]))
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
@@ -105,8 +106,8 @@ def choose(count: int, seed: int) -> Chosen:
     return chosen
 
 
-def demonstrate(folder: Path, chosen: Chosen, data: Path | None) -> dict[str, Any]:
-    """The loop once, in a new data directory; its numbers."""
+def demonstrate(folder: Path, chosen: Chosen, options: Sequence[str] = ()) -> dict[str, Any]:
+    """The loop once, in a new data directory, with `options` of `traghetto retrain`; its numbers."""
     environment = {**os.environ, "TRAGHETTO_DATA_DIR": str(folder)}
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     server = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -118,7 +119,7 @@ def demonstrate(folder: Path, chosen: Chosen, data: Path | None) -> dict[str, An
         remembered = client.translate([source for source, _ in chosen.corrected], memory=True)
         from_memory = sum(one["from_memory"] for one in remembered)
         say(f"corrected and approved; memory answers {from_memory} of {len(remembered)} at the next request")
-        report, seconds = retrain(environment, data)
+        report, seconds = retrain(environment, options)
         numbers = {"corrections": len(chosen.corrected), "seconds": round(seconds), "state": report["state"],
                    "strength": report["strength"], "replay": report["replay"],
                    "sets": {one["name"]: [one["measure"], round(one["before"], 2), round(one["after"], 2)]
@@ -174,17 +175,11 @@ def correct(client: Client, chosen: Chosen, before: Answers) -> None:
     client.call("POST", "/v1/corrections/bulk", {"action": "approve", "ids": ids})
 
 
-def retrain(environment: dict[str, str], data: Path | None) -> tuple[dict[str, Any], float]:
+def retrain(environment: dict[str, str], options: Sequence[str]) -> tuple[dict[str, Any], float]:
     """`traghetto retrain`; the gate's report, and how long it took."""
     began = time.monotonic()
     command = [sys.executable, "-m", "app.cli", "retrain", "--pair", PAIR, "--json"]
-    done = subprocess.run(
-        [*command, *(["--data", str(data)] if data else [])],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run([*command, *options], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if not done.stdout:
         raise SystemExit("the retraining failed")
     return json.loads(done.stdout), time.monotonic() - began

@@ -25,6 +25,7 @@ Data = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Train and judge, but do not promote.")]
 Margin = Annotated[float, typer.Option(min=0, help="BLEU points that the other sets may lose on average.")]
+Floor = Annotated[float, typer.Option(min=0, help="... and at the lower end of the 95 % interval.")]
 Seed = Annotated[int, typer.Option(help="Of all random choices: the same seed gives the same candidate.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. [one a core]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the gate's report as JSON.")]
@@ -35,6 +36,7 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     data: Data = None,
     dry_run: DryRun = False,
     margin: Margin = 0.2,
+    floor: Floor = 1.0,
     seed: Seed = 1,
     processes: Processes = None,
     as_json: AsJson = False,
@@ -56,7 +58,7 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     settings = load_settings()
 
     def train(given: Given) -> Outcome:
-        return _train(given, data or _corpus(), margin, seed, processes)
+        return _train(given, data or _corpus(), (margin, floor), seed, processes)
 
     try:
         result = retrain_pair(settings, pair, train, dry_run=dry_run)
@@ -78,7 +80,7 @@ def _corpus() -> Path | None:
     return Path(folder) if folder else None
 
 
-def _train(given: Given, data: Path | None, margin: float, seed: int, processes: int | None) -> Outcome:
+def _train(given: Given, data: Path | None, limits: tuple[float, float], seed: int, processes: int | None) -> Outcome:
     from rich.console import Console
 
     from app.retraining.run import processes as cores
@@ -90,7 +92,7 @@ def _train(given: Given, data: Path | None, margin: float, seed: int, processes:
     job = Job(
         parent=given.parent, corrections=given.corrections, sha256=given.sha256, out=given.out, version=given.version,
         work=given.work, data=data, consented=given.consented, settings=AdaptationSettings(seed=seed),
-        limits=Limits(margin=margin), processes=processes or cores(),
+        limits=Limits(*limits), processes=processes or cores(),
     )  # fmt: skip
     return train(job, Console(stderr=True))
 
