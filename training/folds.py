@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -97,7 +99,7 @@ def run_folds(folds: Sequence[Fold], processes: int, finished: Callable[[], None
             finished()
         return found
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(folds)), spawn, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(processes, len(folds)), spawn, _prepare_worker, (os.getpid(),)) as pool:
         futures = [pool.submit(run_fold, fold) for fold in folds]
         try:
             _watch(futures, finished)
@@ -116,9 +118,16 @@ def _watch(futures: Sequence[Future[list[list[float]]]], finished: Callable[[], 
             finished()
 
 
-def _one_thread() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
+def _prepare_worker(parent: int) -> None:
+    """In a worker: one thread, and an end when the parent is gone, which a killed parent cannot bring about."""
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL_S)
+    os._exit(1)
 
 
 def save_weights(model: Seq2Seq, path: Path) -> None:

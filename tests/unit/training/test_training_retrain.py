@@ -5,6 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -198,3 +203,44 @@ def test_one_bad_correction_among_good_ones_is_left_out(tmp_path: Path) -> None:
     outcome = retrain(job(shipped, tmp_path, [*PAIRS, bad], settings=settings, limits=Limits()), quiet())
     assert [one["id"] for one in outcome.report["left_out"]] == ["c6"]
     assert len(outcome.trained_ids) == len(PAIRS)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from model import versions
+from training.adaptation import AdaptationSettings, encode
+from training.corrections import Example
+from training.folds import deal, run_folds
+
+if __name__ == "__main__":
+    parent, work = map(Path, sys.argv[1:3])
+    version = versions.load(parent)
+    (ids,) = encode([("Il gatto dorme.", "The cat sleeps.")], (version.source, version.target), 64)
+    settings = AdaptationSettings(least_steps=10**7)
+    run_folds(deal([Example(str(n), "a", "b", ids) for n in range(2)], [], parent, settings, work), 2, print)
+"""
+
+
+def children(pid: int) -> set[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return {int(line) for line in found.stdout.split()}
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
+def test_folds_end_when_the_run_is_killed(tiny: Path, tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(KILLED)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    run = subprocess.Popen([sys.executable, str(script), str(tiny), str(tmp_path)], env=environment)
+    ends = time.monotonic() + 60
+    while len(workers := children(run.pid)) < 3 and time.monotonic() < ends:  # two folds and the resource tracker
+        time.sleep(0.2)
+    time.sleep(3)  # so that they are at work
+    run.kill()
+    run.wait()
+    assert len(workers) == 3
+    ends = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < ends:
+        time.sleep(0.2)
+    assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == [], "orphans would train for ever"
