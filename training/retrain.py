@@ -48,7 +48,7 @@ from training.replay import Replay, find_replay
 from training.retraining_job import Attempt, Job, Outcome
 from training.sources import commit
 
-STRENGTHS = (1.0, 0.7, 0.5)
+STRENGTHS = (1.0, 0.7, 0.5, 0.35)
 """Shares of the new weights that are tried, until one passes the gate."""
 MOST_LEFT_OUT = 0.25
 """If more of the corrections do not fit their sources, something is wrong with all of them."""
