@@ -60,7 +60,9 @@ class Review:
         """Read the approved and pending corrections of these sentences, `limit` in all, approved ones first."""
         wanted = set(keys)
         competing = select(Correction).where(
-            Correction.source_key.in_({key for _, key in wanted}), Correction.status.in_((APPROVED, PENDING))
+            Correction.pair.in_({pair for pair, _ in wanted}),  # for the index, which begins with it
+            Correction.source_key.in_({key for _, key in wanted}),
+            Correction.status.in_((APPROVED, PENDING)),
         )
         ordered = competing.order_by(Correction.status, Correction.created_at, Correction.id).limit(limit)
         for row in await self.session.scalars(ordered):
