@@ -137,6 +137,8 @@ def demonstrate(folder: Path, chosen: Chosen, options: Sequence[str] = ()) -> di
     finally:
         server.terminate()
         server.wait(timeout=60)
+        if server.stderr is not None:
+            server.stderr.close()
 
 
 class Answers:

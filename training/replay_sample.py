@@ -1,137 +1,262 @@
-"""Writes `training/sets/<pair>/replay.tsv`: sentences of our own models, to replay where there is no corpus.
+"""The shipped replay samples: pairs written by our own models, for retraining where there is no corpus.
 
-    random words of the vocabulary -> English (its decoder makes sentences of them) -> Italian -> English again
+    python -m training.replay_sample --pair it-en --data FOLDER --out training/sets/it-en/replay.tsv
 
-What is kept reads well to the models themselves, comes through the way there and back, and is no sentence of the
-corpus, in either language, nor of our own sets. Run as `python -m training.replay_sample --data FOLDER`.
+    phrases of our own writing (replay_grammar.txt) -> seeds -> en-it -> Italian -> it-en -> English -> en-it -> Italian
+          -> sound (`problem_of`) -> known words, nothing that is in the corpus -> varied in length, opening and words
+
+Of the corpus nothing is taken: it says which sentences must go, and which words and neighbours are real. Both sides of
+a pair are what the models make of the seed, so a seed's English need not be right; it is not kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 from sacrebleu.metrics.chrf import CHRF
 
-from model import versions
 from model.config import SearchConfig
-from model.faults import is_looping
-from model.tokenizer import Tokenizer
-from model.translator import Translation, Translator
+from model.faults import is_looping, lost_numbers
+from model.preparation import sentences
+from model.translator import Translator
+from model.versions import BUNDLED
+from training import cleaning
 from training.assemble import stems
-from training.cleaning import problem_of
-from training.eval_sets import SETS
-from training.pairs import normalise_key, read_pairs
+from training.eval_sets import DIRECTIONS, SETS, read_lines
+from training.pairs import Pair, normalise_key, read_pairs
+from training.replay_grammar import GRAMMAR, Grammar
 
-BEGINNINGS = (
-    "Io", "Tu", "Lui", "Lei ha", "Noi", "Voi", "Loro", "Non", "Mi", "Ti", "Ci", "Si", "Ho", "Hai", "Ha", "Abbiamo",
-    "Hanno", "Sono", "Sei", "Il mio", "La mia", "Mio padre", "Mia madre", "I bambini", "Il gatto", "Il cane", "La casa",
-    "Questo", "Quella", "Ieri", "Oggi", "Domani", "Stasera", "Ogni giorno", "Perché", "Quando", "Dove", "Come", "Chi",
-    "Che cosa", "Vorrei", "Puoi", "Potrebbe", "Dobbiamo", "Vuole", "Stavo", "Eravamo", "Andiamo", "Se", "Anche",
-    "Molte persone", "Nessuno", "Qualcuno", "Tutti", "Il treno", "La macchina", "Il libro", "Una donna", "Un uomo",
-)  # fmt: skip
-"""Of our own."""
-GREEDY = SearchConfig(retry=False)
-AT_ONCE = 2000
-LEAST_SCORE, LEAST_CHRF = -0.55, 60.0
-WORDS = range(3, 21)
-SAME_BEGINNING = 12
-"""Sentences that may begin with the same two words."""
+SEED = 4
+SENTENCES = 2000
+SEEDS_FOR_ONE = 40
+"""Seeds drawn for each pair that is wanted."""
+CHUNK = 2000
+"""Seeds translated at a time."""
+SEARCH = SearchConfig()
+
+MIN_SCORE = -0.23
+"""Mean log-probability of a translation's tokens, the least that counts as fluent."""
+SAME = 70.0
+"""chrF between the two English, or the two Italian sentences of a round trip, the least that counts as faithful."""
+MIN_WORDS, MAX_WORDS = 3, 20
+KNOWN = 3
+"""A word is real if the corpus has it so often in that language."""
+STRANGE = 1
+"""Neighbouring words that may be new on a side."""
+SHARES = {3: 0.08, 4: 0.15, 5: 0.18, 6: 0.17, 7: 0.14, 8: 0.10, 9: 0.07, 10: 0.05, 11: 0.03, 12: 0.02, MAX_WORDS: 0.03}
+"""Words of the source -> how many of all may be that long; the last is for all longer ones. Everyday sentences of a
+corpus are a word shorter, but one that is retrained for has longer ones too."""
+OPENING_SHARE = 0.01
+"""Pairs that may share the first two words of their source."""
+WORD = re.compile(r"[^\W\d_]+(?:['’](?=[^\W\d_]))?")
+
+IS = r"(?: non)? (?:è|era|fu|sembra|sarà|è (?:mai )?stat[oa])(?: (?:molto|più|meno|troppo|così|piuttosto|da|\w+mente))?"
+HAS = r"(?: non)? (?:è|era|ha|aveva|sta|stava|può|deve|vuole|fu)"
+ITALIAN_MISTAKES = re.compile(
+    rf"\b(?:la|una|questa|quella|mia|tua|sua|nostra|vostra) \w+{IS} \w+[oi]\b"
+    rf"|\b(?:il|lo|un|uno|questo|quel|quello|mio|tuo|suo|nostro|vostro) \w+{IS} \w+[ai]\b"
+    rf"|\b(?:i|gli|le|dei|delle|degli|molti|molte)(?: \w+[ei])? \w+[ei]{HAS}\b"
+    r"|\b(?:il|un|questo) \w+i\b|\bun[ao] [aeiou]|\b(?:il|al|del|nel|dal|sul|questo|quel) [aeiou]|\bil (?:z|s[^aeiou])"
+    r"|\b(?:i|gli|le) \w+ (?:sono|erano) (?:\w+[ao]|stat[ao])\b|\ble \w+[ei] (?:sono|erano) \w+i\b"
+    r"|\bi \w+i (?:sono|erano) \w+[bcdgmnpstv]ate\b|\bqualche \w+i\b|\b(?:nessuno|chi|tutti) \w+[aei]re\b"
+    rf"|\bè \w+ anni\b|\bl'\w+a{IS} \w+o\b|\w' ",
+    re.IGNORECASE,
+)
+"""What the models get wrong most often: `la bicicletta è economico`. Good sentences match too; no harm."""
+ENGLISH_MISTAKES = re.compile(
+    r"\bI (?:are|is|has)\b|\band are (?:an?|the)\b|\b(?:[Hh]e|[Ss]he|[Ii]t) (?:are|have|do)\b"
+    r"|\ban? [A-Za-z]+s\b(?<!ss)|\b[Aa] [aeio]|\b(?:you|we|they|children|people) (?:was|is|has)\b|^[a-z]"
+    r"|\bI\b[^,.]*\bme\b"
+)
 
 
-def whole_words(tokenizer: Tokenizer) -> list[str]:
-    """The pieces of a vocabulary that are words of three letters or more."""
-    pieces = tokenizer.pieces(range(tokenizer.vocab_size))
-    return [piece[1:] for piece in pieces if piece.startswith("▁") and len(piece) > 3 and piece[1:].isalpha()]
+@dataclass(frozen=True)
+class Trip:
+    """A seed and what became of it: English -> Italian -> English -> Italian."""
+
+    seed: str
+    italian: str
+    english: str
+    again: str
+    scores: tuple[float, float, float]
+    """Mean log-probabilities of the three translations."""
+
+    def pair(self, direction: str) -> Pair:
+        """Source and target: what a model read, and what it said."""
+        return (self.italian, self.english) if direction == "it-en" else (self.english, self.again)
 
 
-def material(words: Sequence[str], rng: random.Random, count: int) -> list[str]:
-    """`count` rows of an everyday beginning and one to five random words."""
-    ends = rng.choices("..!?", k=count)
+def travel(seeds: Sequence[str], from_english: Translator, from_italian: Translator) -> list[Trip]:
+    """Each of `seeds`, translated three times, each time from what came out before."""
+    first = from_english.translate(seeds, SEARCH)
+    second = from_italian.translate([one.text for one in first], SEARCH)
+    third = from_english.translate([one.text for one in second], SEARCH)
     return [
-        " ".join([rng.choice(BEGINNINGS), *(rng.choice(words) for _ in range(rng.randint(1, 5)))]) + end for end in ends
+        Trip(seed, one.text, two.text, three.text, (one.score, two.score, three.score))
+        for seed, one, two, three in zip(seeds, first, second, third, strict=True)
     ]
 
 
-def usable(italian: Translation, english: Translation, before: str, chrf: CHRF) -> bool:
-    """Whether a pair reads well and came through: `before` is the English that the Italian was made from."""
-    count = len(english.text.split())
-    return (
-        count in WORDS
-        and len(italian.text.split()) in WORDS
-        and min(italian.score, english.score) >= LEAST_SCORE
-        and all(side.text[0].isupper() and side.text[-1] in ".!?" for side in (italian, english))
-        and not problem_of((italian.text, english.text))
-        and not is_looping("", italian.text)
-        and not is_looping("", english.text)
-        and chrf.sentence_score(english.text, [before]).score >= LEAST_CHRF
-    )
+def problem_of(trip: Trip, direction: str, metric: CHRF) -> str:
+    """Why `trip` gives no pair, or an empty string."""
+    source, target = trip.pair(direction)
+    italian, english = (source, target) if direction == "it-en" else (target, source)
+    if not all(MIN_WORDS <= len(side.split()) <= MAX_WORDS for side in (source, target)):
+        return "length"
+    if problem := cleaning.problem_of((italian, english)):
+        return problem
+    if min(trip.scores[: 2 if direction == "it-en" else 3]) < MIN_SCORE:
+        return "not fluent"
+    if is_looping(source, target) or is_looping(target, source) or lost_numbers(source, target):
+        return "loop or lost number"
+    if ITALIAN_MISTAKES.search(italian) or ENGLISH_MISTAKES.search(english):
+        return "agreement"
+    if metric.sentence_score(trip.english, [trip.seed]).score < SAME:
+        return "other English"
+    return "other Italian" if metric.sentence_score(trip.again, [trip.italian]).score < SAME else ""
 
 
-def known_keys(data: Path) -> set[str]:
-    """All sentences of a corpus and of our own sets, normalised."""
-    keys = {normalise_key(side) for path in stems(data).values() for pair in read_pairs(path) for side in pair}
-    for path in SETS.glob("*/*.tsv"):
-        if path.name != "replay.tsv":
-            lines = path.read_text(encoding="utf-8").splitlines()
-            keys.update(
-                normalise_key(part) for line in lines for cell in line.split("\t") for part in cell.split(" | ")
-            )
-    return keys
+@dataclass
+class Seen:
+    """What of some candidates was found in a corpus."""
+
+    keys: set[str] = field(default_factory=set)
+    """Normalised sentences of theirs that it has."""
+    words: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    """Their Italian and English words and neighbouring words, and how often it has them."""
+
+    def is_real(self, side: int, text: str) -> bool:
+        """Whether the corpus has every word of `text` several times, and nearly any two neighbours, on that side."""
+        counts, words = self.words[side], words_of(text)
+        strange = sum(not counts[two] for two in neighbours(words))
+        return strange <= STRANGE and all(counts[one] >= KNOWN for one in words)
 
 
-def distinct(pairs: Iterable[tuple[str, str]], known: set[str]) -> Iterator[tuple[str, str]]:
-    """Those with new sentences on both sides, and not too many that begin alike."""
-    seen, beginnings = set(known), Counter[str]()
-    for pair in pairs:
-        keys = [normalise_key(side) for side in pair]
-        beginning = " ".join(keys[1].split()[:2])
-        if not seen.intersection(keys) and beginnings[beginning] < SAME_BEGINNING:
-            seen.update(keys)
-            beginnings[beginning] += 1
+def words_of(text: str) -> list[str]:
+    """The words of `text` in small letters; an elided one keeps its apostrophe."""
+    return WORD.findall(text.lower().replace("’", "'"))
+
+
+def neighbours(words: Sequence[str]) -> list[str]:
+    """Each two words that stand side by side."""
+    return [f"{one} {two}" for one, two in itertools.pairwise(words)]
+
+
+def look_up(candidates: Iterable[Pair], corpus: Iterable[Pair]) -> Seen:
+    """What of `candidates` is in `corpus`, both (Italian, English); the corpus is read once and not kept."""
+    pairs = list(candidates)
+    keys = {normalise_key(side) for pair in pairs for side in pair}
+    wanted = tuple({item for pair in pairs for item in _items(pair[side])} for side in (0, 1))
+    seen = Seen()
+    for row in corpus:
+        for side, text in enumerate(row):
+            seen.words[side].update(item for item in _items(text) if item in wanted[side])
+            seen.keys.update(keys & {normalise_key(text), *map(normalise_key, sentences(text))})
+    return seen
+
+
+def _items(text: str) -> list[str]:
+    words = words_of(text)
+    return words + neighbours(words)
+
+
+def own_sentences(folder: Path = SETS) -> set[str]:
+    """The normalised sentences of our own sets, answers included; samples of replay are none of them."""
+    files = [path for path in folder.glob("*/*.tsv") if path.name != "replay.tsv"]
+    cells = (cell for path in files for line in read_lines(path) for cell in line.split("\t"))
+    texts = (text for cell in cells for text in cell.split(" | "))
+    return {normalise_key(one) for text in texts for one in (text, *sentences(text))} - {""}
+
+
+def choose(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """At most `count` of `pairs`, of lengths as `SHARES` says, with varied openings; first those with a new word."""
+    used: Counter[str] = Counter()
+    room = {length: round(share * count) for length, share in SHARES.items()}
+    openings: Counter[str] = Counter()
+    chosen: dict[Pair, None] = {}
+    for limit in (1, 2, 4, 8, 16, 32, 64, count + 1):
+        for pair in pairs:
+            words = words_of(pair[0])
+            length, opening = min(len(pair[0].split()), MAX_WORDS), " ".join(words[:2])
+            length = length if length in room else MAX_WORDS
+            full = not room[length] or openings[opening] >= max(1, OPENING_SHARE * count)
+            if full or pair in chosen or min(used[word] for word in words) >= limit:
+                continue
+            chosen[pair] = None
+            room[length] -= 1
+            openings[opening] += 1
+            used.update(set(words))
+    return list(chosen)
+
+
+def sample(
+    direction: str, data: Path, count: int, seed: int, translators: tuple[Translator, Translator], console: Console
+) -> list[Pair]:
+    """At most `count` pairs (source, target) for `direction`, none of which shares a sentence with a table in `data`.
+
+    `translators` are those from English and from Italian.
+    """
+    rng = random.Random(f"{seed}/{direction}")
+    grammar, metric = Grammar(GRAMMAR.read_text(encoding="utf-8")), CHRF()
+    seeds = list(dict.fromkeys(grammar.sentence(rng) for _ in range(SEEDS_FOR_ONE * count)))
+    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+    trips = [trip for chunk in track(chunks, "translating", console=console) for trip in travel(chunk, *translators)]
+    problems = Counter(problem_of(trip, direction, metric) for trip in trips)
+    console.print(f"{len(trips)} seeds: {dict(problems.most_common())}")
+    fit = [trip.pair(direction) for trip in trips if not problem_of(trip, direction, metric)]
+    turned = [pair if direction == "it-en" else (pair[1], pair[0]) for pair in fit]
+    tables = track(list(stems(data).values()), "looking up", console=console)
+    seen = look_up(turned, (row for path in tables for row in read_pairs(path)))
+    kept = list(novel(fit, turned, seen, own_sentences()))
+    console.print(f"{len(fit)} are sound, {len(kept)} of them new and of known words")
+    return choose(kept, count)
+
+
+def novel(pairs: Sequence[Pair], turned: Sequence[Pair], seen: Seen, own: Collection[str]) -> Iterator[Pair]:
+    """Those of `pairs` that are real language and in no corpus or set; `turned` are the same, the Italian first."""
+    sources: set[str] = set()
+    targets: set[str] = set()
+    for pair, sides in zip(pairs, turned, strict=True):
+        source, target = map(normalise_key, pair)
+        known = {source, target} & seen.keys or source in own or target in own or source in sources or target in targets
+        if not known and all(seen.is_real(side, text) for side, text in enumerate(sides)):
+            sources.add(source)
+            targets.add(target)
             yield pair
 
 
-def generate(known: set[str], seed: int, rounds: int, console: Console) -> list[tuple[str, str]]:
-    """(Italian, English), whatever comes of `rounds` times `AT_ONCE` rows of words."""
-    folders = [versions.BUNDLED / pair / "default" for pair in ("it-en", "en-it")]
-    to_english, to_italian = (Translator.load(folder, device="cpu") for folder in folders)
-    words = whole_words(versions.load(folders[0]).source)
-    rng, chrf = random.Random(seed), CHRF()
-    found: list[tuple[str, str]] = []
-    for _ in track(range(rounds), "writing", console=console):
-        first = [one.text for one in to_english.translate(material(words, rng, AT_ONCE), GREEDY)]
-        italian = to_italian.translate(first, GREEDY)
-        english = to_english.translate([one.text for one in italian], GREEDY)
-        found += [
-            (source.text, target.text)
-            for source, target, before in zip(italian, english, first, strict=True)
-            if usable(source, target, before, chrf)
-        ]
-    return list(distinct(found, known))
+def write(pairs: Iterable[Pair], direction: str, seed: int, out: Path) -> None:
+    """Write the table; its first line says what it is."""
+    how = f"written by our own models {' and '.join(DIRECTIONS)}, python -m training.replay_sample, seed {seed}"
+    lines = [f"# source ({direction[:2]})\ttarget ({direction[3:]}); {how}", *("\t".join(pair) for pair in pairs)]
+    temporary = out.with_name(f".{out.name}.partial")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(out)
 
 
-def main() -> None:
-    """Write the sample of both directions."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="corpus whose sentences must not be in the sample")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=10, help=f"times {AT_ONCE} rows of words")
-    parser.add_argument("--sentences", type=int, default=2000, help="most that are kept")
-    parser.add_argument("--out", type=Path, default=SETS, help="folder of the sets")
-    arguments = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--pair", choices=DIRECTIONS, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus whose sentences are left out")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--sentences", type=int, default=SENTENCES, help="pairs that are wanted")
+    given = parser.parse_args(arguments)
+    from_italian, from_english = (Translator.load(BUNDLED / pair / "default") for pair in DIRECTIONS)
     console = Console(stderr=True)
-    pairs = generate(known_keys(arguments.data), arguments.seed, arguments.rounds, console)[: arguments.sentences]
-    made = f"written by our own models from random words: python -m training.replay_sample --seed {arguments.seed}"
-    for pair, turn in (("it-en", 1), ("en-it", -1)):
-        rows = "".join("\t".join(sides[::turn]) + "\n" for sides in pairs)
-        (arguments.out / pair / "replay.tsv").write_text(f"# source<TAB>target; {made}\n{rows}", encoding="utf-8")
-    console.print(f"{len(pairs)} pairs")
+    pairs = sample(given.pair, given.data, given.sentences, given.seed, (from_english, from_italian), console)
+    write(pairs, given.pair, given.seed, given.out)
+    console.print(f"{len(pairs)} pairs in {given.out}")
 
 
 if __name__ == "__main__":

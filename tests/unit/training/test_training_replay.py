@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 import pytest
-from sacrebleu.metrics.chrf import CHRF
 
 from model.card import Card
 from model.errors import ConfigError
-from model.translation import Translation
 from training.eval_sets import SETS, read_general
 from training.pairs import normalise_key
 from training.replay import find_replay
-from training.replay_sample import distinct, material, usable
 
 HELD = ("Questa frase è tenuta da parte.", "This sentence is held out.")
 PAIRS = [(f"Il gatto numero {n} dorme sul divano.", f"The cat number {n} sleeps on the sofa.") for n in range(30)]
@@ -63,22 +59,3 @@ def test_the_shipped_sample_has_no_sentence_twice_nor_of_our_other_sets(pair: st
         keys = {normalise_key(row[side]) for row in sample}
         assert len(keys) == len(sample)
         assert not keys & {normalise_key(row[side]) for row in read_general(SETS / pair / "general.tsv")}
-
-
-def test_what_is_written_must_read_well_and_come_through() -> None:
-    good = Translation("Il gatto dorme qui.", -0.2, ()), Translation("The cat sleeps here.", -0.2, ())
-    chrf = CHRF()
-    assert usable(*good, "The cat sleeps here.", chrf)
-    assert not usable(*good, "Something else altogether.", chrf)
-    assert not usable(good[0], Translation("The cat sleeps here.", -2.0, ()), "The cat sleeps here.", chrf)
-    loop = Translation("The cat the cat the cat.", -0.2, ())
-    assert not usable(good[0], loop, loop.text, chrf)
-
-
-def test_known_sentences_and_too_many_alike_are_left_out() -> None:
-    alike = [(f"Io vado {word}.", f"I go {word}.") for word in "abcdefghijklmnop"]
-    assert len(list(distinct(alike, set()))) == 12
-    assert list(distinct([HELD, HELD], set())) == [HELD]
-    assert list(distinct([HELD], {normalise_key(HELD[1])})) == []
-    rows = material(["uno", "due"], random.Random(1), 20)
-    assert rows == material(["uno", "due"], random.Random(1), 20) and len(rows) == 20
