@@ -175,7 +175,10 @@ class _Retraining:
         digest = self.job.sha256
         card = {
             "parent": f"{parent.pair}/{parent.version}",
-            "data": {"corrections": {"ids": ids, "sha256": digest}, "replay": {"from": self.replay.origin}},
+            "data": {
+                "corrections": {"ids": ids, "sha256": digest, "read_at": self.job.read_at},
+                "replay": {"from": self.replay.origin},
+            },
             "settings": {**parent.settings, "adaptation": {**self.job.settings.to_dict(), "strength": strength}},
             "training": {
                 "corrections": len(ids),

@@ -30,6 +30,8 @@ class Job:
     """Folder of the corpus, or a prepared set."""
     consented: Path | None = None
     """Sentences logged with consent, see `training.replay`."""
+    read_at: str | None = None
+    """When the corrections were read, ISO 8601; for the card."""
     settings: AdaptationSettings = field(default_factory=AdaptationSettings)
     limits: Limits = field(default_factory=Limits)
     processes: int = 1

@@ -91,7 +91,8 @@ def _train(given: Given, data: Path | None, limits: tuple[float, float], seed: i
 
     job = Job(
         parent=given.parent, corrections=given.corrections, sha256=given.sha256, out=given.out, version=given.version,
-        work=given.work, data=data, consented=given.consented, settings=AdaptationSettings(seed=seed),
+        work=given.work, data=data, consented=given.consented,
+        read_at=given.read_at, settings=AdaptationSettings(seed=seed),
         limits=Limits(*limits), processes=processes or cores(),
     )  # fmt: skip
     return train(job, Console(stderr=True))

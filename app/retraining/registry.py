@@ -36,6 +36,8 @@ from model.versions import VersionInfo
 log = logging.getLogger("traghetto.retraining")
 
 IDS_AT_ONCE = 500
+LOOK_EVERY_S = 1.0
+CARD_RESOLUTION = dt.timedelta(seconds=1)
 
 
 class Row(Protocol):
@@ -45,9 +47,6 @@ class Row(Protocol):
     def id(self) -> uuid.UUID: ...
     @property
     def changed_at(self) -> dt.datetime: ...
-
-
-LOOK_EVERY_S = 1.0
 
 
 async def reconcile(database: Database, settings: Settings) -> None:
@@ -108,6 +107,13 @@ def created_at(card: Card) -> dt.datetime:
     return dt.datetime.fromisoformat(card.created)
 
 
+def read_at(card: Card) -> dt.datetime:
+    """When the corrections of a version were read: what changed later, it has not seen."""
+    corrections = card.data.get("corrections")
+    stated = corrections.get("read_at") if isinstance(corrections, dict) else None
+    return dt.datetime.fromisoformat(stated) if isinstance(stated, str) else created_at(card) + CARD_RESOLUTION
+
+
 def trained_ids(card: Card) -> list[uuid.UUID]:
     """The corrections that a card says the version was trained on."""
     ids = card.data.get("corrections", {}).get("ids", []) if isinstance(card.data.get("corrections"), dict) else []
@@ -126,7 +132,7 @@ async def _link(session: AsyncSession, card: Card) -> None:
     missing = [id for id in ids if id not in linked]
     for start in range(0, len(missing), IDS_AT_ONCE):
         chunk = missing[start : start + IDS_AT_ONCE]
-        same = Correction.id.in_(chunk), Correction.changed_at <= created_at(card)  # else no version has seen its text
+        same = Correction.id.in_(chunk), Correction.changed_at <= read_at(card)  # else no version has seen its text
         there = (await session.scalars(select(Correction.id).where(*same))).all()
         if there:
             rows = [{"correction_id": id, "pair": card.pair, "version": card.version} for id in there]
@@ -145,7 +151,7 @@ def ancestry(roots: Sequence[Path], pair: str, version: str) -> dict[uuid.UUID, 
         if card is None:
             break
         for id in trained_ids(card):
-            found.setdefault(id, created_at(card))
+            found.setdefault(id, read_at(card))
         here = parent_of(card)
     return found
 

@@ -74,6 +74,8 @@ class Given:
     version: str
     work: Path
     consented: Path
+    read_at: str
+    """When the corrections were read, ISO 8601."""
 
 
 Train = Callable[[Given], Trained]
@@ -165,10 +167,11 @@ class _Run:
     async def _start(self, database: Database) -> tuple[Given, int]:
         await reconcile(database, self.settings)
         await self._close_dead_runs(database)
+        moment = now().isoformat()
         rows = await self._new_corrections(database)
         if not rows:
             raise NothingToDo(f"{self.pair}/{self.parent} has learnt all approved corrections")
-        given = self._write(rows, await self._consented(database))
+        given = self._write(rows, await self._consented(database), moment)
         run = RetrainingRun(
             id=self.id, pair=self.pair, parent=self.parent, candidate=self.version, corrections=len(rows)
         )
@@ -210,7 +213,7 @@ class _Run:
             rows = (await session.scalars(wanted.order_by(Correction.created_at, Correction.id))).all()
         return [row for row in rows if not is_learnt(row, learnt)]
 
-    def _write(self, rows: list[Correction], consented: list[dict[str, str]]) -> Given:
+    def _write(self, rows: list[Correction], consented: list[dict[str, str]], moment: str) -> Given:
         lines = [
             {"id": str(row.id), "source_text": row.source_text, "corrected_translation": row.corrected_translation}
             for row in rows
@@ -220,7 +223,7 @@ class _Run:
         logged.write_bytes(_jsonl(consented))
         parent = versions.find(self.roots, self.pair, self.parent)
         digest = hashlib.sha256(text).hexdigest()
-        return Given(parent, path, digest, self.work / "models", self.version, self.work, logged)
+        return Given(parent, path, digest, self.work / "models", self.version, self.work, logged, moment)
 
     async def _consented(self, database: Database) -> list[dict[str, str]]:
         source, _, target = self.pair.partition("-")
