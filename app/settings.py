@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.access import SCOPES, Scope
 from app.errors import SettingsError
+from model.cores import usable_cores
 
 PREFIX = "TRAGHETTO_"
 NOT_SETTINGS = ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR")
@@ -188,7 +189,7 @@ class Settings(BaseSettings):
     @property
     def threads(self) -> int:
         """CPU threads for the network in one worker."""
-        return self.torch_threads or max(1, _usable_cores() // self.workers)
+        return self.torch_threads or max(1, usable_cores() // self.workers)
 
     def to_environment(self) -> dict[str, str]:
         """The variables that `load_settings` reads these same settings from; for worker processes."""
@@ -196,12 +197,6 @@ class Settings(BaseSettings):
         if self.admin_key is not None:
             values["admin_key"] = self.admin_key.get_secret_value()
         return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -6,13 +6,14 @@ of as many parameters as ours. The length of the output is forced, since random 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from model.cores import usable_cores
 
 MARKS = ("<unk>", "<s>", "</s>")
 POSITIONS = 512
@@ -125,7 +126,7 @@ class Peer:
 
 def thread_settings() -> list[tuple[int, int]]:
     """All ways to give this machine's cores to CTranslate2: batches at once x threads each."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     return [(inter, cores // inter) for inter in range(1, cores + 1) if cores % inter == 0]
 
 

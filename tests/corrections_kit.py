@@ -30,20 +30,24 @@ CORRECTED = "The ferry leaves at half past seven."
 
 
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, migrated database of the kind `request.param`; on PostgreSQL one with a random name, dropped again."""
-    if request.param == "sqlite":
-        made = load_settings(database_url=f"sqlite:///{tmp_path / 'test.db'}").database
+    """`empty`, migrated."""
+    for made in empty(request, tmp_path):
         migrate(made)
         yield made
+
+
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new, empty database of the kind `request.param`; on PostgreSQL one with a random name, dropped again."""
+    if request.param == "sqlite":
+        yield load_settings(database_url=f"sqlite:///{tmp_path / 'test.db'}").database
         return
     server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql")
     name = f"traghetto_test_{uuid.uuid4().hex}"
     with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
         try:
-            made = load_settings(database_url=server.set(database=name).render_as_string(hide_password=False)).database
-            migrate(made)
-            yield made
+            made = server.set(database=name).render_as_string(hide_password=False)
+            yield load_settings(database_url=made).database
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 

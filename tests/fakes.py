@@ -16,7 +16,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.db import migrate
+from app.engine.engine import Engine, EngineLimits
 from app.main import create_app
+from app.metrics import Metrics
 from app.settings import Settings
 from model.config import SearchConfig
 
@@ -111,6 +113,20 @@ def fake_detect(text: str) -> FakeDetection:
     if not any(char.isalpha() for char in text):
         return FakeDetection(None, 0.0)
     return FakeDetection("en" if "the" in text.lower().split() else "it", 0.9)
+
+
+@contextlib.asynccontextmanager
+async def running_engine(*translators: FakeTranslator, limits: EngineLimits) -> AsyncIterator[Engine]:
+    """An engine that is ready; at the end every gate is opened and it is stopped."""
+    engine = Engine(lambda: {one.pair: one for one in translators}, limits, Metrics())
+    engine.start()
+    try:
+        await engine.wait_ready(5)
+        yield engine
+    finally:
+        for one in translators:
+            one.gate.set()
+        await engine.stop(5)
 
 
 def make_app(data_dir: Path, *translators: FakeTranslator, **settings: Any) -> FastAPI:

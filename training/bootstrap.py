@@ -106,6 +106,11 @@ class _Counts:
         return float(self.metric._compute_score_from_stats(sums.tolist()).score)
 
 
+def mean_interval(values: Floats) -> Interval:
+    """95 % interval of the mean of `values` `[sentences]`."""
+    return _interval(np.array([draw @ values / len(values) for draw in _draws(len(values))]))
+
+
 def _draws(sentences: int) -> Iterator[Floats]:
     """`[sentences]` each: how often a sentence is drawn when as many as there are are drawn with replacement."""
     generator = np.random.default_rng(SEED)

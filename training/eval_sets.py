@@ -63,7 +63,7 @@ def find_sets(
     Raises:
         ConfigError: a set that is named is not there, or none at all is; says which are.
     """
-    known = _available(pair, corpus)
+    known = available(pair, corpus)
     wanted = names or ((*USUAL, ALIGNED) if with_aligned else USUAL)
     missing = [name for name in wanted if name not in known]
     if missing and (names or len(missing) == len(wanted)):
@@ -73,7 +73,7 @@ def find_sets(
     return {name: known[name] for name in wanted if name in known}, [f"left out: no set {name}" for name in missing]
 
 
-def _available(pair: str, corpus: Corpus | None) -> dict[str, Path]:
+def available(pair: str, corpus: Corpus | None) -> dict[str, Path]:
     """All sets of a direction, by name. Pairs aligned by hand serve both directions."""
     own = {GENERAL: f"{pair}/general.tsv", CHALLENGE: f"{pair}/challenge.tsv"}
     held_out: dict[str, Path] = {}

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sacrebleu.metrics.chrf import CHRF
 
 from model.config import JsonConfig, SearchConfig, require
 from model.translator import Translator
-from training.assemble import stems
-from training.bootstrap import LEVEL, RESAMPLES, SEED, Difference, Interval, Statistics
+from training.bootstrap import Difference, Interval, Statistics, mean_interval
 from training.challenge import Item, check, read_challenge
-from training.eval_sets import CHALLENGE, GENERAL, SETS, read_general, read_table
+from training.eval_sets import CHALLENGE, GENERAL, Corpus, available, read_general, read_table
 
 CHANGED = 25
 """Sentences that got better, and worse, that a report shows of each set."""
@@ -98,15 +98,15 @@ class GateSet:
 
 def gate_sets(pair: str, data: Path | None) -> list[GateSet]:
     """The sets of a pair: our own, and the corpus's dev set when there is a folder with one."""
+    paths = available(pair, Corpus(data, pair) if data is not None and data.is_dir() else None)
     found = []
-    challenge, general = SETS / pair / f"{CHALLENGE}.tsv", SETS / pair / f"{GENERAL}.tsv"
-    if challenge.is_file():
-        items = read_challenge(challenge)
+    if CHALLENGE in paths:
+        items = read_challenge(paths[CHALLENGE])
         found.append(GateSet(CHALLENGE, [item.source for item in items], [list(item.answers) for item in items], items))
-    if general.is_file():
-        found.append(_plain(GENERAL, read_general(general)))
-    if data is not None and data.is_dir() and DEV in (tables := stems(data)):
-        found.append(_plain(DEV, read_table(tables[DEV], pair)[:DEV_SENTENCES]))
+    if GENERAL in paths:
+        found.append(_plain(GENERAL, read_general(paths[GENERAL])))
+    if DEV in paths:
+        found.append(_plain(DEV, read_table(paths[DEV], pair)[:DEV_SENTENCES]))
     return found
 
 
@@ -153,8 +153,6 @@ def changes(
     ids: Sequence[str] | None = None,
 ) -> list[Changed]:
     """The sentences that changed: the `CHANGED` that gained most and those that lost most, best first."""
-    from sacrebleu.metrics.chrf import CHRF
-
     chrf = CHRF()
     found = []
     for row, (old, new) in enumerate(zip(before, after, strict=True)):
@@ -184,7 +182,7 @@ def judge_log_probs(held: HeldOut) -> Judgement:
     gains = np.array(held.after) - np.array(held.before)
     crossed = np.array(held.after_crossed) - np.array(held.before_crossed)
     contrast = float((gains - crossed).mean())
-    delta, interval = float(gains.mean()), resampled(gains)
+    delta, interval = float(gains.mean()), mean_interval(gains)
     passed = delta > 0 and contrast > 0
     why = f"{delta:+.3f} nats a token" if passed else "do not become likelier"
     if delta > 0 >= contrast:
@@ -193,14 +191,6 @@ def judge_log_probs(held: HeldOut) -> Judgement:
         "corrections", len(gains), "log-probability", float(np.mean(held.before)), float(np.mean(held.after)),
         delta, interval, passed, why, notes={"more than after other sources": contrast},
     )  # fmt: skip
-
-
-def resampled(values: Any) -> Interval:
-    """95 % interval of the mean of `values` `[sentences]`, by the bootstrap."""
-    rng = np.random.default_rng(SEED)
-    draws = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.percentile(draws, LEVEL)
-    return float(low), float(high)
 
 
 def judge_bleu(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from training.adaptation import Material, adapt, encode, log_probs
 from training.batching import Encoded
 from training.corrections import Example, LeftOut, examples, fitting, read_corrections
 from training.evaluate import record
-from training.folds import Fold, blended, deal, read_weights, run_folds, save_weights
+from training.folds import Fold, blended, deal, read_weights, run_folds
 from training.gate import (
     BLEU_FROM,
     GateSet,
@@ -66,6 +66,19 @@ def retrain(job: Job, console: Console) -> Outcome:
     require(not folder.exists(), f"{folder} exists already; choose another name")
     with Stages(console) as stages:
         return _Retraining(job, parent, stages).run()
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """The corrections in the order of the folds, and what the parent makes of them."""
+
+    examples: list[Example]
+    crossed: list[Encoded]
+    """A strange source and the correction, for each."""
+    before: list[float]
+    before_crossed: list[float]
+    outputs: list[str] | None
+    """The parent's translations; None where they are too few for BLEU."""
 
 
 class _Retraining:
@@ -130,24 +143,22 @@ class _Retraining:
 
     def _adapt(self, found: Sequence[Example], replayed: Sequence[Encoded]) -> dict[str, Tensor]:
         """The weights of the parent adapted to all of `found`, up to the stop."""
-        stops = self.job.settings.stops(len(found))[: self.stop + 1]
-        self.stages.begin(f"training on {len(found)} corrections", stops[-1])
-        path = self.job.work / "final.safetensors"
-
-        def reached(step: int, averaged: Seq2Seq) -> None:
-            if step == stops[-1]:
-                save_weights(averaged, path)
-
+        stop = self.job.settings.stops(len(found))[self.stop]
+        self.stages.begin(f"training on {len(found)} corrections", stop)
+        kept: list[Seq2Seq] = []
         model = versions.load(self.job.parent).model
         material = Material([one.ids for one in found], replayed)
-        adapt(model, material, self.job.settings, stops, reached, self.stages.advance)
-        return read_weights(path)
+        adapt(
+            model, material, self.job.settings, [stop], lambda _, averaged: kept.append(averaged), self.stages.advance
+        )
+        return {name: parameter.detach() for name, parameter in kept[-1].named_parameters()}
 
     def _pass_the_gate(
-        self, found: Sequence[Example], held: tuple[list[Fold], list[Encoded]], final: dict[str, Tensor]
+        self, found: Sequence[Example], tried: tuple[list[Fold], list[Encoded]], final: dict[str, Tensor]
     ) -> tuple[list[Attempt], Path]:
         """Blends, the strongest first, until one passes; all attempts, and the folder of the last."""
         current = Translator.load(self.job.parent)
+        held = self._hold_out(found, *tried, current)
         before = [translations(current, gate.sources) for gate in self.gates]
         attempts: list[Attempt] = []
         folder = self.job.out
@@ -155,7 +166,7 @@ class _Retraining:
             self.stages.begin(f"gate, {strength:.0%} of the new weights", len(self.gates) + 1)
             folder = self._save(final, strength, found)
             candidate = Translator.load(folder)
-            judgements = [self._judge_corrections(found, held, current, strength)]
+            judgements = [self._judge_corrections(tried[0], held, current, strength)]
             self.stages.advance()
             for gate, old in zip(self.gates, before, strict=True):
                 judgements.append(judge_set(gate, old, translations(candidate, gate.sources), self.job.limits))
@@ -191,39 +202,41 @@ class _Retraining:
         model = blended(self.parent.model, final, strength)
         return versions.save(self.job.out, parent.pair, self.job.version, model, self.tokenizers, card, overwrite=True)
 
+    def _hold_out(
+        self, found: Sequence[Example], folds: Sequence[Fold], strangers: Sequence[Encoded], current: Translator
+    ) -> _HeldOut:
+        """All that is known of the corrections before, fold by fold; it is the same for every blend."""
+        rng = random.Random(self.job.settings.seed)
+        examples = [found[row] for fold in folds for row in fold.held_out]
+        own = [one.ids for one in examples]
+        crossed = [Encoded(rng.choice(strangers).source, ids.target) for ids in own]
+        parent = self.parent.model
+        by_bleu = len(found) >= BLEU_FROM
+        outputs = translations(current, [one.source for one in examples]) if by_bleu else None
+        return _HeldOut(examples, crossed, log_probs(parent, own), log_probs(parent, crossed), outputs)
+
     def _judge_corrections(
-        self,
-        found: Sequence[Example],
-        held: tuple[list[Fold], list[Encoded]],
-        current: Translator,
-        strength: float,
+        self, folds: Sequence[Fold], held: _HeldOut, current: Translator, strength: float
     ) -> Judgement:
         """What each correction gains in the fold that has not seen it; of a single one, nothing is known."""
-        folds, strangers = held
         if not folds:
             why = "a single correction: nothing can be held out"
             return Judgement("corrections", 0, "log-probability", 0.0, 0.0, 0.0, (0.0, 0.0), True, why)
-        rng = random.Random(self.job.settings.seed)
-        rows = [row for fold in folds for row in fold.held_out]
-        own = [found[row].ids for row in rows]
-        crossed = [Encoded(rng.choice(strangers).source, ids.target) for ids in own]
         after: list[float] = []
         after_crossed: list[float] = []
         outputs: list[str] = []
         for fold in folds:
             model = blended(self.parent.model, read_weights(fold.weights(self.stop)), strength)
-            begin = len(after)
+            here = slice(len(after), len(after) + len(fold.held))
             after += log_probs(model, fold.held)
-            after_crossed += log_probs(model, crossed[begin : len(after)])
-            if len(found) >= BLEU_FROM:
-                outputs += translations(self._served(model, current), [found[row].source for row in fold.held_out])
-        parent = self.parent.model
-        values = HeldOut(log_probs(parent, own), after, log_probs(parent, crossed), after_crossed)
-        by_log_prob = judge_log_probs(values)
-        if len(found) < BLEU_FROM:
+            after_crossed += log_probs(model, held.crossed[here])
+            if held.outputs is not None:
+                outputs += translations(self._served(model, current), [one.source for one in held.examples[here]])
+        by_log_prob = judge_log_probs(HeldOut(held.before, after, held.before_crossed, after_crossed))
+        if held.outputs is None:
             return by_log_prob
-        sources, references = [found[row].source for row in rows], [found[row].target for row in rows]
-        return judge_bleu(by_log_prob, sources, references, (translations(current, sources), outputs))
+        sources, references = [one.source for one in held.examples], [one.target for one in held.examples]
+        return judge_bleu(by_log_prob, sources, references, (held.outputs, outputs))
 
     def _served(self, model: Seq2Seq, like: Translator) -> Translator:
         """`model` as `like` is served: on its device, in its number format."""

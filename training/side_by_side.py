@@ -16,6 +16,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from model.cores import usable_cores
+
 EVERY_S = 20.0
 GRACE_S = 120.0
 
@@ -36,7 +38,7 @@ def side_by_side(commands: Sequence[tuple[str, Path, Sequence[str]]], console: C
 
     Ctrl-C is passed on to all; each saves and stops, as it would alone.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     environment = {"OMP_NUM_THREADS": str(max(1, cores // len(commands))), **os.environ}
     runs: list[_Run] = []
     try:

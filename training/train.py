@@ -15,6 +15,7 @@ from rich.console import Console
 
 from model import versions
 from model.config import require
+from model.cores import usable_cores
 from model.errors import ConfigError
 from model.memory import keep_freed_memory
 from model.quantize import fast_bfloat16
@@ -228,7 +229,7 @@ def _prepare_folder(folder: Path, resume: bool, workers: Workers) -> None:
 
 def _prepare_process(config: TrainingConfig, workers: Workers) -> None:
     keep_freed_memory()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     told = os.environ.get("OMP_NUM_THREADS", "") if workers.count == 1 else ""  # torchrun says 1 to all
     threads = int(told) if told.isdigit() else cores // workers.count
     torch.set_num_threads(config.loop.threads or max(1, threads))

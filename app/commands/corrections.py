@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from app.access import ALL_SCOPES, Client
 from app.commands import correction_files
-from app.commands.correction_files import Pair, Status, progress
+from app.commands.correction_files import OWNER, Pair, Status, progress
 from app.commands.correction_tables import as_dict, print_details, print_statistics, print_table
 from app.commands.database import opened_database
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from app.corrections.values import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="Review corrections, and take them out and in as files.")
-OWNER = Client("local", ALL_SCOPES)
 LIST_LIMIT = 50
 DECIDED_AT_ONCE = 500
 

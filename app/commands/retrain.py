@@ -21,7 +21,7 @@ PROMOTED_OR_KEPT = ("promoted", "kept")
 
 Data = Annotated[
     Path | None,
-    typer.Option(exists=True, help="Corpus to replay: its folder, or a prepared set. [TRAGHETTO_CORPUS_DIR]"),
+    typer.Option(envvar="TRAGHETTO_CORPUS_DIR", exists=True, help="Corpus to replay: its folder, or a prepared set."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Train and judge, but do not promote.")]
 Margin = Annotated[float, typer.Option(min=0, help="BLEU points that the other sets may lose on average.")]
@@ -58,7 +58,7 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     settings = load_settings()
 
     def train(given: Given) -> Outcome:
-        return _train(given, data or _corpus(), (margin, floor), seed, processes)
+        return _train(given, data, (margin, floor), seed, processes)
 
     try:
         result = retrain_pair(settings, pair, train, dry_run=dry_run)
@@ -73,17 +73,10 @@ def retrain(  # noqa: PLR0913 - one argument for each option
         raise typer.Exit(EXIT_REFUSED)
 
 
-def _corpus() -> Path | None:
-    import os
-
-    folder = os.environ.get("TRAGHETTO_CORPUS_DIR")
-    return Path(folder) if folder else None
-
-
 def _train(given: Given, data: Path | None, limits: tuple[float, float], seed: int, processes: int | None) -> Outcome:
     from rich.console import Console
 
-    from app.retraining.run import processes as cores
+    from model.cores import usable_cores
     from training.adaptation import AdaptationSettings
     from training.gate import Limits
     from training.retrain import retrain as train
@@ -93,7 +86,7 @@ def _train(given: Given, data: Path | None, limits: tuple[float, float], seed: i
         parent=given.parent, corrections=given.corrections, sha256=given.sha256, out=given.out, version=given.version,
         work=given.work, data=data, consented=given.consented,
         read_at=given.read_at, settings=AdaptationSettings(seed=seed),
-        limits=Limits(*limits), processes=processes or cores(),
+        limits=Limits(*limits), processes=processes or usable_cores(),
     )  # fmt: skip
     return train(job, Console(stderr=True))
 

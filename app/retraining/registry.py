@@ -6,14 +6,15 @@ import asyncio
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.corrections.review import lock
 from app.db import Database
 from app.engine.loading import PAIRS, list_models, pointer_root
 from app.errors import DatabaseDown
@@ -62,6 +63,7 @@ async def reconcile(database: Database, settings: Settings) -> None:
     pairs = {info.pair for info in found}
     places = {pair: pointers.read(pointer_root(settings), pair) or pointers.Pointer(pointers.DEFAULT) for pair in pairs}
     async with database.writing() as session:
+        await lock(session)  # two processes would make the same rows
         rows = {(row.pair, row.version): row for row in (await session.scalars(select(ModelVersion))).all()}
         for info in found:
             row = rows.get((info.pair, info.version))
@@ -109,15 +111,19 @@ def created_at(card: Card) -> dt.datetime:
 
 def read_at(card: Card) -> dt.datetime:
     """When the corrections of a version were read: what changed later, it has not seen."""
-    corrections = card.data.get("corrections")
-    stated = corrections.get("read_at") if isinstance(corrections, dict) else None
+    stated = _corrections(card).get("read_at")
     return dt.datetime.fromisoformat(stated) if isinstance(stated, str) else created_at(card) + CARD_RESOLUTION
 
 
 def trained_ids(card: Card) -> list[uuid.UUID]:
     """The corrections that a card says the version was trained on."""
-    ids = card.data.get("corrections", {}).get("ids", []) if isinstance(card.data.get("corrections"), dict) else []
-    return [uuid.UUID(id) for id in ids]
+    return [uuid.UUID(id) for id in _corrections(card).get("ids", [])]
+
+
+def _corrections(card: Card) -> dict[str, Any]:
+    """What a card says of corrections; a corpus may have a table of that name, which says nothing of this."""
+    found = card.data.get("corrections")
+    return found if isinstance(found, dict) else {}
 
 
 async def _link(session: AsyncSession, card: Card) -> None:
@@ -141,7 +147,7 @@ async def _link(session: AsyncSession, card: Card) -> None:
 
 def ancestry(roots: Sequence[Path], pair: str, version: str) -> dict[uuid.UUID, dt.datetime]:
     """All corrections that `version` or an ancestor was trained on, and when that was, by the cards on disk."""
-    cards = {info.version: info.card for info in _of_pair(roots, pair)}
+    cards = {info.version: info.card for info in versions.list_versions(roots, pair)}
     found: dict[uuid.UUID, dt.datetime] = {}
     seen: set[str] = set()
     here: str | None = version
@@ -159,10 +165,6 @@ def ancestry(roots: Sequence[Path], pair: str, version: str) -> dict[uuid.UUID, 
 def is_learnt(row: Row, learnt: Mapping[uuid.UUID, dt.datetime]) -> bool:
     """Whether a correction was trained on as it is now: not if it was changed since."""
     return row.id in learnt and row.changed_at <= learnt[row.id]
-
-
-def _of_pair(roots: Sequence[Path], pair: str) -> Iterable[VersionInfo]:
-    return versions.list_versions(roots, pair)
 
 
 async def keep_reconciled(database: Database, settings: Settings) -> None:

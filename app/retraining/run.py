@@ -9,7 +9,6 @@ import asyncio
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import uuid
@@ -207,7 +206,7 @@ class _Run:
 
     async def _new_corrections(self, database: Database) -> list[Correction]:
         """Approved and not in the ancestry of the current version, oldest first."""
-        learnt = ancestry(model_roots(self.settings), self.pair, self.parent)
+        learnt = ancestry(self.roots, self.pair, self.parent)
         wanted = select(Correction).where(Correction.pair == self.pair, Correction.status == APPROVED)
         async with database.reading() as session:
             rows = (await session.scalars(wanted.order_by(Correction.created_at, Correction.id))).all()
@@ -250,8 +249,3 @@ def _name(settings: Settings, pair: str) -> str:
     day = now().strftime("%Y%m%d")
     taken = {info.version for info in versions.list_versions(model_roots(settings), pair)}
     return next(name for number in range(1, 10_000) if (name := f"corrected-{day}-{number}") not in taken)
-
-
-def processes() -> int:
-    """How many cores a run may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -25,7 +25,7 @@ DOCS_SECURITY_POLICY = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "styl
 """The API description's library sets styles on its elements."""
 
 router = APIRouter(include_in_schema=False)
-_templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 
 
 def mounts() -> list[Mount]:
@@ -45,7 +45,7 @@ def _fingerprint(name: str) -> str:
 @router.get("/")
 async def page(request: Request, services: ServicesDep) -> HTMLResponse:
     """The page that translates what is typed."""
-    html = _templates.get_template("index.html").render(
+    html = templates.get_template("index.html").render(
         root=request.scope.get("root_path", ""),
         css=_fingerprint("page.css"),
         script=_fingerprint("page.js"),
@@ -58,7 +58,7 @@ async def page(request: Request, services: ServicesDep) -> HTMLResponse:
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The API description, to read and to try."""
-    html = _templates.get_template("docs.html").render(root=request.scope.get("root_path", ""))
+    html = templates.get_template("docs.html").render(root=request.scope.get("root_path", ""))
     return HTMLResponse(html, headers=_headers(DOCS_SECURITY_POLICY))
 
 

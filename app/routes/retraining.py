@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from fastapi import APIRouter, Depends
 from sqlalchemy import select
 from starlette.responses import HTMLResponse
 
@@ -14,7 +13,7 @@ from app.db import Database
 from app.deps import ServicesDep, client_with
 from app.errors import NotFound
 from app.retraining.schemas import RunOut, RunsOut
-from app.routes.page import CONTENT_SECURITY_POLICY, HERE
+from app.routes.page import CONTENT_SECURITY_POLICY, templates
 from app.routes.problems import RESPONSES
 from app.tables import RetrainingRun
 
@@ -22,7 +21,6 @@ router = APIRouter(prefix="/v1/retraining", tags=["administration"], dependencie
 ANSWERS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 404, 503)}
 SHOWN = 100
 POLICY = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
-_templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 
 
 @router.get("", summary="List the retrainings", responses=ANSWERS)
@@ -42,13 +40,12 @@ async def one(services: ServicesDep, id: uuid.UUID) -> RunOut:
 
 
 @router.get("/{id}/report", summary="The gate's report as a page", response_class=HTMLResponse, responses=ANSWERS)
-async def report(request: Request, services: ServicesDep, id: uuid.UUID) -> HTMLResponse:
+async def report(services: ServicesDep, id: uuid.UUID) -> HTMLResponse:
     """What the candidate gained and lost, with the sentences that changed. Needs a key that may review."""
-    del request
     run = await _find(services.database, id)
     if run.report is None:
         raise NotFound(f"The run {id} has no report: it is {run.state}. {run.log}".strip())
-    html = _templates.get_template("report.html").render(run=run, report=run.report)
+    html = templates.get_template("report.html").render(run=run, report=run.report)
     return HTMLResponse(html, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
 
 

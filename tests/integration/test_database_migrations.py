@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from corrections_kit import KINDS, empty
 from fakes import FakeTranslator, body, client_of, make_app
 from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import OperationalError
@@ -25,21 +25,10 @@ from app.settings import load_settings
 from app.tables import Base, LoggedTranslation, now
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, empty database of either kind. On PostgreSQL one with a random name, dropped afterwards."""
-    if request.param == "sqlite":
-        yield load_settings(database_url=f"sqlite:///{tmp_path / 'test.db'}").database
-        return
-    server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql")
-    name = f"traghetto_test_{uuid.uuid4().hex}"
-    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            made = server.set(database=name).render_as_string(hide_password=False)
-            yield load_settings(database_url=made).database
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    """A new, empty database of either kind."""
+    yield from empty(request, tmp_path)
 
 
 def blocking(url: str) -> Engine:

@@ -6,24 +6,23 @@ import asyncio
 import hashlib
 import logging
 import socket
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import pytest
 from alembic import command
+from corrections_kit import KINDS, fresh
 from fakes import FakeTranslator, ask, body, client_of, fake_detect, fake_split, make_app, one, problem, serving
 from fastapi import Depends, FastAPI
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
 
 import app.keys
 from app.access import SCOPES, Client, Scope
-from app.db import Database, alembic_config, migrate
+from app.db import Database, alembic_config
 from app.deps import client_with
 from app.errors import Conflict, DatabaseDown, InvalidRequest, NotFound
 from app.keys import KEY_CHARS, KEY_START, Keys
@@ -35,24 +34,10 @@ DEAD = "postgresql://somebody@127.0.0.1:1/nothing"
 UNKNOWN = KEY_START + "x" * (KEY_CHARS - len(KEY_START))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, migrated database of either kind. On PostgreSQL one with a random name, dropped afterwards."""
-    if request.param == "sqlite":
-        made = load_settings(database_url=f"sqlite:///{tmp_path / 'test.db'}").database
-        migrate(made)
-        yield made
-        return
-    server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql")
-    name = f"traghetto_test_{uuid.uuid4().hex}"
-    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            made = load_settings(database_url=server.set(database=name).render_as_string(hide_password=False)).database
-            migrate(made)
-            yield made
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    """A new, migrated database of either kind."""
+    yield from fresh(request, tmp_path)
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import contextlib
 import logging
 import sqlite3
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from corrections_kit import KINDS, empty
 from fakes import body, client_of, make_app, one
 from sqlalchemy import delete, func, make_url, select, update
 from stored import correction, store
@@ -22,28 +22,16 @@ from app.db import Database, migrate
 from app.memory import Memory, source_key
 from app.memory_sync import MAX_CHANGES, MemorySync
 from app.metrics import Metrics
-from app.settings import load_settings
 from app.tables import PENDING, REJECTED, Correction, MemoryChange, MemoryState
 
 PATIENCE_S = 20.0
 """For what should take a quarter of a second, on a machine that does much else."""
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, empty database of either kind. On PostgreSQL one with a random name, dropped afterwards."""
-    if request.param == "sqlite":
-        yield load_settings(database_url=f"sqlite:///{tmp_path / 'test.db'}").database
-        return
-    server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql")
-    name = f"traghetto_test_{uuid.uuid4().hex}"
-    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            made = server.set(database=name).render_as_string(hide_password=False)
-            yield load_settings(database_url=made).database
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    """A new, empty database of either kind."""
+    yield from empty(request, tmp_path)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from app.retraining.registry import reconcile
 from app.retraining.run import AlreadyRunning, Given, NothingToDo, only_one, retrain_pair
 from app.retraining.service import Standing, is_due
 from app.settings import Settings
-from app.tables import Correction, ModelVersion, RetrainingRun
+from app.tables import Correction, ModelVersion, RetrainingRun, TrainedCorrection
 from model import versions
 
 T = TypeVar("T")
@@ -184,6 +184,7 @@ def test_a_deleted_correction_is_not_linked_again(settings: Settings) -> None:
         await reconcile(database, settings)
 
     on(settings, forget)
+    assert rows(settings, TrainedCorrection) == []
 
 
 async def test_runs_and_the_page_of_a_report(settings: Settings) -> None:

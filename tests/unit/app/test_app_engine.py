@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
-from fakes import FakeTranslator
+from fakes import FakeTranslator, running_engine
 from prometheus_client import CollectorRegistry
 
 from app.engine.engine import Engine, EngineLimits, Sentence
@@ -25,6 +24,7 @@ from model.config import SearchConfig
 
 LIMITS = EngineLimits(batch_tokens=4000, batch_sentences=64, queue_tokens=1000, max_beam=8)
 GREEDY = SearchConfig()
+running = partial(running_engine, limits=LIMITS)
 
 
 def sentences(*texts: str, pair: str = "it-en") -> list[Sentence]:
@@ -33,19 +33,6 @@ def sentences(*texts: str, pair: str = "it-en") -> list[Sentence]:
 
 def sample(registry: CollectorRegistry, name: str) -> float:
     return registry.get_sample_value(name) or 0.0
-
-
-@contextlib.asynccontextmanager
-async def running(*translators: FakeTranslator, limits: EngineLimits = LIMITS) -> AsyncIterator[Engine]:
-    engine = Engine(lambda: {one.pair: one for one in translators}, limits, Metrics())
-    engine.start()
-    try:
-        await engine.wait_ready(5)
-        yield engine
-    finally:
-        for one in translators:
-            one.gate.set()
-        await engine.stop(5)
 
 
 async def translate(engine: Engine, *texts: str, timeout_s: float = 10, search: SearchConfig = GREEDY) -> list[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
-from fakes import FakeTranslation, FakeTranslator
+from fakes import FakeTranslation, FakeTranslator, running_engine
 
 from app.engine.decoder import Outcome
 from app.engine.engine import Engine, EngineLimits, Sentence
@@ -22,6 +22,7 @@ from model.translator import Translator
 
 LIMITS = EngineLimits(batch_tokens=4000, batch_sentences=2, queue_tokens=1000, max_beam=8)
 GREEDY = SearchConfig()
+running = partial(running_engine, limits=LIMITS)
 
 
 @dataclass
@@ -30,19 +31,6 @@ class Signing(FakeTranslator):
 
     def _one(self, text: str, search: SearchConfig) -> FakeTranslation:
         return FakeTranslation(f"{text} by {self.version}")
-
-
-@contextlib.asynccontextmanager
-async def running(*translators: FakeTranslator, limits: EngineLimits = LIMITS) -> AsyncIterator[Engine]:
-    engine = Engine(lambda: {one.pair: one for one in translators}, limits, Metrics())
-    engine.start()
-    try:
-        await engine.wait_ready(5)
-        yield engine
-    finally:
-        for one in translators:
-            one.gate.set()
-        await engine.stop(5)
 
 
 async def translate(engine: Engine, *texts: str, pair: str = "it-en", timeout_s: float = 10) -> list[Outcome]:
