@@ -17,6 +17,7 @@ import typer
 
 from app.access import ALL_SCOPES, Client
 from app.commands.database import opened_database
+from app.commands.options import reader_left
 from app.errors import AppError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     Job = Callable[..., Awaitable[ImportReport]]
 
 OWNER = Client("local", ALL_SCOPES)
-EXIT_BROKEN_PIPE = 141
 SHOWN_PROBLEMS = 20
 
 
@@ -157,9 +157,7 @@ def _export_to_stdout(wanted: Selection, format: Format) -> None:
         asyncio.run(_export(sys.stdout.buffer, wanted, format, sys.stderr.isatty() and not sys.stdout.isatty()))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # who read our output has left; keep the interpreter from complaining when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(EXIT_BROKEN_PIPE) from None
+        raise reader_left() from None
 
 
 async def _export(file: BinaryIO, wanted: Selection, format: Format, shown: bool) -> int:

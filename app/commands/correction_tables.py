@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from app.commands.options import wide_console
+
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from app.corrections.states import Found
     from app.corrections.statistics import PairStatistics
 
-WIDTH_IN_FILES = 200
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 
 
@@ -56,7 +56,7 @@ def print_table(found: Iterable[Found]) -> None:
         row = one.correction
         texts = (one.state, row.source_text, row.corrected_translation, ", ".join(row.marks))
         _add_row(table, str(row.id), row.pair, f"{row.created_at:%Y-%m-%d}", *texts)
-    _console().print(table)
+    wide_console().print(table)
 
 
 def print_details(found: Found) -> None:
@@ -70,7 +70,7 @@ def print_details(found: Found) -> None:
         shown = "\n".join(value) if isinstance(value, list) else value
         if shown:
             _add_row(table, name.replace("_", " "), str(shown))
-    _console().print(table)
+    wide_console().print(table)
 
 
 def print_statistics(found: Mapping[str, PairStatistics]) -> None:
@@ -86,7 +86,7 @@ def print_statistics(found: Mapping[str, PairStatistics]) -> None:
             rows.setdefault(name, []).append(value)
     for name, values in rows.items():
         _add_row(table, name, *values)
-    _console().print(table)
+    wide_console().print(table)
 
 
 def _numbers(numbers: PairStatistics) -> dict[str, str]:
@@ -115,10 +115,3 @@ def _add_row(table: Table, *cells: str) -> None:
     from rich.text import Text
 
     table.add_row(*(Text(cell) for cell in cells))
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)

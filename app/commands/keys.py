@@ -11,13 +11,13 @@ import typer
 
 from app.access import SCOPES, Scope
 from app.commands.database import opened_database
+from app.commands.options import wide_console
 
 if TYPE_CHECKING:
     from app.keys import NewKey
     from app.tables import ApiKey
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients send.")
-WIDTH_IN_FILES = 200
 
 
 class KeyScope(enum.Enum):
@@ -110,7 +110,6 @@ def _as_dict(row: ApiKey) -> dict[str, Any]:
 
 
 def _print_table(rows: list[ApiKey]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -120,5 +119,4 @@ def _print_table(rows: list[ApiKey]) -> None:
         created = f"{row.created_at:%Y-%m-%d}"
         scopes = " ".join(row.scopes)
         table.add_row(str(row.id), row.prefix, Text(row.name), scopes, "yes" if row.trusted else "", created, revoked)
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)).print(table)
+    wide_console().print(table)

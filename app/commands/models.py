@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.commands.options import wide_console
+
 if TYPE_CHECKING:
     from model.card import Card
     from model.pointers import Move
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Look at model versions, and choose which one translates.")
 MEGABYTE = 1_000_000
-WIDTH_IN_FILES = 200
 
 
 @app.command("list")
@@ -125,7 +126,6 @@ def _as_dict(info: VersionInfo, current: dict[str, str | None]) -> dict[str, Any
 
 
 def _print_table(found: list[VersionInfo], current: dict[str, str | None]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("pair", "version", "", "created", "MB", "BLEU", "chrF", "on", box=None)
@@ -135,8 +135,7 @@ def _print_table(found: list[VersionInfo], current: dict[str, str | None]) -> No
         size = f"{info.size_bytes / MEGABYTE:.1f}"
         mark = "current" if current[info.pair] == info.version else ""
         table.add_row(info.pair, info.version, mark, created, size, *_scores(info.card), str(info.folder))
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)).print(table)
+    wide_console().print(table)
 
 
 def _scores(card: Card | None) -> tuple[str, str, str]:

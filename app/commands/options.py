@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,8 +10,14 @@ import typer
 from model.card import PAIR
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from app.settings import Settings
 
+WIDTH_IN_FILES = 200
+STDOUT = 1
+EXIT_BROKEN_PIPE = 141
+"""What a shell reports for a program that SIGPIPE ended."""
 MAX_BEAM = 64
 """As `model.config.SearchConfig` has it."""
 
@@ -57,3 +64,17 @@ def settings_with(device: DeviceName, route: RouteName) -> Settings:
 
     given = {"device": device, "route": route}
     return load_settings(**{name: value for name, value in given.items() if value != "auto"})
+
+
+def wide_console() -> Console:
+    """For tables on stdout: as wide as the terminal, and wide enough for every column in a file."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)
+
+
+def reader_left() -> typer.Exit:
+    """To be raised where writing to stdout met a closed pipe; keeps the interpreter from complaining at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    return typer.Exit(EXIT_BROKEN_PIPE)

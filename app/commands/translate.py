@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from app.commands.lines import decode_line, encode_line, read_lines
-from app.commands.options import Beam, Device, DeviceName, ModelVersion, Pair, Route, RouteName, settings_with
+from app.commands.options import (
+    STDOUT,
+    Beam,
+    Device,
+    DeviceName,
+    ModelVersion,
+    Pair,
+    Route,
+    RouteName,
+    reader_left,
+    settings_with,
+)
 
 if TYPE_CHECKING:
     from model.translator import Translation, Translator
 
-STDIN, STDOUT = 0, 1
-EXIT_BROKEN_PIPE = 141
-"""What a shell reports for a program that SIGPIPE ended."""
+STDIN = 0
 
 
 class Advance(Protocol):
@@ -64,9 +73,7 @@ def translate(
         with _progress() as advance:
             tally = translate_stream(_read, _write, lambda texts: translator.translate(texts, search), advance)
     except BrokenPipeError:
-        # who read our output has left; keep the interpreter from complaining when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
-        raise typer.Exit(EXIT_BROKEN_PIPE) from None
+        raise reader_left() from None
     if tally.truncated:
         about = (
             f"{tally.truncated} of {tally.lines} lines reached the limit of words; their translations may be incomplete"

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import Client
-from app.corrections.changes import touch
 from app.corrections.checks import MARK_CODES, Draft, Limits, check, compare
 from app.corrections.records import Entry, Record
-from app.corrections.review import Review, lock
+from app.corrections.review import Counter, Review, Reviewing, no_memory, uncounted
 from app.db import Database
 from app.errors import DatabaseDown
 from app.memory import source_key
@@ -100,16 +98,13 @@ class Importer:
         database: Database,
         settings: Settings,
         detect: Detector,
-        on_change: Callable[[], Awaitable[None]] | None = None,
-        count: Callable[[str, str], None] | None = None,
+        on_change: Callable[[], Awaitable[None]] = no_memory,
+        count: Counter = uncounted,
     ) -> None:
         """`on_change` and `count` as for `app.corrections.service.Corrections`."""
-        self._database = database
         self._detect = detect
         self._limits = Limits(settings.max_chars)
-        self._confirmations = settings.corrections_confirmations
-        self._on_change = on_change
-        self._count = count
+        self._reviewing = Reviewing(database, settings.corrections_confirmations, on_change, count)
 
     async def check(
         self, entries: Iterator[Entry], *, approve: bool = False, on_chunk: OnChunk | None = None
@@ -155,16 +150,9 @@ class Importer:
         return report
 
     async def _store(self, candidates: Sequence[_Candidate], client: Client, approve: bool) -> _Chunk:
-        async with self._database.writing() as session:
-            await lock(session)
-            review = Review(session, self._confirmations)
-            chunk = _Chunk(session, review, client, approve)
+        async with self._reviewing.begin() as review:
+            chunk = _Chunk(review, client, approve)
             await chunk.store(candidates)
-        if self._count is not None:
-            for outcome in review.outcomes:
-                self._count(*outcome)
-        if review.touched and self._on_change is not None:
-            await self._on_change()
         return chunk
 
     async def _checked(
@@ -205,8 +193,8 @@ class Importer:
 class _Chunk:
     """One transaction of an import, which holds `lock`."""
 
-    def __init__(self, session: AsyncSession, review: Review, client: Client, approve: bool) -> None:
-        self._session = session
+    def __init__(self, review: Review, client: Client, approve: bool) -> None:
+        self._session = review.session
         self._review = review
         self._client = client
         self._approve = approve
@@ -217,13 +205,11 @@ class _Chunk:
         self.approved = 0
 
     async def store(self, candidates: Sequence[_Candidate]) -> None:
-        """Insert those that are not there, approve them if asked to, and tell memory."""
+        """Insert those that are not there, and approve them if asked to."""
         await self._read_stored(candidates)
         for candidate in candidates:
             if not self._is_there(candidate):
                 self._insert(candidate)
-        await self._session.flush()
-        await touch(self._session, self._review.touched)
 
     async def _read_stored(self, candidates: Sequence[_Candidate]) -> None:
         ids = [candidate.record.id for candidate in candidates if candidate.record.id is not None]

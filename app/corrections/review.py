@@ -7,15 +7,19 @@ holds because decisions are taken one after the other: SQLite lets only one tran
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import Client
+from app.corrections.changes import touch
 from app.corrections.checks import same_text
 from app.corrections.states import SAME_AS, SUPERSEDED_BY
+from app.db import Database
 from app.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, TrainedCorrection, now
 
 LOCK = 7_236_201_811
@@ -145,3 +149,46 @@ class Review:
         row.status, row.reason, row.changed_at = status, reason, now()
         if status in (REJECTED, SUPERSEDED):
             row.confirmed_by = []
+
+
+Counter = Callable[[str, str], None]
+"""Pair and outcome (`submitted`, `refused`, `approved`, `rejected`) to a metric."""
+
+
+async def no_memory() -> None:
+    """For who has no memory to refresh."""
+
+
+def uncounted(_pair: str, _outcome: str) -> None:
+    """For who has no metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewing:
+    """Transactions of decisions; memory and metrics are told once they are committed."""
+
+    database: Database
+    confirmations: int
+    """How many people must approve."""
+    on_change: Callable[[], Awaitable[None]] = no_memory
+    """Awaited after each commit that changes what memory answers."""
+    count: Counter = uncounted
+
+    @contextlib.asynccontextmanager
+    async def begin(self, *, locked: bool = True) -> AsyncIterator[Review]:
+        """One transaction.
+
+        Raises:
+            DatabaseDown: as `Database.writing`.
+        """
+        async with self.database.writing() as session:
+            if locked:
+                await lock(session)
+            review = Review(session, self.confirmations)
+            yield review
+            await session.flush()
+            await touch(session, review.touched)
+        for outcome in review.outcomes:
+            self.count(*outcome)
+        if review.touched:
+            await self.on_change()

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy.exc import IntegrityError
 
 from app.access import Client
 from app.corrections import retention, search
-from app.corrections.changes import touch
 from app.corrections.checks import Draft, Limits, Verdict, check, compare
 from app.corrections.idempotency import Replay
-from app.corrections.review import Review, is_author, lock
+from app.corrections.review import Counter, Review, Reviewing, is_author, no_memory, uncounted
 from app.corrections.states import Found, find_out
 from app.corrections.statistics import PairStatistics, statistics
 from app.corrections.values import Outcome, Submission, checked_reason, draft_of, not_found, row_of
@@ -35,17 +33,6 @@ SHOWN_RIVALS = 50
 SESSION_BYTES = 32
 REVIEW_SCOPES = frozenset({"review", "admin"})
 
-Counter = Callable[[str, str], None]
-"""Pair and outcome (`submitted`, `refused`, `approved`, `rejected`) to a metric."""
-
-
-async def _nothing() -> None:
-    """No memory to refresh."""
-
-
-def _uncounted(_pair: str, _outcome: str) -> None:
-    """No metrics."""
-
 
 class Corrections:
     """All that can be done with corrections. Everything raises `DatabaseDown` if the database does not answer."""
@@ -55,16 +42,15 @@ class Corrections:
         database: Database,
         settings: Settings,
         detect: Detector,
-        on_change: Callable[[], Awaitable[None]] = _nothing,
-        count: Counter = _uncounted,
+        on_change: Callable[[], Awaitable[None]] = no_memory,
+        count: Counter = uncounted,
     ) -> None:
         """`on_change` is awaited after each commit that changes what memory answers."""
         self._database = database
         self._detect = detect
-        self._on_change = on_change
         self._count = count
+        self._reviewing = Reviewing(database, settings.corrections_confirmations, on_change, count)
         self._limits = Limits(settings.max_chars)
-        self._confirmations = settings.corrections_confirmations
         self._retention_days = settings.corrections_retention_days
 
     async def submit(self, draft: Draft, client: Client, idempotency_key: str | None = None) -> Submission:
@@ -99,7 +85,7 @@ class Corrections:
         trusted = client.trusted and not marks
         token = secrets.token_urlsafe(SESSION_BYTES) if client.key_id is None and client.session is None else None
         author = client if token is None else replace(client, session=hashlib.sha256(token.encode()).hexdigest())
-        async with self._reviewing(locked=trusted) as review:
+        async with self._reviewing.begin(locked=trusted) as review:
             session = review.session
             if replay is not None and (earlier := await replay.find(session)) is not None:
                 (found,) = await find_out(session, [earlier])
@@ -134,7 +120,7 @@ class Corrections:
         Raises:
             NotFound: there is none with this id, or `client` neither made it nor reviews.
         """
-        async with self._reviewing() as review:
+        async with self._reviewing.begin() as review:
             row = (await review.find([correction_id])).get(correction_id)
             if row is None or not (is_author(row, client) or client.scopes & REVIEW_SCOPES):
                 raise not_found(correction_id)
@@ -160,7 +146,7 @@ class Corrections:
         return await self._decide_one(correction_id, client, checked_reason(reason))
 
     async def _decide_one(self, correction_id: uuid.UUID, client: Client, reason: str | None) -> Found:
-        async with self._reviewing() as review:
+        async with self._reviewing.begin() as review:
             row = (await review.find([correction_id])).get(correction_id)
             if row is None:
                 raise not_found(correction_id)
@@ -182,7 +168,7 @@ class Corrections:
         if len(ids) > MAX_BULK:
             raise InvalidRequest([FieldError("ids", f"has {len(ids)}; at most {MAX_BULK} are allowed", MAX_BULK)])
         reason = None if reject is None else checked_reason(reject)
-        async with self._reviewing() as review:
+        async with self._reviewing.begin() as review:
             rows = await review.find(ids)
             oldest_first = sorted(rows.values(), key=lambda row: (row.created_at, row.id))
             problems = {row.id: _decide(review, row, client, reason) for row in oldest_first}
@@ -203,7 +189,7 @@ class Corrections:
         """
         before = (await self.get(correction_id)).correction
         verdict = await self._verdict(draft_of(before, corrected))
-        async with self._reviewing() as review:
+        async with self._reviewing.begin() as review:
             row = (await review.find([correction_id])).get(correction_id)
             if row is None:
                 raise not_found(correction_id)
@@ -237,21 +223,6 @@ class Corrections:
             if purged < retention.ROWS_AT_ONCE:
                 break
         return deleted
-
-    @contextlib.asynccontextmanager
-    async def _reviewing(self, *, locked: bool = True) -> AsyncIterator[Review]:
-        """A transaction of decisions; memory and metrics are told once it is committed."""
-        async with self._database.writing() as session:
-            if locked:
-                await lock(session)
-            review = Review(session, self._confirmations)
-            yield review
-            await session.flush()
-            await touch(session, review.touched)
-        for outcome in review.outcomes:
-            self._count(*outcome)
-        if review.touched:
-            await self._on_change()
 
 
 def _decide(review: Review, row: Correction, client: Client, reason: str | None) -> str | None:
