@@ -74,8 +74,8 @@ install-dev: $(VENV)/.installed-dev-$(TORCH) native
 install-bench: $(VENV)/.installed-bench-$(TORCH) native
 
 native: $(VENV)/.native  ## compile the fast decoder and trainer, where there is a C compiler
-$(VENV)/.native: $(wildcard model/*.[ch]) model/native_library.py | $(VENV)/.installed-$(TORCH)
-	@$(BIN)/python -m model.native_library --stamp $@
+$(VENV)/.native: $(wildcard model/kernels/*.[ch]) model/kernels/native_library.py | $(VENV)/.installed-$(TORCH)
+	@$(BIN)/python -m model.kernels.native_library --stamp $@
 
 $(VENV)/.installed-$(TORCH): $(INSTALL_INPUTS)
 	$(call installer,)

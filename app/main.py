@@ -9,30 +9,31 @@ from collections.abc import AsyncIterator, Callable
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.access import Access
-from app.consent_log import ConsentLog
+from app.access.access import Access
+from app.access.keys import Keys
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
-from app.db import Database
-from app.deps import Services
-from app.disconnect import DisconnectWatch
 from app.engine.engine import Engine, EngineLimits, Loader
-from app.engine.loading import loader
-from app.engine.swapping import Swapper
-from app.housekeeping import purge_forever
-from app.keys import Keys
-from app.memory import Memory
-from app.memory_sync import MemorySync
+from app.http import problems
+from app.http.deps import Services
+from app.http.disconnect import DisconnectWatch
+from app.http.middleware import Edge
+from app.http.routes import corrections, exchange, health, models, page, retraining, translate
+from app.memory.store import Memory
+from app.memory.sync import MemorySync
 from app.metrics import Metrics
-from app.middleware import Edge
-from app.promotion import Promoter
-from app.retraining.registry import keep_reconciled
 from app.retraining.service import RetrainingService
-from app.routes import corrections, exchange, health, models, page, problems, retraining, translate
 from app.settings import Settings
-from app.text.detection import detect
-from app.text.segments import split
-from app.translation import Detector, Splitter, TranslationService
+from app.storage.consent_log import ConsentLog
+from app.storage.db import Database
+from app.storage.housekeeping import purge_forever
+from app.translating.detection import detect
+from app.translating.service import Detector, Splitter, TranslationService
+from app.versions.promotion import Promoter
+from app.versions.registry import keep_reconciled
+from app.versions.store import loader
+from app.versions.swapping import Swapper
+from model.text.segments import split
 
 DESCRIPTION = """Translates between Italian and English with models that you train, run and correct yourself.
 

@@ -14,10 +14,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uvicorn.supervisors import Multiprocess
 
-from app.db import migrate
 from app.errors import SettingsError
 from app.main import create_app
 from app.settings import Settings, load_settings
+from app.storage.db import migrate
 
 log = logging.getLogger("traghetto")
 

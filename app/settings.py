@@ -18,9 +18,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.access import SCOPES, Scope
 from app.errors import SettingsError
-from model.cores import usable_cores
+from app.scopes import SCOPES, Scope
+from model.kernels.cores import usable_cores
 
 PREFIX = "TRAGHETTO_"
 NOT_SETTINGS = ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR")

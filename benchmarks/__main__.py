@@ -27,9 +27,9 @@ from rich.table import Table
 from benchmarks.peer import OPUS_MT, as_large_as
 from benchmarks.sentences import mean_words, sentences
 from benchmarks.speed import BATCHES, Ours, Results, Theirs
-from model.tokenizer import Tokenizer
+from model.text.tokenizer import Tokenizer
 from model.translator import Translator
-from model.versions import BUNDLED, find, load
+from model.versions.store import BUNDLED, find, load
 
 CLIENTS = 64
 SERVER_BATCH = 64

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.eval_sets import SETS, read_rows
+from training.data.pairs import normalise_key
 from training.evaluate import score
-from training.pairs import normalise_key
+from training.scoring.sets import SETS, read_rows
 
 PAIR = "it-en"
 SET = SETS / PAIR / "corrections.tsv"

@@ -56,7 +56,7 @@ def read_cases(path: Path = CASES) -> list[Case]:
 
 
 def _traghetto() -> Detect:
-    detector = importlib.import_module("app.text.detection").Detector()
+    detector = importlib.import_module("app.translating.detection").Detector()
     return lambda text: detector.detect(text).language
 
 

@@ -30,15 +30,15 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import insert
 
-from app.db import Database, migrate
 from app.engine.protocol import Translation, Word
 from app.main import create_app
-from app.memory import Memory, source_key
-from app.memory_sync import MemorySync
+from app.memory.store import Memory, source_key
+from app.memory.sync import MemorySync
 from app.metrics import Metrics
 from app.serve import SWITCH_INTERVAL_S
 from app.settings import Settings
-from app.tables import APPROVED, Correction
+from app.storage.db import Database, migrate
+from app.storage.tables import APPROVED, Correction
 from benchmarks.sentences import sentences
 from model.config import SearchConfig
 

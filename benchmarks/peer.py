@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from model.cores import usable_cores
+from model.kernels.cores import usable_cores
 
 MARKS = ("<unk>", "<s>", "</s>")
 POSITIONS = 512

@@ -64,7 +64,7 @@ def read_cases(path: Path = CASES) -> list[Case]:
 
 
 def _traghetto() -> Split:
-    module = importlib.import_module("app.text.segments")
+    module = importlib.import_module("model.text.segments")
     splitter = module.Splitter()
     return lambda text, language: [segment.text for segment in splitter.split(text, language)]
 

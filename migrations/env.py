@@ -8,9 +8,9 @@ from alembic import context
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from app.db import is_sqlite, set_up_sqlite
 from app.settings import load_settings
-from app.tables import Base
+from app.storage.db import is_sqlite, set_up_sqlite
+from app.storage.tables import Base
 
 
 def _blocking_engine() -> Engine:

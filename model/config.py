@@ -125,7 +125,7 @@ class SearchConfig(JsonConfig):
     max_token_run: int = 4
     """Repetition guard: no token more than this many times in a row; 0 switches it off."""
     retry: bool = True
-    """Ask a beam where a greedy translation has a fault that can be seen (`model.retry`); no part of `model.search`."""
+    """Ask a beam where a greedy translation has a fault that can be seen (`model.text.retry`); not of the search."""
 
     def __post_init__(self) -> None:
         require(1 <= self.beam <= 64, f"beam must be between 1 and 64, not {self.beam}")

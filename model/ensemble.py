@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from model.config import require
-from model.decoder import DecoderState
-from model.quantize import Network, prepare
-from model.seq2seq import StepOutput
-from model.versions import Version
+from model.kernels.quantize import Network, prepare
+from model.network.decoder import DecoderState
+from model.network.seq2seq import StepOutput
+from model.versions.store import Version
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Translation:
     copied: bool = False
     """All of the text was taken over as it is: there was nothing to translate in it."""
     retried: bool = False
-    """The first translation, or that of a part, had a fault, and a wider search was asked: see `model.retry`."""
+    """The first translation, or that of a part, had a fault, and a wider search was asked: see `model.text.retry`."""
 
     @property
     def alignment(self) -> tuple[tuple[int, int], ...]:

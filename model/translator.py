@@ -1,7 +1,7 @@
 """Sentences -> translations: the only door to the network for the server, the command line and evaluation.
 
-    texts -> parts (model.parts: copied | sentences, clauses) -> batches of similar length -> encode -> search
-          -> words, confidence, alignment -> those with a fault again (model.retry) -> joined, in the order of the texts
+    texts -> parts (.text.parts: copied | sentences, clauses) -> batches of similar length -> encode -> search
+          -> words, confidence, alignment -> those with a fault again (.text.retry) -> joined, in the order of the texts
 
 Everything that changes one sentence's translation happens here, so that what is measured is what users get.
 """
@@ -18,22 +18,22 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from model.alignment import WordPieces, coverage, word_groups, words_of
-from model.batch import pad, plan_batches
-from model.card import Card
 from model.config import ModelConfig, SearchConfig
 from model.ensemble import Ensemble
 from model.errors import ConfigError, SearchError
-from model.names import restore_names
-from model.native import native_decoder
-from model.parts import Cutter, Part
-from model.preparation import calmed, clean, is_shouted
-from model.quantize import Network, best_route, choose_device, prepare
-from model.retry import best, second_search
-from model.search import Hypothesis, Options, search
-from model.tokenizer import BOS, EOS, FIRST_FREE_ID, PAD, PLACEHOLDERS, UNK, Tokenizer
+from model.kernels.native import native_decoder
+from model.kernels.quantize import Network, best_route, choose_device, prepare
+from model.network.batch import pad, plan_batches
+from model.search.search import Hypothesis, Options, search
+from model.text.alignment import WordPieces, coverage, word_groups, words_of
+from model.text.names import restore_names
+from model.text.parts import Cutter, Part
+from model.text.preparation import calmed, clean, is_shouted
+from model.text.retry import best, second_search
+from model.text.tokenizer import BOS, EOS, FIRST_FREE_ID, PAD, PLACEHOLDERS, UNK, Tokenizer
 from model.translation import Scored, Translation, Word, copied, in_capitals
-from model.versions import Version, load
+from model.versions.card import Card
+from model.versions.store import Version, load
 
 __all__ = ["Translation", "Translator", "Word"]
 
@@ -89,7 +89,7 @@ class Translator:
             folder: `<root>/<pair>/<version>`
             device: `auto` (a GPU if there is one), `cpu` or `cuda`
             route: number format: `auto` (the fastest on that device), `fp32`, `bf16` or `int8`
-            threads: batches decoded at once by `model.native`; 0: as many as PyTorch has threads. PyTorch decodes
+            threads: batches decoded at once by `decode.c`; 0: as many as PyTorch has threads. PyTorch decodes
                 one batch after the other, with all its threads.
 
         Raises:

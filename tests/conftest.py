@@ -79,7 +79,7 @@ def _no_weights() -> str | None:
 
 @functools.cache
 def _no_native() -> str | None:
-    from model.native_library import load_library
+    from model.kernels.native_library import load_library
 
     return None if load_library() else "decode.c is not compiled, or this CPU has no AVX-512 VNNI"
 
@@ -203,11 +203,11 @@ def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     import torch
 
-    from model import versions
     from model.config import ModelConfig
-    from model.seq2seq import Seq2Seq
-    from model.tokenizer import EOS
-    from training.subwords import train_subwords
+    from model.network.seq2seq import Seq2Seq
+    from model.text.tokenizer import EOS
+    from model.versions import store
+    from training.data.subwords import train_subwords
 
     subwords = train_subwords(list(TINY_TEXT) * 3, 380, threads=1)
     torch.manual_seed(SEED)
@@ -218,5 +218,5 @@ def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     for version, bleu in (("default", 12.5), ("second", 25.0)):
         card = {"scores": {"test": {"bleu": bleu, "chrf": 2 * bleu}}, "data": {"tiny": len(TINY_TEXT)}}
-        versions.save(folder / "models", "it-en", version, model, (subwords, subwords), card)
+        store.save(folder / "models", "it-en", version, model, (subwords, subwords), card)
     return folder

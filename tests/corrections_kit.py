@@ -15,11 +15,11 @@ from fakes import FakeTranslator, client_of, fake_split
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
-from app.db import migrate
-from app.keys import Keys
+from app.access.keys import Keys
 from app.main import create_app
 from app.settings import Settings, load_settings
-from app.text.detection import detect
+from app.storage.db import migrate
+from app.translating.detection import detect
 
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 ADMIN_KEY = "0123456789abcdef"

@@ -15,11 +15,11 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from app.db import migrate
 from app.engine.engine import Engine, EngineLimits
 from app.main import create_app
 from app.metrics import Metrics
 from app.settings import Settings
+from app.storage.db import migrate
 from model.config import SearchConfig
 
 BOOM = "boom"

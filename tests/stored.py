@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from app.corrections.changes import touch
-from app.db import Database
-from app.memory import source_key
-from app.tables import APPROVED, Correction, now
+from app.memory.changes import touch
+from app.memory.store import source_key
+from app.storage.db import Database
+from app.storage.tables import APPROVED, Correction, now
 
 
 def correction(

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from model.config import JsonConfig, ModelConfig, require
 from model.errors import ConfigError
-from training.cleaning import DEFAULT_CLEAN, CleanConfig
+from training.data.cleaning import DEFAULT_CLEAN, CleanConfig
 
 MODEL_KEYS = {field.name for field in fields(ModelConfig)} - {"source_vocab_size", "target_vocab_size"}
 
@@ -65,7 +65,7 @@ class Phase(JsonConfig):
     shares: dict[str, float]
     """Group name -> share of the pairs drawn; made to sum to 1."""
     noise: float = 0.0
-    """Multiplies the probabilities of `training.noise`; 0 is clean."""
+    """Multiplies the probabilities of `training.data.noise`; 0 is clean."""
     sample: float = 0.0
     """Probability that a sentence is segmented by sampling instead of the best way."""
     word_dropout: float = 0.0

@@ -19,12 +19,12 @@ from sacrebleu.metrics.chrf import CHRF
 
 from model.config import SearchConfig, require
 from model.errors import ConfigError
-from model.quantize import choose_device
+from model.kernels.quantize import choose_device
 from model.translator import Translator
-from model.versions import find
-from training.assemble import HELD_OUT_SUFFIXES, stems
+from model.versions.store import find
+from training.data.assemble import HELD_OUT_SUFFIXES, stems
+from training.data.pairs import Pair, held_out_keys, normalise_key, read_pairs
 from training.evaluate import version_roots
-from training.pairs import Pair, held_out_keys, normalise_key, read_pairs
 
 CHUNK_PAIRS = 4000
 """Pairs translated and written at a time."""

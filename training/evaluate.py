@@ -13,13 +13,13 @@ import torch
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from model.card import CARD, Card, now
 from model.config import SearchConfig
 from model.errors import ConfigError
-from model.seq2seq import Seq2Seq
-from model.tokenizer import Tokenizer
+from model.network.seq2seq import Seq2Seq
+from model.text.tokenizer import Tokenizer
 from model.translator import MAX_SOURCE_TOKENS, Translator
-from model.versions import BUNDLED, Version
+from model.versions.card import CARD, Card, now
+from model.versions.store import BUNDLED, Version
 
 Normalise = Callable[[str], str]
 

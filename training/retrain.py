@@ -22,17 +22,15 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from model import versions
 from model.config import require
-from model.seq2seq import Seq2Seq
+from model.network.seq2seq import Seq2Seq
 from model.translator import MAX_SOURCE_TOKENS, Translator
-from model.versions import Version
-from training.adaptation import Material, adapt, encode, log_probs
-from training.batching import Encoded
-from training.corrections import Example, LeftOut, examples, fitting, read_corrections
-from training.evaluate import record
-from training.folds import Fold, blended, deal, read_weights, run_folds
-from training.gate import (
+from model.versions import store
+from model.versions.store import Version
+from training.adapting.adaptation import Material, adapt, encode, log_probs
+from training.adapting.corrections import Example, LeftOut, examples, fitting, read_corrections
+from training.adapting.folds import Fold, blended, deal, read_weights, run_folds
+from training.adapting.gate import (
     BLEU_FROM,
     GateSet,
     HeldOut,
@@ -43,10 +41,12 @@ from training.gate import (
     judge_set,
     translations,
 )
-from training.progress import Stages
-from training.replay import Replay, find_replay
-from training.retraining_job import Attempt, Job, Outcome
-from training.sources import commit
+from training.adapting.job import Attempt, Job, Outcome
+from training.adapting.replay import Replay, find_replay
+from training.data.sources import commit
+from training.evaluate import record
+from training.run.batching import Encoded
+from training.run.progress import Stages
 
 STRENGTHS = (1.0, 0.7, 0.5, 0.35)
 """Shares of the new weights that are tried, until one passes the gate."""
@@ -61,7 +61,7 @@ def retrain(job: Job, console: Console) -> Outcome:
         ConfigError: the corrections or the data cannot be used, or the candidate exists already.
         VersionError: the parent is missing or damaged.
     """
-    parent = versions.load(job.parent)
+    parent = store.load(job.parent)
     folder = job.out / parent.card.pair / job.version
     require(not folder.exists(), f"{folder} exists already; choose another name")
     with Stages(console) as stages:
@@ -146,7 +146,7 @@ class _Retraining:
         stop = self.job.settings.stops(len(found))[self.stop]
         self.stages.begin(f"training on {len(found)} corrections", stop)
         kept: list[Seq2Seq] = []
-        model = versions.load(self.job.parent).model
+        model = store.load(self.job.parent).model
         material = Material([one.ids for one in found], replayed)
         adapt(
             model, material, self.job.settings, [stop], lambda _, averaged: kept.append(averaged), self.stages.advance
@@ -200,7 +200,7 @@ class _Retraining:
             },
         }
         model = blended(self.parent.model, final, strength)
-        return versions.save(self.job.out, parent.pair, self.job.version, model, self.tokenizers, card, overwrite=True)
+        return store.save(self.job.out, parent.pair, self.job.version, model, self.tokenizers, card, overwrite=True)
 
     def _hold_out(
         self, found: Sequence[Example], folds: Sequence[Fold], strangers: Sequence[Encoded], current: Translator

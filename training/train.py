@@ -13,28 +13,29 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from model import versions
 from model.config import require
-from model.cores import usable_cores
 from model.errors import ConfigError
-from model.memory import keep_freed_memory
-from model.quantize import fast_bfloat16
-from model.seq2seq import Seq2Seq
-from model.tokenizer import SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer, normalise_2018
-from training.assemble import Corpus, assemble
-from training.batching import Pools
-from training.checkpoint import Checkpoint
+from model.kernels.cores import usable_cores
+from model.kernels.malloc import keep_freed_memory
+from model.kernels.quantize import fast_bfloat16
+from model.network.seq2seq import Seq2Seq
+from model.text.tokenizer import SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer, normalise_2018
+from model.versions import store
 from training.config import DataSettings, TrainingConfig
-from training.distributed import Workers
+from training.data.assemble import Corpus, assemble
+from training.data.noise import disturb
+from training.data.prepared import read_prepared, unpack_tokenizers
+from training.data.sources import commit
+from training.data.subwords import train_tokenizer
 from training.evaluate import DevSet, Normalise
-from training.loop import Standing, Trainer
-from training.noise import disturb
-from training.precision import narrow_kernels
-from training.prepared import read_prepared, unpack_tokenizers
-from training.report import write_report
-from training.sources import commit
-from training.subwords import train_tokenizer
-from training.warm_start import begin_from, find_start, place_vocabularies
+from training.run.batching import Pools
+from training.run.checkpoint import Checkpoint
+from training.run.distributed import Workers
+from training.run.loop import Trainer
+from training.run.precision import narrow_kernels
+from training.run.standing import Standing
+from training.run.warm_start import begin_from, find_start, place_vocabularies
+from training.scoring.mistakes import write_report
 
 RUNS = Path("runs")
 
@@ -50,7 +51,7 @@ class RunOptions:
     resume: bool = False
     """Go on exactly where an interrupted run stopped."""
     init: str | None = None
-    """Begin from the weights of this version or run; see `training.warm_start`."""
+    """Begin from the weights of this version or run; see `training.run.warm_start`."""
     export: bool = False
     """Train nothing: write the best checkpoint so far as a version."""
     max_minutes: float | None = None
@@ -193,7 +194,7 @@ def export(  # noqa: PLR0913 - what a version is made of
             "commit": commit(),
         },
     }
-    written = versions.save(root, config.pair, config.version, model, tokenizers, card)
+    written = store.save(root, config.pair, config.version, model, tokenizers, card)
     write_report(folder, written, corpus.dev, _normaliser(config))
     return written
 

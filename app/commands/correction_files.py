@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from app.access import ALL_SCOPES, Client
+from app.access.access import Client
 from app.commands.database import opened_database
 from app.commands.options import reader_left
 from app.errors import AppError
+from app.scopes import ALL_SCOPES
 
 if TYPE_CHECKING:
     from app.corrections.exchange import Format, Selection
@@ -31,7 +32,7 @@ SHOWN_PROBLEMS = 20
 
 
 class Status(enum.Enum):
-    """As `app.tables.STATUSES`."""
+    """As `app.storage.tables.STATUSES`."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -185,7 +186,7 @@ async def _export(file: BinaryIO, wanted: Selection, format: Format, shown: bool
 async def _import(path: Path, format: Format, pair: str | None, approve: bool, strict: bool) -> ImportReport:
     from app.corrections.importing import Importer
     from app.settings import load_settings
-    from app.text.detection import detect
+    from app.translating.detection import detect
 
     async with opened_database() as database:
         importer = Importer(database, load_settings(), detect)

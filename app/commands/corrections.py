@@ -241,7 +241,7 @@ def _ask(question: Callable[[Corrections], Awaitable[Answer]]) -> Answer:
     async def ask() -> Answer:
         from app.corrections.service import Corrections
         from app.settings import load_settings
-        from app.text.detection import detect
+        from app.translating.detection import detect
 
         async with opened_database() as database:
             return await question(Corrections(database, load_settings(), detect))

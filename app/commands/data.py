@@ -44,8 +44,8 @@ def fetch(
 
       traghetto data fetch anki --url ~/Downloads/ita-eng.zip
     """
-    from training.fetch import FetchOptions
-    from training.fetch import fetch as fetch_corpus
+    from training.data.fetch import FetchOptions
+    from training.data.fetch import fetch as fetch_corpus
 
     fetch_corpus(name, out, FetchOptions(url=url, sha256=sha256, held_out_per_mille=held_out_per_mille))
 
@@ -63,8 +63,8 @@ def table(
     """
     from rich.console import Console
 
-    from training.assemble import assemble
     from training.config import TrainingConfig
+    from training.data.assemble import assemble
 
     console = Console()
     assemble(TrainingConfig.read(config), data, console if console.is_terminal else Console(width=WIDTH_IN_FILES))
@@ -87,7 +87,7 @@ def prepare(
     from rich.console import Console
 
     from training.config import TrainingConfig
-    from training.prepared import prepare as write
+    from training.data.prepared import prepare as write
 
     console = Console(stderr=True)
     written = write(TrainingConfig.read(config), data, out, console)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.db import Database
+    from app.storage.db import Database
 
 
 @contextlib.asynccontextmanager
@@ -21,9 +21,9 @@ async def opened_database() -> AsyncIterator[Database]:
     """
     from sqlalchemy import make_url
 
-    from app.db import Database, is_sqlite
     from app.errors import AppError
     from app.settings import load_settings
+    from app.storage.db import Database, is_sqlite
 
     url = load_settings().database
     shown = make_url(url).render_as_string(hide_password=True)

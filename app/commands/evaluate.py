@@ -11,7 +11,7 @@ import typer
 from app.commands.options import Beam, Device, ModelVersion, Pair, Route, settings_with
 
 if TYPE_CHECKING:
-    from training.evaluation import Report
+    from training.scoring.evaluation import Report
 
 WIDTH_IN_FILES = 100
 
@@ -105,7 +105,7 @@ def evaluate(  # noqa: PLR0913 - one argument for each option
 
       traghetto evaluate --pair it-en --src test.it --ref test.en --beam 4 --json
     """
-    from training.evaluation import Request, run
+    from training.scoring.evaluation import Request, run
 
     if (src is None) != (ref is None):
         raise typer.BadParameter("--src and --ref go together")
@@ -123,7 +123,7 @@ def _show(report: Report, as_json: bool, of_files: bool) -> None:
     """Print the report; as JSON, that of two files is the object of that one set."""
     from rich.console import Console
 
-    from training.evaluation_tables import remarks, tables, title
+    from training.scoring.tables import remarks, tables, title
 
     if as_json:
         found = report.to_dict()

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.access import SCOPES, Scope
 from app.commands.database import opened_database
 from app.commands.options import wide_console
+from app.scopes import SCOPES, Scope
 
 if TYPE_CHECKING:
-    from app.keys import NewKey
-    from app.tables import ApiKey
+    from app.access.keys import NewKey
+    from app.storage.tables import ApiKey
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients send.")
 
 
 class KeyScope(enum.Enum):
-    """`app.access.Scope`, as Typer wants it."""
+    """`app.access.access.Scope`, as Typer wants it."""
 
     TRANSLATE = "translate"
     CORRECT = "correct"
@@ -77,21 +77,21 @@ def revoke(
 
 
 async def _create(name: str, scopes: list[Scope], trusted: bool) -> NewKey:
-    from app.keys import Keys
+    from app.access.keys import Keys
 
     async with opened_database() as database:
         return await Keys(database).create(name, scopes, trusted=trusted)
 
 
 async def _list() -> list[ApiKey]:
-    from app.keys import Keys
+    from app.access.keys import Keys
 
     async with opened_database() as database:
         return await Keys(database).list_all()
 
 
 async def _revoke(key: str) -> ApiKey:
-    from app.keys import Keys
+    from app.access.keys import Keys
 
     async with opened_database() as database:
         return await Keys(database).revoke(key)

@@ -11,9 +11,9 @@ import typer
 from app.commands.options import wide_console
 
 if TYPE_CHECKING:
-    from model.card import Card
-    from model.pointers import Move
-    from model.versions import VersionInfo
+    from model.versions.card import Card
+    from model.versions.pointers import Move
+    from model.versions.store import VersionInfo
 
 app = typer.Typer(no_args_is_help=True, help="Look at model versions, and choose which one translates.")
 MEGABYTE = 1_000_000
@@ -25,12 +25,12 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
 ) -> None:
     """List the model versions in the data directory and those that came with the program."""
-    from app.engine.loading import current_version, model_roots
     from app.settings import load_settings
-    from model import versions
+    from app.versions.store import current_version, model_roots
+    from model.versions import store
 
     settings = load_settings()
-    found = versions.list_versions(model_roots(settings), pair)
+    found = store.list_versions(model_roots(settings), pair)
     current = {name: current_version(settings, name) for name in {info.pair for info in found}}
     if as_json:
         typer.echo(json.dumps([_as_dict(info, current) for info in found], indent=2, ensure_ascii=False))
@@ -47,12 +47,12 @@ def show_model(
     version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Default: the current one.")] = None,
 ) -> None:
     """Check a version's files against their hashes and print its card as JSON."""
-    from app.engine.loading import model_roots
     from app.settings import load_settings
-    from model import versions
+    from app.versions.store import model_roots
+    from model.versions import store
 
-    folder = versions.find(model_roots(load_settings()), pair, version)
-    card = versions.verify(folder)
+    folder = store.find(model_roots(load_settings()), pair, version)
+    card = store.verify(folder)
     typer.echo(json.dumps({"folder": str(folder), **card.to_dict()}, indent=2, ensure_ascii=False))
 
 
@@ -65,8 +65,8 @@ def promote(
 
     Servers on this data directory take it over within seconds, without losing a request.
     """
-    from app.promotion import promote as move
     from app.settings import load_settings
+    from app.versions.promotion import promote as move
 
     _say(move(load_settings(), pair, version))
 
@@ -74,8 +74,8 @@ def promote(
 @app.command("rollback")
 def rollback(pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")]) -> None:
     """Go back to the version that was current before."""
-    from app.promotion import rollback as move
     from app.settings import load_settings
+    from app.versions.promotion import rollback as move
 
     _say(move(load_settings(), pair))
 
@@ -93,13 +93,13 @@ def draw(
     sentence: Annotated[list[str] | None, typer.Option(help="Draw the attention of this one. [three of ours]")] = None,
 ) -> None:
     """Draw where a version's attention looks and, if its card has them, its scores by length of sentence."""
-    from app.engine.loading import model_roots
     from app.settings import load_settings
-    from model import versions
-    from training.figures import draw_attention, draw_lengths
+    from app.versions.store import model_roots
+    from model.versions import store
+    from training.scoring.figures import draw_attention, draw_lengths
 
-    folder = versions.find(model_roots(load_settings()), pair, version)
-    version_read = versions.load(folder)
+    folder = store.find(model_roots(load_settings()), pair, version)
+    version_read = store.load(folder)
     card = version_read.card
     out.mkdir(parents=True, exist_ok=True)
     name = f"{card.pair}-{card.version}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from model.card import PAIR
+from model.versions.card import PAIR
 
 if TYPE_CHECKING:
     from rich.console import Console

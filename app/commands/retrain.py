@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from app.retraining.run import Given
-    from training.retraining_job import Outcome
+    from training.adapting.job import Outcome
 
 EXIT_NOTHING, EXIT_REFUSED = 3, 4
 PROMOTED_OR_KEPT = ("promoted", "kept")
@@ -76,11 +76,11 @@ def retrain(  # noqa: PLR0913 - one argument for each option
 def _train(given: Given, data: Path | None, limits: tuple[float, float], seed: int, processes: int | None) -> Outcome:
     from rich.console import Console
 
-    from model.cores import usable_cores
-    from training.adaptation import AdaptationSettings
-    from training.gate import Limits
+    from model.kernels.cores import usable_cores
+    from training.adapting.adaptation import AdaptationSettings
+    from training.adapting.gate import Limits
+    from training.adapting.job import Job
     from training.retrain import retrain as train
-    from training.retraining_job import Job
 
     job = Job(
         parent=given.parent, corrections=given.corrections, sha256=given.sha256, out=given.out, version=given.version,

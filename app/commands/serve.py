@@ -38,9 +38,9 @@ def migrate() -> None:
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from app.db import migrate as migrate_database
     from app.errors import AppError
     from app.settings import load_settings
+    from app.storage.db import migrate as migrate_database
 
     url = load_settings().database
     shown = make_url(url).render_as_string(hide_password=True)

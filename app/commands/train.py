@@ -91,7 +91,7 @@ def train(  # noqa: PLR0913 - one argument for each option
 def _several(wanted: Sequence[tuple[Path, RunOptions]]) -> int:
     from rich.console import Console
 
-    from training.side_by_side import side_by_side
+    from training.run.side_by_side import side_by_side
     from training.train import settings_of
 
     commands = []

@@ -100,16 +100,16 @@ def translate_stream(
 
 def _load(pair: str, device: DeviceName, route: RouteName, version: str | None) -> Translator:
     """The wanted translator, `auto` as the settings say; on a terminal, say which it is."""
-    from app.engine.loading import model_roots
+    from app.versions.store import model_roots
 
     settings = settings_with(device, route)
     import torch
 
-    from model import versions
     from model.translator import Translator
+    from model.versions import store
 
     torch.set_num_threads(settings.threads)
-    folder = versions.find(model_roots(settings), pair, version)
+    folder = store.find(model_roots(settings), pair, version)
     translator = Translator.load(folder, device=settings.device, route=settings.route)
     if sys.stdin.isatty():
         about = f"{translator.pair}/{translator.version} on {translator.device} ({translator.kernels})"

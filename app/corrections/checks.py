@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.corrections.spans import miscounted_spans, missing_spans, without_spans
 from app.errors import FieldError
-from app.limits import text_problem
-from app.translated import Detection
-from app.translation import OTHER, Detector
-from model.faults import NUMBER, is_looping, lost_numbers
+from app.translating.limits import text_problem
+from app.translating.result import Detection
+from app.translating.service import OTHER, Detector
+from model.text.faults import NUMBER, is_looping, lost_numbers
+from model.text.spans import miscounted_spans, missing_spans, without_spans
 
 MARK_CODES = (
     "contradicts", "copy", "duplicate", "language", "length", "looping", "numbers", "placeholders", "repetition",

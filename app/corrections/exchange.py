@@ -12,8 +12,8 @@ from sqlalchemy import Select, and_, func, or_, select
 from app.corrections import tmx
 from app.corrections.records import Entry, Record, read_jsonl, to_jsonl
 from app.corrections.states import trained_versions
-from app.db import Database
-from app.tables import Correction
+from app.storage.db import Database
+from app.storage.tables import Correction
 
 Format = Literal["jsonl", "tmx"]
 FORMATS: tuple[Format, ...] = ("jsonl", "tmx")

@@ -10,11 +10,11 @@ from typing import Self
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access import Client
+from app.access.access import Client
 from app.corrections.checks import Draft
 from app.corrections.retention import IDEMPOTENCY_KEPT
 from app.errors import FieldError, InvalidRequest
-from app.tables import Correction, IdempotencyKey, now
+from app.storage.tables import Correction, IdempotencyKey, now
 
 HEADER = "Idempotency-Key"
 MAX_CHARS = 255

@@ -12,16 +12,16 @@ from itertools import islice
 
 from sqlalchemy import select
 
-from app.access import Client
+from app.access.access import Client
 from app.corrections.checks import MARK_CODES, Draft, Limits, check, compare
 from app.corrections.records import Entry, Record
 from app.corrections.review import Counter, Review, Reviewing, no_memory, uncounted
-from app.db import Database
 from app.errors import DatabaseDown
-from app.memory import source_key
+from app.memory.store import source_key
 from app.settings import Settings
-from app.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, now
-from app.translation import Detector
+from app.storage.db import Database
+from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, now
+from app.translating.service import Detector
 
 CHUNK_ROWS = 500
 REVIEWER = "import"

@@ -10,10 +10,10 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from app.correction_schemas import Moment, Status
-from app.json_body import field_errors
-from app.limits import text_problem
-from app.schemas import Language
+from app.http.json_body import field_errors
+from app.http.schemas.corrections import Moment, Status
+from app.http.schemas.translation import Language
+from app.translating.limits import text_problem
 
 MAX_LINE_BYTES = 1_048_576
 """Of a line of JSON: three texts of 10,000 characters, each written as `\\ud83d\\ude00`, take 360,000."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import String, cast, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.tables import REJECTED, SUPERSEDED, Correction, IdempotencyKey, MemoryChange, RetrainingRun, now
+from app.storage.tables import REJECTED, SUPERSEDED, Correction, IdempotencyKey, MemoryChange, RetrainingRun, now
 
 IDEMPOTENCY_KEPT = dt.timedelta(hours=24)
 CHANGES_KEPT = dt.timedelta(days=1)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access import Client
-from app.corrections.changes import touch
+from app.access.access import Client
 from app.corrections.checks import same_text
 from app.corrections.states import SAME_AS, SUPERSEDED_BY
-from app.db import Database
-from app.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, TrainedCorrection, now
+from app.memory.changes import touch
+from app.storage.db import Database
+from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, TrainedCorrection, now
 
 LOCK = 7_236_201_811
 """Of PostgreSQL's advisory locks; any number that nothing else uses."""

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.corrections.states import Found, find_out
 from app.errors import FieldError, InvalidRequest
-from app.limits import FORBIDDEN
-from app.tables import Correction
+from app.storage.tables import Correction
+from app.translating.limits import FORBIDDEN
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50

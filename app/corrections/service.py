@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlalchemy.exc import IntegrityError
 
-from app.access import Client
+from app.access.access import Client
 from app.corrections import retention, search
 from app.corrections.checks import Draft, Limits, Verdict, check, compare
 from app.corrections.idempotency import Replay
@@ -19,11 +19,11 @@ from app.corrections.review import Counter, Review, Reviewing, is_author, no_mem
 from app.corrections.states import Found, find_out
 from app.corrections.statistics import PairStatistics, statistics
 from app.corrections.values import Outcome, Submission, checked_reason, draft_of, not_found, row_of
-from app.db import Database
 from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from app.settings import Settings
-from app.tables import APPROVED, PENDING, Correction
-from app.translation import Detector
+from app.storage.db import Database
+from app.storage.tables import APPROVED, PENDING, Correction
+from app.translating.service import Detector
 
 ATTEMPTS = 3
 """Of a submission whose idempotency key another request used at the same moment."""

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.tables import APPROVED, CURRENT, REJECTED, RETIRED, SUPERSEDED, Correction, ModelVersion, TrainedCorrection
+from app.storage.tables import (
+    APPROVED,
+    CURRENT,
+    REJECTED,
+    RETIRED,
+    SUPERSEDED,
+    Correction,
+    ModelVersion,
+    TrainedCorrection,
+)
 
 SUPERSEDED_BY, SAME_AS = "superseded by ", "the same as "
 """Reasons of superseded corrections begin with one of these; the other's id follows."""

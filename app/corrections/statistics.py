@@ -10,7 +10,7 @@ from sqlalchemy import String, cast, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.corrections.states import serving_versions
-from app.tables import APPROVED, PENDING, STATUSES, Correction, TrainedCorrection, now
+from app.storage.tables import APPROVED, PENDING, STATUSES, Correction, TrainedCorrection, now
 
 TOP_MARKS = 10
 MARKED_ROWS = 10_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from app.access import Client
+from app.access.access import Client
 from app.corrections.checks import Draft
 from app.corrections.states import Found
 from app.errors import FieldError, InvalidRequest, NotFound
-from app.limits import text_problem
-from app.memory import source_key
-from app.tables import PENDING, Correction
+from app.memory.store import source_key
+from app.storage.tables import PENDING, Correction
+from app.translating.limits import text_problem
 
 MAX_REASON_CHARS = 1000
 

@@ -1,0 +1,1 @@
+"""Batches across requests, in a thread of its own."""

@@ -20,13 +20,10 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select, update
 
-from app.db import Database
-from app.engine.loading import current_version, model_roots
 from app.errors import AppError, Conflict
-from app.promotion import promote
-from app.retraining.registry import ancestry, is_learnt, reconcile
 from app.settings import Settings
-from app.tables import (
+from app.storage.db import Database
+from app.storage.tables import (
     APPROVED,
     FAILED,
     INTERRUPTED,
@@ -41,8 +38,11 @@ from app.tables import (
     RetrainingRun,
     now,
 )
-from model import versions
-from model.pointers import DEFAULT
+from app.versions.promotion import promote
+from app.versions.registry import ancestry, is_learnt, reconcile
+from app.versions.store import current_version, model_roots
+from model.versions import store
+from model.versions.pointers import DEFAULT
 
 T = TypeVar("T")
 
@@ -220,7 +220,7 @@ class _Run:
         text, path, logged = _jsonl(lines), self.work / "corrections.jsonl", self.work / "consented.jsonl"
         path.write_bytes(text)
         logged.write_bytes(_jsonl(consented))
-        parent = versions.find(self.roots, self.pair, self.parent)
+        parent = store.find(self.roots, self.pair, self.parent)
         digest = hashlib.sha256(text).hexdigest()
         return Given(parent, path, digest, self.work / "models", self.version, self.work, logged, moment)
 
@@ -247,5 +247,5 @@ def _jsonl(rows: Iterable[dict[str, str]]) -> bytes:
 def _name(settings: Settings, pair: str) -> str:
     """A new version name: the day, and a number that is free."""
     day = now().strftime("%Y%m%d")
-    taken = {info.version for info in versions.list_versions(model_roots(settings), pair)}
+    taken = {info.version for info in store.list_versions(model_roots(settings), pair)}
     return next(name for number in range(1, 10_000) if (name := f"corrected-{day}-{number}") not in taken)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import Database
-from app.engine.loading import PAIRS, current_version, model_roots
 from app.errors import AppError
-from app.retraining.registry import ancestry, is_learnt
 from app.settings import Settings
-from app.tables import APPROVED, Correction, RetrainingRun, now
+from app.storage.db import Database
+from app.storage.tables import APPROVED, Correction, RetrainingRun, now
+from app.versions.registry import ancestry, is_learnt
+from app.versions.store import PAIRS, current_version, model_roots
 from model.errors import ModelError
 
 log = logging.getLogger("traghetto.retraining")

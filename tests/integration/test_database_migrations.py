@@ -19,10 +19,10 @@ from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from app.consent_log import ConsentLog
-from app.db import MIGRATIONS, Database, alembic_config, migrate
 from app.settings import load_settings
-from app.tables import Base, LoggedTranslation, now
+from app.storage.consent_log import ConsentLog
+from app.storage.db import MIGRATIONS, Database, alembic_config, migrate
+from app.storage.tables import Base, LoggedTranslation, now
 
 
 @pytest.fixture(params=KINDS)
@@ -47,7 +47,7 @@ def test_tables_and_migrations_agree(url: str) -> None:
     with blocking(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         difference = compare_metadata(context, Base.metadata)
-    assert difference == [], "app/tables.py and migrations/versions differ: write a migration"
+    assert difference == [], "app/storage/tables.py and migrations/versions differ: write a migration"
 
 
 def test_every_migration_goes_down_with_data_and_up_again(url: str) -> None:

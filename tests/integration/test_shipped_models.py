@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from model.config import SearchConfig
-from model.quantize import fast_int8
+from model.kernels.quantize import fast_int8
 from model.translator import Translator
-from model.versions import BUNDLED, find, list_versions, verify
-from training.assemble import turned
+from model.versions.store import BUNDLED, find, list_versions, verify
+from training.data.assemble import turned
 from training.evaluate import evaluate
 
 pytestmark = pytest.mark.weights

@@ -11,7 +11,7 @@ import toy_corpus
 from safetensors.torch import load_file
 
 from model.translator import Translator
-from model.versions import verify
+from model.versions.store import verify
 from training.evaluate import record
 
 ROOT = Path(__file__).parents[2]

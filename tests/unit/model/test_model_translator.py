@@ -13,17 +13,17 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model.batch import plan_batches
-from model.card import Card
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
-from model.preparation import is_shouted
-from model.quantize import fast_int8
-from model.seq2seq import Seq2Seq
-from model.tokenizer import EOS, FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
+from model.kernels.quantize import fast_int8
+from model.network.batch import plan_batches
+from model.network.seq2seq import Seq2Seq
+from model.text.preparation import is_shouted
+from model.text.tokenizer import EOS, FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
 from model.translator import PLACEHOLDER_IDS, Translation, Translator
-from model.versions import Version, save
-from training.subwords import train_subwords
+from model.versions.card import Card
+from model.versions.store import Version, save
+from training.data.subwords import train_subwords
 
 SENTENCES = [
     "Il gatto dorme sul divano.", "Lei è una cantante famosa.", "Vorrei un bicchiere d'acqua, per favore.",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import ConfigError
-from training.cleaning import DEFAULT_CLEAN, CleanConfig
 from training.config import TrainingConfig
+from training.data.cleaning import DEFAULT_CLEAN, CleanConfig
 
 CONFIGS = sorted((Path(__file__).parents[3] / "training/configs").glob("*.toml"))
 TINY = (Path(__file__).parents[3] / "training/configs/tiny.toml").read_text()

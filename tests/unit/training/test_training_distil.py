@@ -7,15 +7,15 @@ import torch
 import toy_corpus
 from rich.console import Console
 
-from model import versions
 from model.config import ModelConfig
 from model.errors import ConfigError
-from model.seq2seq import Seq2Seq
-from model.tokenizer import EOS
+from model.network.seq2seq import Seq2Seq
+from model.text.tokenizer import EOS
 from model.translator import Translator
+from model.versions import store
 from training import distil as module
+from training.data.subwords import train_subwords
 from training.distil import DistilOptions, distil, nearest
-from training.subwords import train_subwords
 
 QUIET = Console(quiet=True)
 SIZES = {"embedding_size": 16, "encoder_hidden_size": 16, "decoder_hidden_size": 32, "encoder_layers": 1,
@@ -38,7 +38,7 @@ def place(tmp_path_factory):
         source = fewer if name == "other" else tokenizers[0]
         model = Seq2Seq(ModelConfig(source.vocab_size, tokenizers[1].vocab_size, **SIZES))
         model.output.bias.data[EOS] = 2.0  # or a network that has learnt nothing would never end
-        versions.save(folder / "models", "it-en", name, model, (source, tokenizers[1]), {})
+        store.save(folder / "models", "it-en", name, model, (source, tokenizers[1]), {})
     return folder
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from model.config import ModelConfig
 from model.errors import ConfigError
-from model.seq2seq import Seq2Seq
-from model.tokenizer import WordTokenizer
+from model.network.seq2seq import Seq2Seq
+from model.text.tokenizer import WordTokenizer
 from training.evaluate import DevSet, score
-from training.report import draw_curve, read_metrics, slide
+from training.scoring.mistakes import draw_curve, read_metrics, slide
 
 
 def test_equal_texts_score_100_and_the_signatures_are_there():

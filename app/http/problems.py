@@ -1,0 +1,107 @@
+"""Errors as RFC 9457 problem details, and the pages that describe each kind."""
+
+from __future__ import annotations
+
+import http
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.errors import KINDS, AppError, BodyTooLarge, BodyTooSlow, InvalidRequest, NotAuthorised, ServiceError, kind_of
+from app.http.json_body import field_errors
+from app.http.schemas.translation import KindOut, Problem
+
+CLIENT_CLOSED_REQUEST = 499
+"""Status for the metrics; nobody is there to read it."""
+MEDIA_TYPE = "application/problem+json"
+
+router = APIRouter(tags=["errors"])
+
+
+def problem_response(error: AppError) -> Response:
+    """The answer to `error`."""
+    kind = kind_of(error)
+    extra: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, InvalidRequest):
+        extra["errors"] = [_field(item.field, item.message, item.limit) for item in error.errors]
+    if isinstance(error, ServiceError) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, BodyTooLarge | BodyTooSlow):
+        headers["Connection"] = "close"  # the rest of the body is not read
+    if isinstance(error, NotAuthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    return _response(f"/problems/{kind.slug}", kind.title, kind.status, str(error), extra, headers)
+
+
+def _field(field: str, message: str, limit: float | None) -> dict[str, Any]:
+    return {"field": field, "message": message} | ({} if limit is None else {"limit": limit})
+
+
+def _response(
+    type_: str, title: str, status: int, detail: str, extra: dict[str, Any], headers: dict[str, str]
+) -> Response:
+    body = {"type": type_, "title": title, "status": status, "detail": detail, **extra}
+    return Response(to_json(body), status, headers, media_type=MEDIA_TYPE)
+
+
+async def _on_app_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, AppError):
+        raise error
+    return problem_response(error)
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = [{**problem, "loc": problem["loc"][1:]} for problem in error.errors()]  # without "body", "query"
+    return problem_response(InvalidRequest(field_errors(problems)))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    title = http.HTTPStatus(error.status_code).phrase
+    details = {
+        404: f"There is nothing at {request.url.path[:200]}.",
+        405: f"{request.method} is not possible here.",
+    }
+    detail = details.get(error.status_code, str(error.detail))
+    return _response("about:blank", title, error.status_code, detail, {}, dict(error.headers or {}))
+
+
+async def _on_crash(_request: Request, _error: Exception) -> Response:
+    return crash_response()
+
+
+def crash_response() -> Response:
+    """The answer when the server itself is at fault."""
+    return _response("about:blank", "Internal Server Error", 500, "The server made a mistake; it is logged.", {}, {})
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem."""
+    app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_crash)
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": "; ".join(sorted(k.title for k in KINDS.values() if k.status == status))}
+    for status in sorted({kind.status for kind in KINDS.values()})
+}
+"""What a translating route may answer besides 200; for the OpenAPI description."""
+
+
+@router.get("/problems/{slug}", summary="What a kind of error means")
+async def describe(slug: str) -> KindOut:
+    """The description that an error's `type` points to."""
+    for error, kind in KINDS.items():
+        if kind.slug == slug:
+            return KindOut(title=kind.title, usual_status=kind.status, meaning=(error.__doc__ or "").strip())
+    raise HTTPException(404)

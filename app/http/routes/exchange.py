@@ -1,0 +1,110 @@
+"""`/v1/corrections/export` and `/v1/corrections/import`: corrections as files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from io import BytesIO
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import StreamingResponse
+
+from app.access.access import Client
+from app.corrections.exchange import MEDIA_TYPES, Format, Selection, export, read
+from app.errors import BodyTooSlow
+from app.http.deps import ServicesDep, client_with
+from app.http.problems import RESPONSES
+from app.http.schemas.corrections import Moment, Status
+
+IMPORT_PATH = "/v1/corrections/import"
+"""The one path whose bodies may have `corrections_import_max_bytes`."""
+UPLOAD_TIMEOUT_S = 60.0
+Pair = Literal["it-en", "en-it"]
+Reviewer = Annotated[Client, Depends(client_with("review"))]
+FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+router = APIRouter(tags=["corrections"])
+
+
+class ImportProblemOut(BaseModel):
+    """Something in the file that was refused."""
+
+    line: int
+    reason: str
+
+
+class ImportOut(BaseModel):
+    """What became of a file."""
+
+    imported: Annotated[int, Field(description="Stored now.")]
+    approved: Annotated[int, Field(description="Of those, approved at once.")]
+    skipped: Annotated[int, Field(description="There already.")]
+    refused: int
+    problems: Annotated[list[ImportProblemOut], Field(description="Why; at most 1,000 are told one by one.")]
+
+
+@router.get(
+    "/v1/corrections/export",
+    summary="Corrections as a file",
+    response_class=StreamingResponse,
+    responses={200: {"content": FILE}, **{status: RESPONSES[status] for status in (401, 403, 422, 503)}},
+)
+async def export_corrections(
+    services: ServicesDep,
+    _client: Reviewer,
+    format: Annotated[Format, Query(description="JSON lines, or TMX 1.4 for other programs.")] = "jsonl",
+    status: Status | None = None,
+    pair: Pair | None = None,
+    since: Annotated[Moment | None, Query(description="Only what changed then or later.")] = None,
+) -> StreamingResponse:
+    """All corrections that are asked for, oldest first, sent as they are read from the database."""
+    pieces = export(services.database, Selection(status, pair, since), format)
+    first = await anext(pieces, b"")  # a database that is away is told before the answer begins
+    if format == "tmx":
+        first += await anext(pieces)
+    name = "-".join(filter(None, ("corrections", status, pair))) + f".{format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_chain(first, pieces), media_type=MEDIA_TYPES[format], headers=headers)
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+@router.post(
+    IMPORT_PATH,
+    summary="Take corrections from a file",
+    responses={status: RESPONSES[status] for status in (401, 403, 408, 413, 422, 503)},
+    openapi_extra={"requestBody": {"required": True, "content": FILE}},
+)
+async def import_corrections(
+    request: Request,
+    services: ServicesDep,
+    client: Reviewer,
+    format: Format = "jsonl",
+    pair: Annotated[
+        Pair | None, Query(description="The direction to read TMX in; by default what its units say.")
+    ] = None,
+    approve: Annotated[bool, Query(description="Approve what is imported, as the client who asks.")] = False,
+) -> ImportOut:
+    """The body is the file. What is there already is skipped, and what a submission would be refused for is refused
+    with its line; the rest is stored."""
+    body = await _body(request)
+    report = await services.importer.run(read(BytesIO(body), format, pair), client, approve=approve)
+    problems = [ImportProblemOut(line=problem.line, reason=problem.reason) for problem in report.problems]
+    return ImportOut(
+        imported=report.imported, approved=report.approved, skipped=report.skipped, refused=report.refused,
+        problems=problems,
+    )  # fmt: skip
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(UPLOAD_TIMEOUT_S):
+            return await request.body()
+    except TimeoutError:
+        raise BodyTooSlow(UPLOAD_TIMEOUT_S) from None

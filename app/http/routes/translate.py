@@ -1,0 +1,129 @@
+"""`POST /v1/translate`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from app.http.deps import may_translate, services_of
+from app.http.disconnect import ClientGone
+from app.http.json_body import read_json
+from app.http.problems import CLIENT_CLOSED_REQUEST, RESPONSES
+from app.http.schemas.translation import TranslateAnswer, TranslateBody
+from app.translating.limits import TranslationRequest
+from app.translating.result import TranslatedSentence, TranslatedText
+
+SCORE_DIGITS = 4
+
+
+router = APIRouter(prefix="/v1", tags=["translation"])
+
+
+@router.post(
+    "/translate",
+    summary="Translate one text or several",
+    response_model=TranslateAnswer,
+    response_model_exclude_unset=True,
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 408, 413, 422, 429, 500, 503)},
+    dependencies=[Depends(may_translate)],
+)
+async def translate(body: TranslateBody, request: Request) -> Response:
+    """Translate between Italian and English.
+
+    Each text is split into sentences, and the white space between them is kept. Sentences of all clients are
+    translated together. When the server has too much to do it answers 429 with `Retry-After`.
+    """
+    services = services_of(request)
+    texts = [body.text] if isinstance(body.text, str) else body.text
+    many = not isinstance(body.text, str)
+    wanted = TranslationRequest(
+        texts, body.source, body.target, body.beam, body.alternatives, many=many, memory=body.memory
+    )
+    try:
+        translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted))
+    except ClientGone:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    answers = [_translation(text, body) for text in translated]
+    if body.log_consent:
+        logged = await services.consent_log.store(texts, translated)
+        for answer in answers:
+            answer["logged"] = logged
+    return Response(to_json({"translations": answers}), media_type="application/json")
+
+
+async def _translate_raw(request: Request) -> Response:
+    await services_of(request).access.require_translate(request)
+    return await translate(await read_json(request, TranslateBody), request)
+
+
+EXPRESS: Mapping[str, Callable[[Request], Awaitable[Response]]] = {"/v1/translate": _translate_raw}
+"""Answered by `app.http.middleware.Edge`, past FastAPI's routing."""
+
+
+def _translation(text: TranslatedText, body: TranslateBody) -> dict[str, Any]:
+    """A `TranslationOut`, as a plain dictionary: it is made thousands of times a second."""
+    answer: dict[str, Any] = {
+        "text": text.text,
+        "source": text.source,
+        "target": text.target,
+        "model_version": text.version,
+        "from_memory": text.from_memory,
+        "score": _rounded(text.score),
+        "truncated": text.truncated,
+    }
+    if correction_ids := text.correction_ids:
+        answer["correction_ids"] = correction_ids
+    if text.detection is not None:
+        confidence = round(text.detection.confidence, SCORE_DIGITS)
+        answer["detected"] = {"language": text.detection.language, "confidence": confidence}
+    if body.alternatives:
+        answer["alternatives"] = [
+            {"text": other, "score": _rounded(score)} for other, score in text.alternatives(body.alternatives)
+        ]
+    if body.details:
+        sentences = [_sentence(part) for part in text.sentences if part.source_text]
+        answer["details"] = {"sentences": sentences}
+    return answer
+
+
+def _sentence(part: TranslatedSentence) -> dict[str, Any]:
+    """A `SentenceOut`."""
+    answer: dict[str, Any] = {
+        "source_text": part.source_text,
+        "text": part.source_text,
+        "score": None,
+        "from_memory": False,
+        "correction_id": None,
+        "truncated": False,
+        "words": [],
+        "alignment": [],
+    }
+    if part.hit is not None:
+        return answer | {"text": part.hit.text, "from_memory": True, "correction_id": part.hit.correction_id}
+    if part.outcome is None:
+        return answer
+    translation = part.outcome.translation
+    words = [
+        {
+            "text": word.text,
+            "confidence": round(word.confidence, SCORE_DIGITS),
+            "source_words": list(word.source_words),
+        }
+        for word in translation.words
+    ]
+    return answer | {
+        "text": translation.text,
+        "score": _rounded(translation.score),
+        "truncated": translation.truncated,
+        "words": words,
+        "alignment": [list(link) for link in translation.alignment],
+    }
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None or not math.isfinite(score) else round(score, SCORE_DIGITS)

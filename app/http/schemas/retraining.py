@@ -1,0 +1,38 @@
+"""What the retraining routes answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, Field
+
+from app.storage.tables import RetrainingRun
+
+
+class RunOut(BaseModel):
+    """One retraining."""
+
+    id: uuid.UUID
+    pair: str
+    state: Annotated[str, Field(description="running, promoted, kept, rejected, failed or interrupted.")]
+    parent: Annotated[str, Field(description="The version that it began from.")]
+    candidate: str
+    corrections: Annotated[int, Field(description="How many were learnt.")]
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    log: Annotated[str, Field(description="Why it was refused or failed; empty if all went well.")]
+    report: Annotated[dict[str, Any] | None, Field(description="The gate's report; only for one run.")] = None
+
+    @classmethod
+    def of(cls, run: RetrainingRun) -> Self:
+        """Without the report."""
+        names = (name for name in cls.model_fields if name != "report")
+        return cls(**{name: getattr(run, name) for name in names})
+
+
+class RunsOut(BaseModel):
+    """Answer of `GET /v1/retraining`."""
+
+    runs: list[RunOut]

@@ -1,0 +1,1 @@
+"""Approved corrections that answer at once."""

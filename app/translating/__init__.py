@@ -1,0 +1,1 @@
+"""One request: languages, memory, sentences, engine, and back to whole texts."""

@@ -1,0 +1,110 @@
+"""Translated texts: sentences, from the model or from memory, and what stands between them."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.engine.decoder import Outcome
+from app.engine.protocol import Translation
+from app.memory.store import Hit
+
+
+class Detection(Protocol):
+    """A guess of the language."""
+
+    @property
+    def language(self) -> str | None: ...
+    @property
+    def confidence(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedSentence:
+    """One sentence, its translation, and what followed it in the text."""
+
+    source_text: str
+    separator_after: str
+    outcome: Outcome | None
+    """The model's; None where memory answered or there was nothing to translate."""
+    hit: Hit | None = None
+    """Memory's."""
+
+    def ranked(self, rank: int) -> str:
+        """The text for rank 0, else that alternative, of which memory has none."""
+        if self.hit is not None:
+            return self.hit.text
+        return self.source_text if self.outcome is None else _ranked(self.outcome, rank).text
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedText:
+    """One text of the request, translated."""
+
+    source: str
+    target: str
+    detection: Detection | None
+    sentences: Sequence[TranslatedSentence]
+
+    @property
+    def text(self) -> str:
+        """The whole translation, with the separators of the source."""
+        return self._join(0)
+
+    @property
+    def score(self) -> float | None:
+        """Mean log-probability per token over the model's sentences, weighted by their words; None without any."""
+        return self._mean_score(0)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether any sentence was cut by the search."""
+        return any(part.outcome is not None and part.outcome.translation.truncated for part in self.sentences)
+
+    @property
+    def version(self) -> str | None:
+        """The model version; None where no model was asked."""
+        versions = {part.outcome.version for part in self.sentences if part.outcome is not None}
+        return "+".join(sorted(versions)) or None
+
+    @property
+    def correction_ids(self) -> list[uuid.UUID]:
+        """The approved corrections that answered, in order, each once."""
+        return list(dict.fromkeys(part.hit.correction_id for part in self.sentences if part.hit is not None))
+
+    @property
+    def from_memory(self) -> bool:
+        """Whether approved corrections answered all of it."""
+        with_text = [part for part in self.sentences if part.source_text]
+        return bool(with_text) and all(part.hit is not None for part in with_text)
+
+    def alternatives(self, count: int) -> Iterator[tuple[str, float | None]]:
+        """Up to `count` other translations: the i-th joins the i-th hypothesis of each sentence that has one."""
+        seen = {self.text}
+        for rank in range(1, count + 1):
+            text = self._join(rank)
+            if text not in seen:
+                seen.add(text)
+                yield text, self._mean_score(rank)
+
+    def _join(self, rank: int) -> str:
+        return "".join([part.ranked(rank) + part.separator_after for part in self.sentences])
+
+    def _mean_score(self, rank: int) -> float | None:
+        total = weights = 0.0
+        for part in self.sentences:
+            if part.outcome is not None:
+                translation = _ranked(part.outcome, rank)
+                weight = max(1, len(translation.words))
+                total += weight * translation.score
+                weights += weight
+        return total / weights if weights and math.isfinite(total) else None
+
+
+def _ranked(outcome: Outcome, rank: int) -> Translation:
+    """The best translation for rank 0, else that alternative; the best where there are not so many."""
+    alternatives = outcome.translation.alternatives
+    return alternatives[rank - 1] if 0 < rank <= len(alternatives) else outcome.translation

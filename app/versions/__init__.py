@@ -1,0 +1,1 @@
+"""Which model versions there are, which one is current, promotion and swapping."""

@@ -1,0 +1,126 @@
+"""Moving the pointers: promote a version, or roll back to the one before.
+
+`promote` and `rollback` are plain functions for any process; the workers of a server notice by themselves. `Promoter`
+does the same for a server's own routes, and has the worker that was asked follow at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.engine.engine import Engine
+from app.errors import Conflict, NotFound, NotReady
+from app.settings import Settings
+from app.versions.store import load_tested, model_roots, pointer_root
+from app.versions.swapping import Swapper
+from model.errors import ModelError, VersionError, VersionNotFound
+from model.versions import pointers
+from model.versions.card import check_name
+from model.versions.pointers import Move
+
+log = logging.getLogger("traghetto.promotion")
+
+SWAP_TIMEOUT_S = 30.0
+"""How long a route waits for its worker to follow."""
+
+
+def promote(settings: Settings, pair: str, version: str, expected: str | None = None) -> Move:
+    """Check the hashes of `version`, let it translate, then make it the current one.
+
+    Args:
+        expected: move only if this is the current version, such as the one that `version` was compared with.
+
+    Raises:
+        VersionNotFound: there is no such version.
+        VersionError: it is damaged or fails its self-test, another than `expected` is current, or the pointer cannot
+            be moved.
+        ConfigError, NotReady: it cannot be used with these settings.
+    """
+    load_tested(settings, pair, version)
+    move = pointers.promote(model_roots(settings), pair, version, expected)
+    log.info("%s: %s is the current version; before, it was %s", pair, move.version, move.previous)
+    return move
+
+
+def rollback(settings: Settings, pair: str) -> Move:
+    """Make the version that was current before the current one again, after the same checks as in `promote`.
+
+    Raises:
+        VersionError: there was none, it cannot be used any more, or the pointer cannot be moved.
+        ConfigError, NotReady: it cannot be used with these settings.
+    """
+    pointer = pointers.read(pointer_root(settings), pair)
+    target = pointers.previous_of(pointer, pair)
+    try:
+        load_tested(settings, pair, target)
+    except VersionError as error:
+        raise type(error)(f"cannot go back to {target}; promote another version by name. {error}") from error
+    move = pointers.rollback(model_roots(settings), pair, pointer.version if pointer else None)
+    log.info("%s: back to version %s, from %s", pair, move.version, move.previous)
+    return move
+
+
+def _check_names(pair: str, version: str) -> None:
+    try:
+        check_name(pair, version)
+    except VersionError as error:
+        raise NotFound(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A move, and whether the worker that was asked translates with the version already."""
+
+    move: Move
+    loaded: bool
+
+
+class Promoter:
+    """Moves pointers for the routes: off the event loop, one at a time."""
+
+    def __init__(self, settings: Settings, engine: Engine, swapper: Swapper) -> None:
+        self._settings, self._engine, self._swapper = settings, engine, swapper
+        self._turn = asyncio.Lock()
+
+    async def promote(self, pair: str, version: str) -> Followed:
+        """As the function `promote`; returns when this worker has swapped, or could not within its time.
+
+        Raises:
+            NotFound: there is no such version.
+            Conflict: it cannot be used.
+        """
+        _check_names(pair, version)
+        try:
+            return await self._move(lambda: promote(self._settings, pair, version))
+        except VersionNotFound as error:
+            raise NotFound(str(error)) from error
+        except (ModelError, NotReady) as error:
+            raise Conflict(str(error)) from error
+
+    async def rollback(self, pair: str) -> Followed:
+        """As the function `rollback`; returns as `promote` does.
+
+        Raises:
+            NotFound: this is not a language pair.
+            Conflict: there is no version before, or it cannot be used.
+        """
+        _check_names(pair, pointers.DEFAULT)
+        try:
+            return await self._move(lambda: rollback(self._settings, pair))
+        except (ModelError, NotReady) as error:
+            raise Conflict(str(error)) from error
+
+    async def _move(self, move: Callable[[], Move]) -> Followed:
+        async with self._turn:
+            return await asyncio.to_thread(self._move_and_follow, move)
+
+    def _move_and_follow(self, move: Callable[[], Move]) -> Followed:
+        moved = move()
+        self._swapper.look(moved.pair, SWAP_TIMEOUT_S)
+        refusal = self._swapper.refused.get(moved.pair)
+        if refusal is not None and refusal.version == moved.version:
+            raise Conflict(f"{moved.version} is the current version now, but this worker refused it: {refusal.reason}")
+        return Followed(moved, self._engine.versions.get(moved.pair) == moved.version)

@@ -1,0 +1,1 @@
+"""The fast ways: int8, C, their bindings, allocation, number formats."""

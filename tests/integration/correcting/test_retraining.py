@@ -1,0 +1,228 @@
+"""Retraining on real databases with a stand-in trainer: what is trained on, what is recorded, what a crash leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from corrections_kit import ADMIN_KEY, KINDS, app_on, fresh, people_of
+from sqlalchemy import delete, select
+from stored import correction, store
+
+from app.retraining.run import AlreadyRunning, Given, NothingToDo, only_one, retrain_pair
+from app.retraining.service import Standing, is_due
+from app.settings import Settings
+from app.storage.db import Database
+from app.storage.tables import Correction, ModelVersion, RetrainingRun, TrainedCorrection
+from app.versions.promotion import rollback
+from app.versions.registry import reconcile
+from app.versions.store import current_version
+from model.versions import store as versions
+
+T = TypeVar("T")
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new, migrated database of either kind."""
+    yield from fresh(request, tmp_path)
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path, tiny_data_dir: Path) -> Settings:
+    """Settings of a data directory with the tiny model."""
+    data_dir = tmp_path / "data"
+    shutil.copytree(tiny_data_dir, data_dir)
+    return Settings(data_dir=data_dir, database_url=url, device="cpu", admin_key=ADMIN_KEY)
+
+
+@dataclass
+class StandIn:
+    """Copies the parent instead of training it."""
+
+    passes: bool = True
+    fails: type[BaseException] | None = None
+    given: list[str] = field(default_factory=list)
+    """Source texts that it was given, of all runs."""
+    passed: bool = False
+    candidate: Path | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, given: Given) -> StandIn:
+        rows = [json.loads(line) for line in given.corrections.read_text().splitlines()]
+        self.given = [row["source_text"] for row in rows]
+        parent = versions.load(given.parent)
+        card = {
+            "parent": f"it-en/{parent.card.version}",
+            "data": {"corrections": {"ids": [row["id"] for row in rows]}},
+        }
+        tokenizers = parent.source, parent.target
+        self.candidate = versions.save(given.out, "it-en", given.version, parent.model, tokenizers, card)
+        if self.fails is not None:
+            raise self.fails("the trainer stopped")
+        self.passed = self.passes
+        changed = [{"id": row["id"], "source": row["source_text"], "reference": "<b>", "before": "a", "after": "b",
+                    "gain": 1.0} for row in rows]  # fmt: skip
+        self.report = {
+            "pair": "it-en", "candidate": given.version, "current": parent.card.version, "passed": self.passes,
+            "reasons": [] if self.passes else ["general loses 3 BLEU"], "strength": 1.0, "replay": "none", "seconds": 1,
+            "left_out": [], "sets": [{"name": "corrections", "sentences": 1, "measure": "BLEU", "before": 1.0,
+                                      "after": 2.0, "delta": 1.0, "interval": [0.5, 1.5], "passed": True, "why": "",
+                                      "changed": changed, "notes": {}}],
+        }  # fmt: skip
+        return self
+
+
+def on(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """`work` on the database, in a loop of its own, as a command does."""
+
+    async def opened() -> T:
+        database = Database(settings.database)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(opened())
+
+
+def approve(settings: Settings, *sources: str) -> None:
+    on(settings, lambda database: store(database, *(correction(source, f"{source}!") for source in sources)))
+
+
+def rows(settings: Settings, table: type[T]) -> list[T]:
+    async def read(database: Database) -> list[T]:
+        async with database.reading() as session:
+            return list((await session.scalars(select(table))).all())
+
+    return on(settings, read)
+
+
+def status_of(settings: Settings, version: str) -> str:
+    return next(row.status for row in rows(settings, ModelVersion) if (row.pair, row.version) == ("it-en", version))
+
+
+def test_each_correction_is_learnt_once_along_the_ancestry(settings: Settings) -> None:
+    trainer = StandIn()
+    approve(settings, "uno", "due")
+    first = retrain_pair(settings, "it-en", trainer)
+    assert (first.state, first.corrections, sorted(trainer.given)) == ("promoted", 2, ["due", "uno"])
+    assert current_version(settings, "it-en") == first.candidate
+    with pytest.raises(NothingToDo):
+        retrain_pair(settings, "it-en", trainer)
+    approve(settings, "tre")
+    second = retrain_pair(settings, "it-en", trainer)
+    assert trainer.given == ["tre"], "what an ancestor learnt must not be learnt again"
+    rollback(settings, "it-en")
+    rollback(settings, "it-en")
+    assert current_version(settings, "it-en") == "default"
+    third = retrain_pair(settings, "it-en", trainer)
+    assert sorted(trainer.given) == ["due", "tre", "uno"], "after a rollback, what was undone is learnt anew"
+    assert len({first.candidate, second.candidate, third.candidate}) == 3
+    states = {version: status_of(settings, version) for version in (first.candidate, third.candidate, "default")}
+    assert states == {first.candidate: "retired", third.candidate: "current", "default": "retired"}
+
+
+def test_a_candidate_that_the_gate_refuses_leaves_only_its_report(settings: Settings) -> None:
+    approve(settings, "uno")
+    result = retrain_pair(settings, "it-en", StandIn(passes=False))
+    assert (result.state, current_version(settings, "it-en")) == ("rejected", "default")
+    assert not (settings.data_dir / "models" / "it-en" / result.candidate).exists()
+    (run,) = rows(settings, RetrainingRun)
+    assert (run.state, run.log, run.report) == ("rejected", "general loses 3 BLEU", result.report)
+    assert status_of(settings, result.candidate) == "rejected"
+
+
+def test_a_dry_run_keeps_the_candidate_and_does_not_promote(settings: Settings) -> None:
+    approve(settings, "uno")
+    result = retrain_pair(settings, "it-en", StandIn(), dry_run=True)
+    assert (result.state, current_version(settings, "it-en")) == ("kept", "default")
+    versions.verify(settings.data_dir / "models" / "it-en" / result.candidate)
+    assert status_of(settings, result.candidate) == "candidate"
+
+
+@pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt, "interrupted"), (RuntimeError, "failed")])
+def test_a_run_that_stops_leaves_no_version(settings: Settings, error: type[BaseException], state: str) -> None:
+    approve(settings, "uno")
+    with pytest.raises(error):
+        retrain_pair(settings, "it-en", StandIn(fails=error))
+    assert [run.state for run in rows(settings, RetrainingRun)] == [state]
+    assert current_version(settings, "it-en") == "default"
+    assert sorted(path.name for path in (settings.data_dir / "models" / "it-en").iterdir()) == ["default", "second"]
+    assert list((settings.data_dir / "retraining").iterdir()) == [], "the work folder holds texts, and must go"
+
+
+def test_only_one_runs_and_a_dead_one_is_noticed(settings: Settings) -> None:
+    approve(settings, "uno")
+
+    async def leave_running(database: Database) -> None:
+        async with database.writing() as session:
+            session.add(RetrainingRun(pair="it-en", parent="default", candidate="x"))
+
+    on(settings, leave_running)
+    with only_one(settings), pytest.raises(AlreadyRunning):
+        retrain_pair(settings, "it-en", StandIn())
+    assert [run.state for run in rows(settings, RetrainingRun)] == ["running"]
+    retrain_pair(settings, "it-en", StandIn())
+    assert sorted(run.state for run in rows(settings, RetrainingRun)) == ["interrupted", "promoted"]
+
+
+def test_a_deleted_correction_is_not_linked_again(settings: Settings) -> None:
+    approve(settings, "uno")
+    retrain_pair(settings, "it-en", StandIn())
+
+    async def forget(database: Database) -> None:
+        async with database.writing() as session:
+            await session.execute(delete(Correction))
+        await reconcile(database, settings)
+
+    on(settings, forget)
+    assert rows(settings, TrainedCorrection) == []
+
+
+async def test_runs_and_the_page_of_a_report(settings: Settings) -> None:
+    await asyncio.to_thread(approve, settings, "Il <script>")
+    result = await asyncio.to_thread(retrain_pair, settings, "it-en", StandIn())
+    async with people_of(app_on(settings.database, settings.data_dir)) as people:
+        assert (await people.stranger.get("/v1/retraining")).status_code == 401
+        listed = (await people.admin.get("/v1/retraining")).json()["runs"]
+        one = (await people.admin.get(f"/v1/retraining/{result.run_id}")).json()
+        page = await people.admin.get(f"/v1/retraining/{result.run_id}/report")
+        missing = await people.admin.get("/v1/retraining/00000000-0000-0000-0000-000000000000/report")
+    assert [(run["state"], run["corrections"], run["report"]) for run in listed] == [("promoted", 1, None)]
+    assert one["report"] == result.report
+    assert page.status_code == 200 and result.candidate in page.text
+    assert "Il &lt;script&gt;" in page.text and "<script" not in page.text, "texts of strangers must be escaped"
+    assert missing.status_code == 404
+
+
+MIDNIGHT = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("options", "new", "last_run_h", "hour", "due"),
+    [
+        ({"retrain_after": 3}, 3, None, 12, True),
+        ({"retrain_after": 3}, 2, None, 12, False),
+        ({"retrain_after": 3}, 3, 11, 12, False),  # judged already, nothing new since
+        ({"retrain_at": dt.time(3)}, 1, None, 3, True),
+        ({"retrain_at": dt.time(3)}, 0, None, 3, False),
+        ({"retrain_at": dt.time(3)}, 1, None, 12, False),  # a server started at noon waits for the night
+        ({"retrain_at": dt.time(3)}, 1, 2, 3, True),
+        ({}, 100, None, 3, False),
+    ],
+)
+def test_when_a_retraining_is_due(
+    options: dict[str, Any], new: int, last_run_h: int | None, hour: int, due: bool, tmp_path: Path
+) -> None:
+    newest = MIDNIGHT + dt.timedelta(hours=2, minutes=30) if new else None
+    last = MIDNIGHT + dt.timedelta(hours=last_run_h) if last_run_h is not None else None
+    moment = MIDNIGHT + dt.timedelta(hours=hour, minutes=5)
+    assert is_due(Standing(new, newest, last), Settings(data_dir=tmp_path, **options), moment) is due

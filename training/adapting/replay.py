@@ -1,0 +1,125 @@
+"""What a model is reminded of while it learns corrections: sentences of the kind that it was trained on.
+
+In this order: the corpus, where there is one; sentences that users allowed to keep, with the sample that ships with the
+program, which our own models wrote; nothing, and then the weights are held where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from model.errors import ConfigError
+from model.versions.card import Card
+from training.config import TrainingConfig
+from training.data.assemble import HELD_OUT_SUFFIXES, stems, turned
+from training.data.cleaning import Counts, clean
+from training.data.pairs import Pair, held_out_keys, read_pairs, without_held_out
+from training.data.prepared import read_prepared
+from training.scoring.sets import SETS, read_general
+
+SAMPLE = "replay.tsv"
+PAIRS = 8000
+"""Replayed pairs that are drawn from a corpus; a retraining of 500 corrections uses some 12,000."""
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Pairs in the direction of the model, and where they come from."""
+
+    pairs: Pairs
+    origin: str
+    """For the card and for people."""
+
+
+def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int) -> Replay:
+    """What there is to replay for the version of `card`.
+
+    Args:
+        card: of the version that is retrained; its settings say which tables it was trained on.
+        data: folder of the corpus or prepared set.
+        consented: JSONL of `source_text` and `translation`, logged with consent.
+        seed: of the draw.
+
+    Raises:
+        ConfigError: `data` is given and cannot be used.
+    """
+    rng = random.Random(f"{seed}/replay")
+    if data is not None:
+        pairs = _of_corpus(card, data, rng)
+        return Replay(pairs, f"{len(pairs)} pairs of {data.name}")
+    logged = _logged(consented) if consented is not None and consented.exists() else []
+    sample = SETS / card.pair / SAMPLE
+    shipped = read_general(sample) if sample.is_file() else []
+    origin = " and ".join(
+        text for count, text in ((len(logged), f"{len(logged)} sentences logged with consent"),
+                                 (len(shipped), f"{len(shipped)} of the shipped sample")) if count
+    )  # fmt: skip
+    return Replay([*logged, *shipped], origin or "none")
+
+
+def _of_corpus(card: Card, data: Path, rng: random.Random) -> Pairs:
+    config = _settings(card)
+    if not data.is_dir():
+        if config is None:
+            raise ConfigError(f"{data} is no folder, and the card of {card.pair}/{card.version} has no settings for it")
+        groups = read_prepared(data, config).groups
+        shares = config.phases[0].shares
+        total = sum(shares.values())
+        return [pair for name, share in shares.items() for pair in _some(groups[name], PAIRS * share / total, rng)]
+    tables = _tables(config, data)
+    held = [path for name, path in stems(data).items() if name.endswith(HELD_OUT_SUFFIXES)]
+    keys = held_out_keys(pair for path in held for pair in read_pairs(path))
+    chosen = [
+        pair
+        for paths, share in tables
+        for pair in _some([pair for path in paths for pair in read_pairs(path)], PAIRS * share, rng)
+    ]
+    counts = Counts()
+    usable = list(without_held_out(clean(chosen, counts), keys, counts))
+    if not usable:
+        raise ConfigError(f"{data} has nothing to replay")
+    return turned(usable) if card.pair == "en-it" else usable
+
+
+def _tables(config: TrainingConfig | None, data: Path) -> list[tuple[list[Path], float]]:
+    """Tables and their share: the groups of the settings that are there, as in the first phase; else all alike."""
+    found = {name: path for name, path in stems(data).items() if not name.endswith(HELD_OUT_SUFFIXES)}
+    if config is not None:
+        shares = config.phases[0].shares
+        groups = [(_matching(found, config.data.groups[name]), share) for name, share in shares.items()]
+        there = [(paths, share) for paths, share in groups if paths]
+        if there:
+            total = sum(share for _, share in there)
+            return [(paths, share / total) for paths, share in there]
+    if not found:
+        raise ConfigError(f"{data} has no tables to replay")
+    return [([path], 1 / len(found)) for path in found.values()]
+
+
+def _matching(found: dict[str, Path], patterns: Iterable[str]) -> list[Path]:
+    return [path for name, path in found.items() if any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def _settings(card: Card) -> TrainingConfig | None:
+    """The settings of the training that the version or its first ancestor came from, if its card has them whole."""
+    values = {name: value for name, value in card.settings.items() if name not in ("max_source_tokens", "adaptation")}
+    try:
+        return TrainingConfig.from_dict(values)
+    except ConfigError:
+        return None
+
+
+def _some(pairs: Sequence[Pair], count: float, rng: random.Random) -> list[Pair]:
+    return rng.sample(pairs, min(len(pairs), round(count)))
+
+
+def _logged(path: Path) -> list[tuple[str, str]]:
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    return [(row["source_text"], row["translation"]) for row in rows]

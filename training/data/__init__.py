@@ -1,0 +1,1 @@
+"""Pairs: reading, cleaning, splitting, noise, prepared sets, downloads."""

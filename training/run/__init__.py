@@ -1,0 +1,1 @@
+"""The run: loop, feed, batches, optimiser, loss, checkpoints, progress."""

@@ -1,0 +1,30 @@
+"""How far a run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.run.batching import Cursor
+
+
+@dataclass
+class Standing:
+    """How far a run is; all of it goes into the checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    cursor: Cursor = field(default_factory=Cursor)
+    best_bleu: float = -1.0
+    best_step: int = 0
+    scores: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**self.__dict__, "cursor": self.cursor.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Standing:
+        """Back from JSON."""
+        return cls(**{**values, "cursor": Cursor(**values["cursor"])})

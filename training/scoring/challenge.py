@@ -1,0 +1,111 @@
+"""The challenge set: sentences that each test one phenomenon, with what a right translation must and must not say."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model.config import require
+from model.errors import ConfigError
+from training.data.pairs import normalise_key
+from training.scoring.sets import read_rows
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of `challenge.tsv`."""
+
+    phenomenon: str
+    source: str
+    answers: tuple[str, ...]
+    """Translations that are right as a whole."""
+    must: re.Pattern[str] | None
+    """What another right translation must hold; None: only `answers` are right."""
+    must_not: re.Pattern[str] | None
+
+    def passes(self, translation: str) -> bool:
+        """Whether it is one of the answers but for case, punctuation and white space, or holds what it must."""
+        key = normalise_key(translation)
+        if any(normalise_key(answer) == key for answer in self.answers):
+            return True
+        text = _plain(translation)
+        holds = self.must is not None and self.must.search(text) is not None
+        return holds and not (self.must_not and self.must_not.search(text))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An item that was not passed."""
+
+    phenomenon: str
+    source: str
+    translation: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChallengeReport:
+    """What was passed."""
+
+    phenomena: dict[str, tuple[int, int]]
+    """Phenomenon -> items passed, and items."""
+    failures: tuple[Failure, ...]
+
+    @property
+    def total(self) -> tuple[int, int]:
+        """Items passed, and items."""
+        passed, items = zip(*self.phenomena.values(), strict=True)
+        return sum(passed), sum(items)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        passed, items = self.total
+        phenomena = {name: {"passed": ours, "items": all_} for name, (ours, all_) in self.phenomena.items()}
+        failures = [asdict(failure) for failure in self.failures]
+        return {"passed": passed, "items": items, "phenomena": phenomena, "failures": failures}
+
+
+def read_challenge(path: Path) -> list[Item]:
+    """The items of `challenge.tsv`: phenomenon, source, answers between ` | `, `must`, `must_not`.
+
+    Raises:
+        ConfigError: names the line that has other columns, an expression that is none, or that nothing can pass.
+    """
+    return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 5)]
+
+
+def check(items: Sequence[Item], translations: Sequence[str]) -> ChallengeReport:
+    """Which of `items` their `translations` pass."""
+    phenomena: dict[str, tuple[int, int]] = {}
+    failures = []
+    for item, translation in zip(items, translations, strict=True):
+        passes = item.passes(translation)
+        passed, count = phenomena.get(item.phenomenon, (0, 0))
+        phenomena[item.phenomenon] = passed + passes, count + 1
+        if not passes:
+            failures.append(Failure(item.phenomenon, item.source, translation, item.answers))
+    return ChallengeReport(phenomena, tuple(failures))
+
+
+def _item(where: str, cells: Sequence[str]) -> Item:
+    phenomenon, source, answers, must, must_not = cells
+    require(bool(phenomenon and source), f"{where}: no phenomenon or no source")
+    require(bool(answers or must), f"{where}: neither answers nor what a translation must hold, so nothing can pass")
+    right = tuple(answer.strip() for answer in answers.split(" | ") if answer.strip())
+    return Item(phenomenon, source, right, _expression(where, must), _expression(where, must_not))
+
+
+def _expression(where: str, pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern, re.IGNORECASE) if pattern else None
+    except re.error as error:
+        raise ConfigError(f"{where}: {pattern!r} is not a regular expression: {error}") from error
+
+
+def _plain(text: str) -> str:
+    """NFKC, straight apostrophes, white space collapsed: what expressions are written for."""
+    return " ".join(unicodedata.normalize("NFKC", text).replace("’", "'").split())

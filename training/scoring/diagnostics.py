@@ -1,0 +1,69 @@
+"""Slips that BLEU hardly sees and people do at once: loops, lost or invented text, lines left untranslated, numbers.
+
+Pure functions of a source, its translation and a reference. Words are compared without case and punctuation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.data.pairs import normalise_key
+from training.scoring.numerals import has_number, numbers_differ
+
+LENGTH_RATIO = 2.0
+LENGTH_DIFFERENCE = 4
+"""A length outlier has more than `LENGTH_RATIO` times the words of the reference, or the reference so many more than
+it, and they differ by at least `LENGTH_DIFFERENCE` words: `OK.` for `All right then.` is none."""
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """How many lines have a slip, of 1,000."""
+
+    repeated_trigrams: float
+    length_outliers: float
+    untranslated: float
+    number_mismatches: float | None
+    """Of 1,000 lines whose source has digits; None where there is no such line."""
+    lines_with_digits: int
+
+
+def diagnose(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], pair: str) -> Diagnostics:
+    """Count the slips in `hypotheses`, translations of `sources`; `pair` is `it-en` or `en-it`."""
+    lines = list(zip(sources, hypotheses, references, strict=True))
+    digits = [line for line in lines if has_number(line[0])]
+    return Diagnostics(
+        _per_thousand([repeats_trigram(*line) for line in lines]),
+        _per_thousand([is_length_outlier(hypothesis, reference) for _, hypothesis, reference in lines]),
+        _per_thousand([is_untranslated(*line) for line in lines]),
+        _per_thousand([numbers_differ(*line, pair) for line in digits]) if digits else None,
+        len(digits),
+    )
+
+
+def _per_thousand(slips: Sequence[bool]) -> float:
+    return 1000 * sum(slips) / len(slips)
+
+
+def repeats_trigram(source: str, hypothesis: str, reference: str) -> bool:
+    """Whether three words in a row occur more often in the translation than any do in the source or the reference."""
+    return _most_repeats(hypothesis) > max(1, _most_repeats(source), _most_repeats(reference))
+
+
+def _most_repeats(text: str) -> int:
+    words = normalise_key(text).split()
+    return max(Counter(zip(words, words[1:], words[2:], strict=False)).values(), default=0)
+
+
+def is_length_outlier(hypothesis: str, reference: str) -> bool:
+    """Whether the translation is far longer or shorter than the reference, in words."""
+    shorter, longer = sorted((len(hypothesis.split()), len(reference.split())))
+    return longer > LENGTH_RATIO * shorter and longer - shorter >= LENGTH_DIFFERENCE
+
+
+def is_untranslated(source: str, hypothesis: str, reference: str) -> bool:
+    """Whether two or more words came back as they were, and the reference says that they should not."""
+    same = normalise_key(source)
+    return " " in same and normalise_key(hypothesis) == same != normalise_key(reference)

@@ -1,0 +1,144 @@
+"""What a model is evaluated on: held-out tables of a corpus, the project's own sets, or two files of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.config import require
+from model.errors import ConfigError
+from training.data.assemble import HELD_OUT_SUFFIXES, stems
+from training.data.pairs import read_pairs
+
+SETS = Path(__file__).parents[1] / "sets"
+"""The project's own sets: a folder for each direction."""
+GENERAL, CHALLENGE, ALIGNED = "general", "challenge", "aligned"
+USUAL = ("tatoeba.test", GENERAL, CHALLENGE)
+"""What is taken when no set is named, as far as it is there."""
+
+DIRECTIONS = ("it-en", "en-it")
+"""Those of the corpus and of the aligned pairs."""
+
+Pairs = Sequence[tuple[str, str]]
+"""Source and reference."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All pairs of the tables that belong together, such as `tatoeba.train`, `tatoeba.dev` and `tatoeba.test`."""
+
+    training: Pairs
+    held_out: Pairs
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A folder of tables, read in the direction `pair`."""
+
+    folder: Path
+    pair: str
+
+    def held_out(self) -> dict[str, Path]:
+        """The tables that nobody trains on, by name."""
+        return {name: path for name, path in stems(self.folder).items() if name.endswith(HELD_OUT_SUFFIXES)}
+
+    def collection(self, name: str) -> Collection | None:
+        """What belongs with a held-out table: all whose names begin alike, up to the point. None for other sets."""
+        if name not in self.held_out():
+            return None
+        beginning = name.partition(".")[0] + "."
+        found: tuple[list[tuple[str, str]], list[tuple[str, str]]] = [], []
+        for stem, path in stems(self.folder).items():
+            if stem.startswith(beginning):
+                found[stem.endswith(HELD_OUT_SUFFIXES)].extend(read_table(path, self.pair))
+        return Collection(*found)
+
+
+def find_sets(
+    pair: str, corpus: Corpus | None, names: Sequence[str], with_aligned: bool = False
+) -> tuple[dict[str, Path], list[str]]:
+    """The files of the sets that are named; if none is, of what is usual and there, and what is not there.
+
+    Raises:
+        ConfigError: a set that is named is not there, or none at all is; says which are.
+    """
+    known = available(pair, corpus)
+    wanted = names or ((*USUAL, ALIGNED) if with_aligned else USUAL)
+    missing = [name for name in wanted if name not in known]
+    if missing and (names or len(missing) == len(wanted)):
+        hint = "" if corpus else "; for those of a corpus give --data FOLDER or set TRAGHETTO_CORPUS_DIR"
+        there = ", ".join(known) or "none at all"
+        raise ConfigError(f"there is no set {', '.join(missing)} for {pair}; there are: {there}{hint}")
+    return {name: known[name] for name in wanted if name in known}, [f"left out: no set {name}" for name in missing]
+
+
+def available(pair: str, corpus: Corpus | None) -> dict[str, Path]:
+    """All sets of a direction, by name. Pairs aligned by hand serve both directions."""
+    own = {GENERAL: f"{pair}/general.tsv", CHALLENGE: f"{pair}/challenge.tsv"}
+    held_out: dict[str, Path] = {}
+    if pair in DIRECTIONS:
+        own[ALIGNED] = "it-en/aligned.tsv"
+        held_out = corpus.held_out() if corpus else {}
+    return held_out | {name: SETS / file for name, file in own.items() if (SETS / file).is_file()}
+
+
+def read_table(path: Path, pair: str) -> list[tuple[str, str]]:
+    """Source and reference of every pair of a table of a corpus."""
+    return [(english, italian) if pair == "en-it" else (italian, english) for italian, english in read_pairs(path)]
+
+
+def read_general(path: Path) -> list[tuple[str, str]]:
+    """The rows of `general.tsv`, which has the direction of its folder.
+
+    Raises:
+        ConfigError: as `read_rows`, and where a side is empty.
+    """
+    pairs = []
+    for number, (source, reference) in read_rows(path, 2):
+        require(bool(source and reference), f"{path}, line {number}: one side is empty")
+        pairs.append((source, reference))
+    return pairs
+
+
+def read_rows(path: Path, columns: int) -> list[tuple[int, list[str]]]:
+    """Numbered rows of a set of our own; a first line that begins with `#` and blank lines are left out.
+
+    Raises:
+        ConfigError: the file cannot be read, a row has another number of columns, or there is none.
+    """
+    rows = []
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip() or (number == 1 and line.startswith("#")):
+            continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        require(len(cells) == columns, f"{path}, line {number}: {len(cells)} columns in place of {columns}")
+        rows.append((number, cells))
+    require(bool(rows), f"{path} holds no rows")
+    return rows
+
+
+def read_parallel(source: Path, reference: Path) -> list[tuple[str, str]]:
+    """Two files of lines, side by side.
+
+    Raises:
+        ConfigError: they cannot be read, are empty, or differ in length.
+    """
+    sources, references = read_lines(source), read_lines(reference)
+    counts = f"{source} has {len(sources)} lines, {reference} has {len(references)}"
+    require(len(sources) == len(references), counts)
+    require(bool(sources), f"{source} holds no lines")
+    return list(zip(sources, references, strict=True))
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file; only a newline ends one.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
