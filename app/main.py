@@ -27,13 +27,13 @@ from app.settings import Settings
 from app.storage.consent_log import ConsentLog
 from app.storage.db import Database
 from app.storage.housekeeping import purge_forever
-from app.translating.detection import detect
-from app.translating.service import Detector, Splitter, TranslationService
+from app.translating.detection import Detect, detect
+from app.translating.preparing import Preparer
+from app.translating.service import TranslationService
 from app.versions.promotion import Promoter
 from app.versions.registry import keep_reconciled
 from app.versions.store import loader
 from app.versions.swapping import Swapper
-from model.text.segments import split
 
 DESCRIPTION = """Translates between Italian and English with models that you train, run and correct yourself.
 
@@ -55,8 +55,7 @@ def create_app(
     settings: Settings,
     translators: Loader | None = None,
     *,
-    split: Splitter = split,
-    detect: Detector = detect,
+    detect: Detect = detect,
     on_failure: Callable[[], None] | None = None,
 ) -> FastAPI:
     """The server's ASGI app.
@@ -64,10 +63,10 @@ def create_app(
     Args:
         settings: see `app.settings`
         translators: builds the translators in the engine's thread; by default the models on disk
-        split, detect: sentence splitting and language detection
+        detect: language detection
         on_failure: called on the event loop if the models cannot be loaded or the engine dies
     """
-    services = _build(settings, translators or loader(settings), split, detect)
+    services = _build(settings, translators or loader(settings), detect)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -89,7 +88,7 @@ def create_app(
     return app
 
 
-def _build(settings: Settings, load: Loader, split: Splitter, detect: Detector) -> Services:
+def _build(settings: Settings, load: Loader, detect: Detect) -> Services:
     metrics = Metrics()
     limits = EngineLimits(settings.batch_tokens, settings.batch_sentences, settings.queue_tokens, settings.max_beam)
     engine = Engine(load, limits, metrics)
@@ -102,7 +101,7 @@ def _build(settings: Settings, load: Loader, split: Splitter, detect: Detector) 
         access=Access(settings, Keys(database)),
         metrics=metrics,
         engine=engine,
-        translation=TranslationService(settings, engine, split, detect, memory),
+        translation=TranslationService(settings, engine, Preparer(detect, memory, engine.count_tokens)),
         database=database,
         consent_log=ConsentLog(database, settings.log_retention_days),
         disconnects=DisconnectWatch(),

@@ -23,14 +23,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from sqlalchemy import insert
 
-from app.engine.protocol import Translation, Word
 from app.main import create_app
 from app.memory.store import Memory, source_key
 from app.memory.sync import MemorySync
@@ -41,23 +39,13 @@ from app.storage.db import Database, migrate
 from app.storage.tables import APPROVED, Correction
 from benchmarks.sentences import sentences
 from model.config import SearchConfig
+from model.translation import Translation
+from model.translator import Translator
 
 ROWS_AT_ONCE = 10_000
 DIFFERENT = 5000
 """Sentences before they come again with another number."""
 TICK_S = 0.001
-
-
-@dataclass(frozen=True)
-class Said:
-    """A translation without words."""
-
-    text: str
-    score: float = -0.1
-    words: Sequence[Word] = ()
-    alternatives: Sequence[Translation] = ()
-    truncated: bool = False
-    alignment: Sequence[tuple[int, int]] = ()
 
 
 class Echo:
@@ -67,13 +55,13 @@ class Echo:
     version = "echo"
     max_source_tokens = 200
 
-    def translate(self, texts: Sequence[str], search: SearchConfig = SearchConfig()) -> list[Said]:  # noqa: B008
-        """The texts themselves."""
-        return [Said(text) for text in texts]
+    def translate_sentences(self, sentences: Sequence[str], search: SearchConfig) -> list[Translation]:
+        """The sentences themselves."""
+        return [Translation(sentence, -0.1, tokens=1) for sentence in sentences]
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+    def count_tokens(self, sentences: Sequence[str]) -> list[int]:
         """Words."""
-        return [text.count(" ") + 1 for text in texts]
+        return [sentence.count(" ") + 1 for sentence in sentences]
 
 
 def sources(first: int, last: int) -> Iterator[str]:
@@ -159,7 +147,7 @@ async def server(folder: Path) -> AsyncIterator[FastAPI]:
     """A running server whose memory is loaded."""
     settings = Settings(data_dir=folder)
     migrate(settings.database)
-    app = create_app(settings, lambda: {"it-en": Echo()})
+    app = create_app(settings, lambda: {"it-en": cast(Translator, Echo())})
     async with app.router.lifespan_context(app):
         await app.state.services.memory_sync.ready.wait()
         yield app

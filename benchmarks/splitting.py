@@ -3,7 +3,7 @@
 For each library that is installed: how many of our own cases (`cases/splitting.tsv`) it splits exactly; precision and
 recall of the boundaries; how many cases of `cases/splitting-unseen.tsv`, written after our rules were, it splits
 exactly; sentences per second; milliseconds and MiB from an empty process to the first answer; seconds for the worst of
-some hostile texts of 20,000 characters. `traghetto` is the server's own splitter, rules included. The libraries
+some hostile texts of 20,000 characters. `traghetto` is our own splitter, rules included. The libraries
 get one line at a time (line breaks always separate); their answers are compared without white space, since some change
 it. docs/decisions/0004-sentence-splitting.md has the numbers.
 """
@@ -65,8 +65,7 @@ def read_cases(path: Path = CASES) -> list[Case]:
 
 def _traghetto() -> Split:
     module = importlib.import_module("model.text.segments")
-    splitter = module.Splitter()
-    return lambda text, language: [segment.text for segment in splitter.split(text, language)]
+    return lambda text, language: [segment.text for segment in module.split(text, language)]
 
 
 def _sentencex() -> Split:

@@ -33,8 +33,12 @@ class Translation:
     """The text has several sentences or is long: it was translated in parts."""
     copied: bool = False
     """All of the text was taken over as it is: there was nothing to translate in it."""
+    faulty: bool = False
+    """It, or a part of it, shows a fault for which a wider search has not been asked yet: see `model.text.retry`."""
     retried: bool = False
     """The first translation, or that of a part, had a fault, and a wider search was asked: see `model.text.retry`."""
+    tokens: int = 0
+    """How many tokens `score` is the mean of; 0 for what was copied or empty."""
 
     @property
     def alignment(self) -> tuple[tuple[int, int], ...]:
@@ -47,10 +51,9 @@ EMPTY = Translation("", 0.0)
 
 @dataclass(frozen=True)
 class Scored:
-    """A translation of a part, and the number of tokens that its score is the mean of."""
+    """A translation of a part, and how much of the source it read."""
 
     translation: Translation
-    tokens: int
     coverage: tuple[float, ...] = ()
     """The attention that each source word got from all target tokens together; empty where it is not known."""
 
@@ -71,11 +74,10 @@ def in_capitals(translation: Translation) -> Translation:
     )
 
 
-def join(parts: Sequence[Scored], source_words: Sequence[int]) -> Translation:
+def join(translations: Sequence[Translation], source_words: Sequence[int]) -> Translation:
     """Translations of the parts of one text as one; `source_words` is how many words each part has."""
-    translations = [part.translation for part in parts]
-    tokens = sum(part.tokens for part in parts)
-    total = sum(part.translation.score * part.tokens for part in parts)
+    tokens = sum(translation.tokens for translation in translations)
+    total = sum(translation.score * translation.tokens for translation in translations)
     words, offset = [], 0
     for translation, count in zip(translations, source_words, strict=True):
         words += [
@@ -86,12 +88,21 @@ def join(parts: Sequence[Scored], source_words: Sequence[int]) -> Translation:
     return Translation(
         text=" ".join(translation.text for translation in translations if translation.text),
         score=total / tokens if tokens else 0.0,
+        tokens=tokens,
         words=tuple(words),
         truncated=any(translation.truncated for translation in translations),
         split=True,
         copied=all(translation.copied for translation in translations),
+        faulty=any(translation.faulty for translation in translations),
         retried=any(translation.retried for translation in translations),
     )
+
+
+def join_ranked(parts: Sequence[Sequence[Translation]], source_words: Sequence[int]) -> Translation:
+    """As `join`, of parts with several translations each, best first: alternatives join those of equal rank."""
+    depth = max(map(len, parts))
+    ranked = ([of_part[min(rank, len(of_part) - 1)] for of_part in parts] for rank in range(depth))
+    return with_alternatives([join(chosen, source_words) for chosen in ranked])
 
 
 def with_alternatives(ranked: Sequence[Translation]) -> Translation:

@@ -1,9 +1,10 @@
-"""Sentences -> translations: the only door to the network for the server, the command line and evaluation.
+"""Texts or sentences -> translations: the only door to the network for the server, the command line and evaluation.
 
-    texts -> parts (.text.parts: copied | sentences, clauses) -> batches of similar length -> encode -> search
-          -> words, confidence, alignment -> those with a fault again (.text.retry) -> joined, in the order of the texts
+    texts -> sentences (.text.plan) -> parts (.text.parts: copied | clauses) -> batches of similar length -> encode
+          -> search -> words, confidence, alignment -> those with a fault again (.text.retry) -> joined, in order
 
-Everything that changes one sentence's translation happens here, so that what is measured is what users get.
+Everything that changes one sentence's translation happens here, so that what is measured is what users get. The server
+plans its texts itself, for it asks memory in between, and brings the sentences.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from model.kernels.native import native_decoder
 from model.kernels.quantize import Network, best_route, choose_device, prepare
 from model.network.batch import pad, plan_batches
 from model.search.search import Hypothesis, Options, search
-from model.text.alignment import WordPieces, coverage, word_groups, words_of
-from model.text.names import restore_names
 from model.text.parts import Cutter, Part
-from model.text.preparation import calmed, clean, is_shouted
-from model.text.retry import best, second_search
+from model.text.plan import plan_text, plan_whole
+from model.text.preparation import clean, is_shouted
+from model.text.reading import Reader
+from model.text.retry import best, marked, second_search
 from model.text.tokenizer import BOS, EOS, FIRST_FREE_ID, PAD, PLACEHOLDERS, UNK, Tokenizer
-from model.translation import Scored, Translation, Word, copied, in_capitals
+from model.translation import EMPTY, Scored, Translation, Word, copied, in_capitals, join_ranked
 from model.versions.card import Card
 from model.versions.store import Version, load
 
@@ -72,9 +73,10 @@ class Translator:
         self.config: ModelConfig = version.model.config
         self.device, self.route, self.batch_tokens = device, route, batch_tokens
         self.max_source_tokens = _max_source_tokens(version.card)
+        self._language = version.card.pair.partition("-")[0]
         self._source, self._target = version.source, version.target
         self._cutter = Cutter(version.source, version.target, self.max_source_tokens)
-        self._source_pieces, self._target_pieces = WordPieces(version.source), WordPieces(version.target)
+        self._reader = Reader(version.source, version.target)
         self._model = network or prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
         self._never = _never_generated(version.target).to(device)
@@ -121,46 +123,76 @@ class Translator:
         program = "PyTorch" if self._native is None else f"decode.c, {self._threads} at once"
         return f"{self.route}, {program}"
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Source tokens of each text as the network reads it, the end mark included."""
-        return [len(ids) + 1 for ids in self._source.encode_batch([clean(text) for text in texts])]
+    def count_tokens(self, sentences: Sequence[str]) -> list[int]:
+        """Source tokens of each sentence as the network reads it, the end mark included."""
+        return [len(ids) + 1 for ids in self._source.encode_batch([clean(sentence) for sentence in sentences])]
 
     def translate(
         self, texts: Sequence[str], search: SearchConfig = GREEDY, prefixes: Sequence[str] | None = None
     ) -> list[Translation]:
-        """Translate each of `texts`, in their order.
-
-        A text with nothing to translate in it (no letter, or only links) is copied; an empty one stays empty. Sentences
-        are translated apart, and so are the clauses of long ones. A text all in capitals is translated as if it were
-        not, and comes back in capitals. A greedy translation with a fault that can be seen is tried again with a beam.
+        """Translate each of `texts`, of one or many sentences, in their order: `translate_sentences`, and joined.
 
         Args:
             texts: any strings; line breaks count as spaces.
-            search: beam, number of alternatives, guards, retries.
-            prefixes: what each translation must begin with, "" for nothing; one for each text.
+            search, prefixes: as for `translate_sentences`. A text whose translation is begun is one sentence, unless
+                the network cannot read so much at once.
 
         Raises:
-            SearchError: there are not as many prefixes as texts, or the network gives something else than numbers.
+            SearchError: as `translate_sentences`.
         """
-        if prefixes is not None and len(prefixes) != len(texts):
-            raise SearchError(f"{len(texts)} texts came with {len(prefixes)} prefixes")
-        shouted = [is_shouted(text) for text in texts]
-        calm = [calmed(clean(text)) if loud else text for text, loud in zip(texts, shouted, strict=True)]
-        parts = self._cutter.parts(calm, prefixes or [""] * len(texts))
-        found = iter(self._translate_parts([part for of_text in parts for part in of_text], search))
-        translations = [self._cutter.assemble(of_text, [next(found) for _ in of_text]) for of_text in parts]
+        begun = _prefixes(prefixes, texts)
+        sentences = [self._sentences(clean(text), prefix) for text, prefix in zip(texts, begun, strict=True)]
+        flat = [sentence for of_text in sentences for sentence in of_text]
+        firsts = [prefix if row == 0 else "" for prefix, of_text in zip(begun, sentences, strict=True)
+                  for row in range(len(of_text))]  # fmt: skip
+        found = iter(self.translate_sentences(flat, search, firsts))
+        return [_joined(of_text, [next(found) for _ in of_text]) for of_text in sentences]
+
+    def _sentences(self, text: str, prefix: str) -> list[str]:
+        """The sentences of a cleaned text."""
+        fits = bool(prefix) and self.count_tokens([text])[0] <= self.max_source_tokens
+        return (plan_whole(text) if fits else plan_text(text, self._language)).sentences
+
+    def translate_sentences(
+        self, sentences: Sequence[str], search: SearchConfig = GREEDY, prefixes: Sequence[str] | None = None
+    ) -> list[Translation]:
+        """Translate each of `sentences`, in their order.
+
+        One with nothing to translate in it (no letter, or only links) is copied; an empty one stays empty. The clauses
+        of a long one are translated apart. One all in capitals is translated as if it were not, and comes back in
+        capitals. A greedy translation with a fault that can be seen is tried again with a beam; where `search` says not
+        to, it is marked as `faulty`.
+
+        Args:
+            sentences: any strings; line breaks count as spaces.
+            search: beam, number of alternatives, guards, retries.
+            prefixes: what each translation must begin with, "" for nothing; one for each sentence.
+
+        Raises:
+            SearchError: there are not as many prefixes as sentences, or the network gives something else than numbers.
+        """
+        begun = _prefixes(prefixes, sentences)
+        shouted = [is_shouted(text) for text in sentences]
+        calm = [clean(text).capitalize() if loud else text for text, loud in zip(sentences, shouted, strict=True)]
+        parts = self._cutter.parts(calm, begun)
+        found = iter(self._translate_parts([part for of_one in parts for part in of_one], search))
+        translations = [self._cutter.assemble(of_one, [next(found) for _ in of_one]) for of_one in parts]
         return [in_capitals(one) if loud else one for one, loud in zip(translations, shouted, strict=True)]
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first; greedy translations with a fault are tried again, all together."""
         found = self._decode(parts, search)
-        if search.beam > 1 or not search.retry:
+        if search.beam > 1:
             return found
         again: defaultdict[SearchConfig, dict[tuple[str, tuple[int, ...]], list[int]]] = defaultdict(dict)
         for row, (part, scored) in enumerate(zip(parts, found, strict=True)):
             wider = None if part.ids is None else second_search(part.text, scored[0], search)
-            if wider is not None:
+            if wider is None:
+                continue
+            if search.retry:
                 again[wider].setdefault((part.text, tuple(part.prefix)), []).append(row)  # each text once: it is slow
+            else:
+                found[row] = list(map(marked, scored))
         for wider, texts in again.items():
             wanted = [parts[rows[0]] for rows in texts.values()]
             for rows, others in zip(texts.values(), self._decode(wanted, wider), strict=True):
@@ -170,13 +202,13 @@ class Translator:
 
     def _decode(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first."""
-        found = [[Scored(copied(part.text), 0)] if part.ids is None else [] for part in parts]
+        found = [[Scored(copied(part.text))] if part.ids is None else [] for part in parts]
         lengths = [None if part.ids is None else len(part.ids) for part in parts]
 
         def decode(rows: Sequence[int]) -> list[list[Scored]]:
             batch = [parts[row] for row in rows]
             return [
-                self._read(part, hypotheses)
+                self._reader.read(part, hypotheses)
                 for part, hypotheses in zip(batch, self._search(batch, search), strict=True)
             ]
 
@@ -229,24 +261,21 @@ class Translator:
         runs = [max((len(list(run)) for _, run in groupby(ids)), default=0) for ids in sources]
         return torch.tensor([max(limit, run) for run in runs], device=self.device)
 
-    def _read(self, part: Part, hypotheses: Sequence[Hypothesis]) -> list[Scored]:
-        """The ids of `hypotheses` as translations."""
-        ids = part.ids or []
-        source_starts = [*self._source_pieces.starts(ids), len(ids)]
-        source_words = len(part.text.split())
-        found = []
-        for hypothesis in hypotheses:
-            text = clean(self._target.decode(hypothesis.tokens))
-            starts = self._target_pieces.starts(hypothesis.tokens)
-            groups = word_groups(text, hypothesis.tokens, starts, self._target)
-            words = words_of(hypothesis, groups, source_starts, source_words)
-            tokens = len(hypothesis.log_probs)
-            score = sum(hypothesis.log_probs) / tokens
-            translation = Translation(text, score, words, truncated=not hypothesis.finished)
-            if not part.prefix:  # what is forced stays as it is
-                translation = restore_names(part.text, translation)
-            found.append(Scored(translation, tokens, coverage(hypothesis, source_starts)))
-        return found
+
+def _prefixes(given: Sequence[str] | None, texts: Sequence[str]) -> Sequence[str]:
+    if given is None:
+        return [""] * len(texts)
+    if len(given) != len(texts):
+        raise SearchError(f"{len(texts)} texts came with {len(given)} prefixes")
+    return given
+
+
+def _joined(sentences: Sequence[str], translations: Sequence[Translation]) -> Translation:
+    """One text's translation from those of its sentences."""
+    if len(translations) < 2:
+        return translations[0] if translations else EMPTY
+    ranked = [(one, *one.alternatives) for one in translations]
+    return join_ranked(ranked, [len(sentence.split()) for sentence in sentences])
 
 
 def _never_generated(tokenizer: Tokenizer) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from fakes import FakeTranslator, client_of, fake_split
+from fakes import FakeTranslator, client_of
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
@@ -56,7 +56,7 @@ def app_on(url: str, data_dir: Path, *, translator: FakeTranslator | None = None
     """A server on a migrated database, with real language detection and an administration key: it has no owner."""
     chosen = Settings(data_dir=data_dir, database_url=url, **({"admin_key": ADMIN_KEY} | settings))
     loaded = translator or FakeTranslator()
-    return create_app(chosen, lambda: {loaded.pair: loaded}, split=fake_split, detect=detect)
+    return create_app(chosen, lambda: {loaded.pair: loaded}, detect=detect)
 
 
 def draft(corrected: str = CORRECTED, source_text: str = SOURCE, machine: str = MACHINE, **more: Any) -> dict[str, Any]:

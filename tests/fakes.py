@@ -1,9 +1,8 @@
-"""Stand-ins with the real interfaces: a translator without a network, a splitter, a detector."""
+"""Stand-ins with the real interfaces: a translator without a network, a detector."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,30 +19,14 @@ from app.main import create_app
 from app.metrics import Metrics
 from app.settings import Settings
 from app.storage.db import migrate
+from app.translating.detection import Detection
 from model.config import SearchConfig
+from model.translation import Translation, Word
 
 BOOM = "boom"
 """A sentence with this word makes `FakeTranslator` raise."""
-
-
-@dataclass(frozen=True)
-class FakeWord:
-    text: str
-    confidence: float = 0.9
-    source_words: tuple[int, ...] = (0,)
-
-
-@dataclass(frozen=True)
-class FakeTranslation:
-    text: str
-    score: float = -0.25
-    words: tuple[FakeWord, ...] = ()
-    alternatives: tuple[FakeTranslation, ...] = ()
-    truncated: bool = False
-
-    @property
-    def alignment(self) -> tuple[tuple[int, int], ...]:
-        return tuple((source, target) for target, word in enumerate(self.words) for source in word.source_words)
+BABBLE = "babble"
+"""The first translation of a sentence with this word is faulty, the second is not."""
 
 
 @dataclass
@@ -68,7 +51,7 @@ class FakeTranslator:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def translate(self, texts: Sequence[str], search: SearchConfig = SearchConfig()) -> list[FakeTranslation]:  # noqa: B008
+    def translate_sentences(self, texts: Sequence[str], search: SearchConfig = SearchConfig()) -> list[Translation]:  # noqa: B008
         self.batches.append(list(texts))
         self.searches.append(search)
         self.entered.set()
@@ -83,36 +66,22 @@ class FakeTranslator:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
-    def _one(self, text: str, search: SearchConfig) -> FakeTranslation:
+    def _one(self, text: str, search: SearchConfig) -> Translation:
+        if BABBLE in text and search.beam == 1:
+            return Translation("MENDED", -0.25) if search.retry else Translation("DRAFT", -0.25, faulty=True)
         upper = text.upper()
-        words = tuple(FakeWord(word, source_words=(index,)) for index, word in enumerate(upper.split()))
-        others = tuple(FakeTranslation(f"{upper} ({rank})", -0.25 - rank) for rank in range(1, search.n_best))
-        return FakeTranslation(upper, words=words, alternatives=others)
+        words = tuple(Word(word, 0.9, (index,)) for index, word in enumerate(upper.split()))
+        others = tuple(
+            Translation(f"{upper} ({rank})", -0.25 - rank, tokens=len(words)) for rank in range(1, search.n_best)
+        )
+        return Translation(upper, -0.25, words, others, tokens=len(words))
 
 
-@dataclass(frozen=True)
-class FakeSegment:
-    text: str
-    separator_after: str
-
-
-def fake_split(text: str, language: str = "it") -> list[FakeSegment]:
-    """A sentence ends at `.`, `!` or `?` before white space, and at a line break."""
-    pieces = re.split(r"((?<=[.!?])\s+|\s*\n\s*)", text)
-    return [FakeSegment(pieces[index], "".join(pieces[index + 1 : index + 2])) for index in range(0, len(pieces), 2)]
-
-
-@dataclass(frozen=True)
-class FakeDetection:
-    language: str | None
-    confidence: float
-
-
-def fake_detect(text: str) -> FakeDetection:
+def fake_detect(text: str) -> Detection:
     """English if it says `the`, Italian if it has letters."""
     if not any(char.isalpha() for char in text):
-        return FakeDetection(None, 0.0)
-    return FakeDetection("en" if "the" in text.lower().split() else "it", 0.9)
+        return Detection(None, 0.0)
+    return Detection("en" if "the" in text.lower().split() else "it", 0.9)
 
 
 @contextlib.asynccontextmanager
@@ -130,11 +99,11 @@ async def running_engine(*translators: FakeTranslator, limits: EngineLimits) -> 
 
 
 def make_app(data_dir: Path, *translators: FakeTranslator, **settings: Any) -> FastAPI:
-    """The whole server with fake translators, an empty database, and a splitter and detector that are plain to see."""
+    """The whole server with fake translators, an empty database, and and a detector that is plain to see."""
     chosen = Settings(data_dir=data_dir, **settings)
     migrate(chosen.database)
     loaded = {one.pair: one for one in translators or (FakeTranslator(),)}
-    return create_app(chosen, lambda: loaded, split=fake_split, detect=fake_detect)
+    return create_app(chosen, lambda: loaded, detect=fake_detect)
 
 
 @contextlib.asynccontextmanager

@@ -114,7 +114,7 @@ class _Retraining:
     def _examples(self) -> tuple[list[Example], list[Encoded]]:
         """What can be learnt, and strange sources to try it with."""
         corrections = read_corrections(self.job.corrections, self.job.sha256)
-        found, too_long = examples(corrections, self.tokenizers, self.max_tokens)
+        found, too_long = examples(corrections, self.parent.card.pair, self.tokenizers, self.max_tokens)
         sources = [(source, source) for gate in self.gates for source in gate.sources] or self.replay.pairs
         sources = sources or [(one.source, one.target) for one in found]
         strangers = [ids for ids in encode(sources, self.tokenizers, self.max_tokens) if ids]

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.errors import FieldError
+from app.translating.detection import OTHER, Detect, Detection
 from app.translating.limits import text_problem
-from app.translating.result import Detection
-from app.translating.service import OTHER, Detector
 from model.text.faults import NUMBER, is_looping, lost_numbers
 from model.text.spans import miscounted_spans, missing_spans, without_spans
 
@@ -100,7 +99,7 @@ class Rival(Protocol):
     def corrected_translation(self) -> str: ...
 
 
-def check(draft: Draft, detect: Detector, limits: Limits) -> Verdict:
+def check(draft: Draft, detect: Detect, limits: Limits) -> Verdict:
     """Look at everything that can be seen without the other corrections."""
     errors = list(_check_shape(draft, limits))
     if errors:  # the texts cannot be judged further
@@ -192,7 +191,7 @@ def _check_length(draft: Draft, marks: list[str]) -> Iterator[FieldError]:
         marks.append(f"length: {ratio:.1f} times {'longer' if corrected > source else 'shorter'} than the source")
 
 
-def _check_languages(draft: Draft, detect: Detector, marks: list[str]) -> Iterator[FieldError]:
+def _check_languages(draft: Draft, detect: Detect, marks: list[str]) -> Iterator[FieldError]:
     sides = (("source_text", draft.source_text, draft.source), ("corrected_translation", draft.corrected_translation,
                                                                  draft.target))  # fmt: skip
     for field, text, language in sides:

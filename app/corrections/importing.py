@@ -21,7 +21,7 @@ from app.memory.store import source_key
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, now
-from app.translating.service import Detector
+from app.translating.detection import Detect
 
 CHUNK_ROWS = 500
 REVIEWER = "import"
@@ -97,7 +97,7 @@ class Importer:
         self,
         database: Database,
         settings: Settings,
-        detect: Detector,
+        detect: Detect,
         on_change: Callable[[], Awaitable[None]] = no_memory,
         count: Counter = uncounted,
     ) -> None:

@@ -23,7 +23,7 @@ from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import APPROVED, PENDING, Correction
-from app.translating.service import Detector
+from app.translating.detection import Detect
 
 ATTEMPTS = 3
 """Of a submission whose idempotency key another request used at the same moment."""
@@ -41,7 +41,7 @@ class Corrections:
         self,
         database: Database,
         settings: Settings,
-        detect: Detector,
+        detect: Detect,
         on_change: Callable[[], Awaitable[None]] = no_memory,
         count: Counter = uncounted,
     ) -> None:

@@ -10,13 +10,16 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from app.engine.protocol import Translation, Translator
 from app.engine.queue import Batch
 from app.errors import NotReady, TranslationFailed
 from app.metrics import Metrics
 from model.config import SearchConfig
+from model.translation import Translation
+
+if TYPE_CHECKING:
+    from model.translator import Translator
 
 log = logging.getLogger("traghetto.engine")
 
@@ -103,7 +106,7 @@ class Decoder:
             NotReady: the longest sentence would not fit into a batch.
         """
         check_budget(translator, self._batch_tokens, self._max_beam)
-        translator.translate(WARM_UP_TEXTS.get(translator.pair[:2], ("1.",)), SearchConfig())
+        translator.translate_sentences(WARM_UP_TEXTS.get(translator.pair[:2], ("1.",)), SearchConfig())
 
     def switch(self, translator: Translator) -> None:
         """Give new requests of its pair to `translator`; the one before stays until `release`."""
@@ -151,7 +154,7 @@ class Decoder:
 
     def _translate(self, batch: Batch) -> list[Outcome]:
         translator = self._loaded[batch.pair, batch.version]
-        translations = translator.translate(batch.texts, batch.search)
+        translations = translator.translate_sentences(batch.texts, batch.search)
         if len(translations) != len(batch.units):
             raise WrongCount(f"{len(batch.units)} sentences went in, {len(translations)} translations came out")
         self.last_success = time.monotonic()

@@ -20,15 +20,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.engine.decoder import Decoder, Outcome, summary
-from app.engine.protocol import Translator
 from app.engine.queue import Batch, Priority, QueueFull, Scheduler, Sentence, Ticket
 from app.engine.worker import settle
 from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown
 from app.metrics import Metrics
 from model.config import SearchConfig
+
+if TYPE_CHECKING:
+    from model.translator import Translator
 
 log = logging.getLogger("traghetto.engine")
 
@@ -50,7 +52,7 @@ class EngineLimits:
     max_beam: int
 
 
-Loader = Callable[[], Mapping[str, Translator]]
+Loader = Callable[[], Mapping[str, "Translator"]]
 """Builds the translators, by their pair. Runs in the engine's thread, which owns them from then on."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ class Detection:
 
 
 NEITHER = Detection(None, 0.0)
+Detect = Callable[[str], Detection]
+OTHER = {"it": "en", "en": "it"}
 
 
 class Detector:

@@ -6,20 +6,12 @@ import math
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from app.engine.decoder import Outcome
-from app.engine.protocol import Translation
 from app.memory.store import Hit
-
-
-class Detection(Protocol):
-    """A guess of the language."""
-
-    @property
-    def language(self) -> str | None: ...
-    @property
-    def confidence(self) -> float: ...
+from app.translating.detection import Detection
+from app.translating.preparing import Prepared
+from model.translation import Translation
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ class TranslatedText:
 
     @property
     def score(self) -> float | None:
-        """Mean log-probability per token over the model's sentences, weighted by their words; None without any."""
+        """Mean log-probability per token over the model's sentences, 0 for copied ones; None where it was not asked."""
         return self._mean_score(0)
 
     @property
@@ -94,14 +86,19 @@ class TranslatedText:
         return "".join([part.ranked(rank) + part.separator_after for part in self.sentences])
 
     def _mean_score(self, rank: int) -> float | None:
-        total = weights = 0.0
-        for part in self.sentences:
-            if part.outcome is not None:
-                translation = _ranked(part.outcome, rank)
-                weight = max(1, len(translation.words))
-                total += weight * translation.score
-                weights += weight
-        return total / weights if weights and math.isfinite(total) else None
+        chosen = [_ranked(part.outcome, rank) for part in self.sentences if part.outcome is not None]
+        tokens = sum(one.tokens for one in chosen)
+        total = sum(one.score * one.tokens for one in chosen)
+        return total / max(1, tokens) if chosen and math.isfinite(total) else None
+
+
+def assemble(text: Prepared, target: str, outcomes: Iterator[Outcome]) -> TranslatedText:
+    """The translation of `text`, whose sentences take the next of `outcomes`."""
+    sentences = [
+        TranslatedSentence(segment.text, segment.separator_after, next(outcomes) if awaits else None, hit)
+        for segment, hit, awaits in text.awaiting()
+    ]
+    return TranslatedText(text.source, target, text.detection, sentences)
 
 
 def _ranked(outcome: Outcome, rank: int) -> Translation:

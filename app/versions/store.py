@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from app.engine.decoder import check_budget
 from app.engine.engine import Loader
-from app.engine.protocol import Translator
 from app.errors import NotReady
 from app.settings import Settings
 from model.versions import pointers
 from model.versions.pointers import DEFAULT
 
 if TYPE_CHECKING:
+    from model.translator import Translator
     from model.versions.store import VersionInfo
 
 log = logging.getLogger("traghetto.engine")
@@ -110,12 +110,12 @@ def _pointed(settings: Settings, pair: str) -> tuple[str, ...]:
 def _read(settings: Settings, pair: str, version: str) -> Translator:
     import torch
 
-    from model.translator import Translator as NeuralTranslator
+    from model.translator import Translator
     from model.versions import store
 
     torch.set_num_threads(settings.threads)
     folder = store.find(model_roots(settings), pair, version)
-    return NeuralTranslator.load(folder, device=settings.device, route=settings.route)
+    return Translator.load(folder, device=settings.device, route=settings.route)
 
 
 def _spare_the_collector() -> None:

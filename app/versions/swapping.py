@@ -11,16 +11,18 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.engine.engine import Engine
-from app.engine.protocol import Translator
 from app.errors import AppError, ShuttingDown
 from app.metrics import Metrics
 from app.settings import Settings
 from app.versions.store import PAIRS, load_tested, pointer_root
 from model.errors import ModelError, VersionError
 from model.versions import pointers
+
+if TYPE_CHECKING:
+    from model.translator import Translator
 
 log = logging.getLogger("traghetto.engine")
 

@@ -1,6 +1,6 @@
-"""Texts -> the parts that are translated apart, and back.
+"""Sentences -> the parts that are translated apart, and back.
 
-text -> sentences -> clauses, where a sentence is long -> parts -> (translated or copied) -> one translation
+sentence -> clauses, where it is long -> parts -> (translated or copied) -> one translation
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from model.text.preparation import clean, nothing_to_translate, sentences, split_long
+from model.text.preparation import clean, nothing_to_translate, split_long
 from model.text.tokenizer import UNK, Tokenizer
-from model.translation import EMPTY, Scored, Translation, join, with_alternatives
+from model.translation import EMPTY, Scored, Translation, join_ranked, with_alternatives
 
 PAUSES = ",;:"
 """What may stand at the end of a clause in place of a full stop."""
@@ -24,7 +24,7 @@ phone calls 30.2 / 53.2, 30.2 / 53.2, 30.6 / 53.4, 30.5 / 53.6.
 
 @dataclass(frozen=True)
 class Part:
-    """A text or one part of it."""
+    """A sentence or one part of it."""
 
     text: str
     ids: list[int] | None
@@ -35,15 +35,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Cutter:
-    """Cuts texts into parts for a network that reads at most `max_tokens` at once."""
+    """Cuts sentences into parts for a network that reads at most `max_tokens` at once."""
 
     source: Tokenizer
     target: Tokenizer
     max_tokens: int
 
-    def parts(self, texts: Sequence[str], prefixes: Sequence[str]) -> list[list[Part]]:
-        """The parts of each text: none if it is empty, usually one."""
-        cleaned = [clean(text) for text in texts]
+    def parts(self, sentences: Sequence[str], prefixes: Sequence[str]) -> list[list[Part]]:
+        """The parts of each sentence: none if it is empty, usually one."""
+        cleaned = [clean(sentence) for sentence in sentences]
         return [
             self._parts_of(text, ids, self.target.encode(clean(prefix)) if prefix else [])
             for text, ids, prefix in zip(cleaned, self.source.encode_batch(cleaned), prefixes, strict=True)
@@ -63,43 +63,35 @@ class Cutter:
         return parts
 
     def _pieces(self, text: str, ids: list[int]) -> list[str]:
-        """The sentences of `text`, and the clauses of the long ones."""
-        if nothing_to_translate(text):
-            return [text]
+        """`text`, or its clauses if it is long."""
         limit = int(WHOLE_SHARE * self.max_tokens)
-        whole = sentences(text)
-        if len(whole) == 1 and len(ids) <= limit:
-            return whole
-        return [piece for sentence in whole for piece in split_long(sentence, self._count, limit)]
+        if len(ids) <= limit or nothing_to_translate(text):
+            return [text]
+        return split_long(text, self._count, limit)
 
     def _count(self, texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in self.source.encode_batch(texts)]
 
     def assemble(self, parts: Sequence[Part], found: Sequence[Sequence[Scored]]) -> Translation:
-        """One text's translation from those of its parts; alternatives combine alternatives of equal rank."""
+        """One sentence's translation from those of its parts."""
         if not parts:
             return EMPTY
         if len(parts) == 1:
             return with_alternatives([scored.translation for scored in found[0]])
-        counts = [len(part.text.split()) for part in parts]
-        depth = max(len(ranked) for ranked in found)
-        ranked = [
-            [
-                self._fitted(part, of_part[min(rank, len(of_part) - 1)])
-                for part, of_part in zip(parts, found, strict=True)
-            ]
-            for rank in range(depth)
+        fitted = [
+            [self._fitted(part, scored.translation) for scored in of_part]
+            for part, of_part in zip(parts, found, strict=True)
         ]
-        return with_alternatives([join(scored, counts) for scored in ranked])
+        return join_ranked(fitted, [len(part.text.split()) for part in parts])
 
-    def _fitted(self, part: Part, scored: Scored) -> Scored:
+    def _fitted(self, part: Part, translation: Translation) -> Translation:
         """A clause's translation without the capital and the full stop that the network gives it as a sentence.
 
         The capital stays where the small word is not in the vocabulary as a whole: names, *Monday*, *I*.
         """
-        words = list(scored.translation.words)
-        if not words or scored.translation.copied or part.prefix:
-            return scored
+        words = list(translation.words)
+        if not words or translation.copied or part.prefix:
+            return translation
         first, last = words[0].text, words[-1].text
         small = first[:1].lower() + first[1:]
         if part.text[:1].islower() and first not in part.text and self._is_whole(small):
@@ -109,7 +101,7 @@ class Cutter:
             last = words[-1].text.removesuffix(".") + (end if end in PAUSES else "")
             words[-1] = replace(words[-1], text=last)
         text = " ".join(word.text for word in words)
-        return replace(scored, translation=replace(scored.translation, text=text, words=tuple(words)))
+        return replace(translation, text=text, words=tuple(words))
 
     def _is_whole(self, word: str) -> bool:
         """Whether `word` is in the target's vocabulary, not only its pieces."""

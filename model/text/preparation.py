@@ -1,4 +1,4 @@
-"""A text before it is tokenised: cleaned, recognised as nothing to translate, calmed down, cut at good places."""
+"""A text before it is tokenised: cleaned, recognised as nothing to translate or as shouted, cut at good places."""
 
 from __future__ import annotations
 
@@ -12,17 +12,6 @@ CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u
 SURROGATES = re.compile("[\ud800-\udfff]")
 LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 """An address of the web or of mail."""
-
-SENTENCE_END = re.compile(r"[.!?…][\"»”’')\]]*\s+(?=[\"«“‘'(\[]?[A-ZÀ-ÖØ-Þ])")
-"""A sentence may end here: a capital follows."""
-ABBREVIATIONS = (
-    "avv|capt|cav|col|dott|dr|gen|geom|gov|hon|ing|lt|mons|mr|mrs|ms|mt|nr|pag|proff?|rev|sen|sgt|sigg?|st|vol|vs"
-)
-"""They stand before names and numbers, and are no words in either language."""
-NO_END = re.compile(rf"(?<![\w.])(?:(?:[^\W\d_]{{1,4}}\.)*[^\W\d_]|\d\d?|{ABBREVIATIONS})\.", re.IGNORECASE)
-"""The full stop of an initial, the number of a list item, a word like S.p.A., an abbreviation: no end of a sentence."""
-LONGEST_NO_END = 16
-"""Characters back from a full stop that are searched for such a word."""
 
 BOUNDARIES = (re.compile(r"(?<=[.!?…;:])\s+"), re.compile(r"(?<=[,)\]])\s+|\s+(?=[(\[–—])"), re.compile(r"\s+"))
 """Where a long text may be cut, the best places first: between sentences or clauses, at commas, between words."""
@@ -50,25 +39,6 @@ def nothing_to_translate(text: str) -> bool:
 def is_shouted(text: str) -> bool:
     """Whether `text` is all in capitals: at least two words of letters. One word may be an abbreviation."""
     return text.isupper() and sum(any(map(str.isalpha, word)) for word in text.split()) > 1
-
-
-def calmed(text: str) -> str:
-    """`text`, all in capitals and cleaned, as one would write it: only its sentences begin with a capital."""
-    return " ".join(sentence.capitalize() for sentence in sentences(text))
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a cleaned text. Where it is not clear that one ends there, they stay together.
-
-    The server cuts its texts with a library before they come here; the command line and `evaluate` do not.
-    """
-    ends = [match.end() for match in SENTENCE_END.finditer(text) if not _goes_on(text, match.start() + 1)]
-    return [text[start:end].rstrip() for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
-
-
-def _goes_on(text: str, end: int) -> bool:
-    """Whether the sentence goes on after its mark, which ends at `end`."""
-    return any(match.end() == end for match in NO_END.finditer(text, max(0, end - LONGEST_NO_END), end))
 
 
 def split_long(text: str, count: Counter, limit: int) -> list[str]:

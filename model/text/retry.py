@@ -45,6 +45,11 @@ def best(source: str, first: Scored, others: Sequence[Scored]) -> Scored:
     return replace(chosen, translation=replace(chosen.translation, retried=True))
 
 
+def marked(found: Scored) -> Scored:
+    """`found`, whose fault nobody has tried to mend yet."""
+    return replace(found, translation=replace(found.translation, faulty=True))
+
+
 def _rating(source: str, found: Scored) -> float:
     """Mean log-probability and coverage penalty (Wu et al. 2016, eq. 14, over words), less what other faults cost."""
     penalty = COVERAGE_WEIGHT * sum(math.log(min(max(mass, LEAST_ATTENTION), 1.0)) for mass in found.coverage)

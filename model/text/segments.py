@@ -1,19 +1,25 @@
-"""Documents to sentences and back: what stands between two sentences is kept byte for byte.
+"""Where sentences begin and end; what stands between two of them is kept byte for byte. The only splitter there is.
 
 `sentencex` finds where sentences may begin. Around it, all measured in docs/decisions/0004-sentence-splitting.md:
 
 - line breaks always separate; a boundary needs white space;
 - abbreviations that the library does not know, or takes for an end (`RULES`), join what it cuts;
 - long lines go to it in windows, because its time grows with the square of the sentences in one call;
-- a text that cannot hold a boundary never reaches it.
+- a text that cannot hold a boundary never reaches it;
+- where it is not installed (a machine that only trains), every end mark before a capital stands in for it.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import cache
+from itertools import accumulate, pairwise
+from typing import cast
+
+log = logging.getLogger("traghetto.text")
 
 Cut = Callable[[str, str], list[str]]
 """(language code, text) -> pieces that joined are the text."""
@@ -111,26 +117,45 @@ ENGLISH = Rules(
     before_lower=re.compile(_ending("etc approx est mon tue tues wed thu thurs fri sat sun") + f"|{DOTTED}"),
 )
 RULES = {"it": ITALIAN, "en": ENGLISH}
+BEFORE_CAPITAL = re.compile(r"[.!?…][\"»”’')\]]*\s+(?=[\"«“‘'(\[]?[A-ZÀ-ÖØ-Þ])")
 
 
-class Splitter:
-    """Splits texts into sentences. Safe to share between threads; the library loads at first use."""
+def split(text: str, language: str) -> list[Segment]:
+    """The sentences of `text`, in order; texts and separators joined in order are `text` again.
 
-    def split(self, text: str, language: str) -> list[Segment]:
-        """The sentences of `text`, `it` or `en`, in order; texts and separators joined in order are `text` again.
+    Any language but Italian gets the rules for English. Time grows linearly with the text. No text is refused, not even
+    with lone surrogates. Safe to call from any thread; the library loads at first use.
+    """
+    body = text.strip()
+    if body and MAY_END.search(body) is None and LINES.fullmatch(body):
+        return whole(text)  # the usual case: one sentence
+    cut, rules = _library(), RULES.get(language, ENGLISH)
+    pieces = (piece for line in LINES.findall(text) for piece in _sentences(line, language, cut, rules))
+    return list(_segments(pieces))
 
-        Time grows linearly with the text. No text is refused, not even with lone surrogates.
-        """
-        body = text.strip()
-        if body and MAY_END.search(body) is None and LINES.fullmatch(body):
-            start = text.index(body)  # the usual case: one sentence
-            whole = Segment(body, text[start + len(body) :])
-            return [Segment("", text[:start]), whole] if start else [whole]
-        from sentencex import segment as cut
 
-        rules = RULES[language]
-        pieces = (piece for line in LINES.findall(text) for piece in _sentences(line, language, cut, rules))
-        return list(_segments(pieces))
+def whole(text: str) -> list[Segment]:
+    """`text` as one sentence."""
+    body = text.strip()
+    start = text.index(body)
+    sentence = Segment(body, text[start + len(body) :])
+    return [Segment("", text[:start]), sentence] if start else [sentence]
+
+
+@cache
+def _library() -> Cut:
+    try:
+        from sentencex import segment
+    except ImportError:
+        log.warning("sentencex is not installed; sentences end where a capital follows an end mark")
+        return _before_capitals
+    return cast(Cut, segment)
+
+
+def _before_capitals(_language: str, text: str) -> list[str]:
+    """A `Cut` without a library."""
+    ends = [0, *(match.end() for match in BEFORE_CAPITAL.finditer(text)), len(text)]
+    return [text[start:end] for start, end in pairwise(ends)]
 
 
 def _segments(pieces: Iterator[str]) -> Iterator[Segment]:
@@ -191,8 +216,3 @@ def _joined(line: str, start: int, place: int, rules: Rules) -> bool:
     if NUMBER.match(line, place) and rules.before_numbers.search(line, left, place):
         return True
     return SMALL_OR_NUMBER.match(line, place) is not None and rules.before_lower.search(line, left, place) is not None
-
-
-def split(text: str, language: str = "it") -> list[Segment]:
-    """`Splitter.split`, for callers that were given no splitter."""
-    return Splitter().split(text, language)

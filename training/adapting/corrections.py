@@ -16,7 +16,8 @@ from pathlib import Path
 from model.config import require
 from model.errors import ConfigError
 from model.network.seq2seq import Seq2Seq
-from model.text.preparation import clean, sentences
+from model.text.plan import plan_text
+from model.text.preparation import clean
 from model.text.tokenizer import Tokenizer
 from training.adapting.adaptation import encode, log_probs
 from training.run.batching import Encoded
@@ -80,12 +81,12 @@ def _correction(path: Path, number: int, line: str) -> Correction:
 
 
 def examples(
-    corrections: Sequence[Correction], tokenizers: tuple[Tokenizer, Tokenizer], max_tokens: int
+    corrections: Sequence[Correction], pair: str, tokenizers: tuple[Tokenizer, Tokenizer], max_tokens: int
 ) -> tuple[list[Example], list[LeftOut]]:
     """What can be trained on: texts of as many sentences on both sides are parted, for so they are translated."""
     found, left_out = [], []
     for correction in corrections:
-        pairs = _parted(correction)
+        pairs = _parted(correction, pair)
         encoded = encode(pairs, tokenizers, max_tokens)
         if None in encoded:
             left_out.append(LeftOut(correction.id, f"longer than {max_tokens} tokens on a side, or empty"))
@@ -94,9 +95,10 @@ def examples(
     return found, left_out
 
 
-def _parted(correction: Correction) -> list[tuple[str, str]]:
+def _parted(correction: Correction, pair: str) -> list[tuple[str, str]]:
     source, target = clean(correction.source), clean(correction.target)
-    parts = sentences(source), sentences(target)
+    languages = pair.partition("-")
+    parts = plan_text(source, languages[0]).sentences, plan_text(target, languages[2]).sentences
     return list(zip(*parts, strict=True)) if len(parts[0]) == len(parts[1]) else [(source, target)]
 
 

@@ -26,7 +26,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from model.config import SearchConfig
 from model.text.faults import is_looping, lost_numbers
-from model.text.preparation import sentences
+from model.text.plan import plan_text
 from model.translator import Translator
 from model.versions.store import BUNDLED
 from training.adapting.replay_grammar import GRAMMAR, Grammar
@@ -35,6 +35,8 @@ from training.data.assemble import stems
 from training.data.pairs import Pair, normalise_key, read_pairs
 from training.scoring.sets import DIRECTIONS, SETS, read_lines
 
+LANGUAGES = ("it", "en")
+"""Of the two sides of a row of the corpus."""
 SEED = 4
 SENTENCES = 2000
 SEEDS_FOR_ONE = 40
@@ -158,9 +160,9 @@ def look_up(candidates: Iterable[Pair], corpus: Iterable[Pair]) -> Seen:
     wanted = tuple({item for pair in pairs for item in _items(pair[side])} for side in (0, 1))
     seen = Seen()
     for row in corpus:
-        for side, text in enumerate(row):
+        for side, (language, text) in enumerate(zip(LANGUAGES, row, strict=True)):
             seen.words[side].update(item for item in _items(text) if item in wanted[side])
-            seen.keys.update(keys & {normalise_key(text), *map(normalise_key, sentences(text))})
+            seen.keys.update(keys & {normalise_key(one) for one in (text, *plan_text(text, language).sentences)})
     return seen
 
 
@@ -174,7 +176,8 @@ def own_sentences(folder: Path = SETS) -> set[str]:
     files = [path for path in folder.glob("*/*.tsv") if path.name != "replay.tsv"]
     cells = (cell for path in files for line in read_lines(path) for cell in line.split("\t"))
     texts = (text for cell in cells for text in cell.split(" | "))
-    return {normalise_key(one) for text in texts for one in (text, *sentences(text))} - {""}
+    parts = (one for text in texts for language in LANGUAGES for one in (text, *plan_text(text, language).sentences))
+    return set(map(normalise_key, parts)) - {""}
 
 
 def choose(pairs: Sequence[Pair], count: int) -> list[Pair]:

@@ -24,7 +24,7 @@ from corrections_kit import (
     submitted,
     translated,
 )
-from fakes import FakeDetection, FakeTranslator, problem
+from fakes import FakeTranslator, problem
 from sqlalchemy import func, select
 
 from app.access.access import Client
@@ -48,6 +48,7 @@ from app.storage.tables import (
     ModelVersion,
     TrainedCorrection,
 )
+from app.translating.detection import Detection
 
 OWNER = Client("local", ALL_SCOPES)
 MOMENT = dt.datetime(2026, 5, 4, 3, 2, 1, 987654, dt.UTC)
@@ -81,8 +82,8 @@ async def other(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def detect(text: str) -> FakeDetection:
-    return FakeDetection("en" if "the" in text.lower().split() else "it", 0.9)
+def detect(text: str) -> Detection:
+    return Detection("en" if "the" in text.lower().split() else "it", 0.9)
 
 
 def importer(database: Database, **settings: Any) -> Importer:

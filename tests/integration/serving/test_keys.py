@@ -15,7 +15,7 @@ import httpx
 import pytest
 from alembic import command
 from corrections_kit import KINDS, fresh
-from fakes import FakeTranslator, ask, body, client_of, fake_detect, fake_split, make_app, one, problem, serving
+from fakes import FakeTranslator, ask, body, client_of, fake_detect, make_app, one, problem, serving
 from fastapi import Depends, FastAPI
 from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
@@ -276,7 +276,7 @@ async def test_translation_past_the_express_route_is_closed_too(tmp_path: Path) 
 
 async def test_a_database_that_is_away_closes_what_needs_a_key_and_nothing_else(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, database_url=DEAD, admin_key=ADMIN_KEY)  # type: ignore[arg-type]
-    made = create_app(settings, lambda: {"it-en": FakeTranslator()}, split=fake_split, detect=fake_detect)
+    made = create_app(settings, lambda: {"it-en": FakeTranslator()}, detect=fake_detect)
     async with client_of(probed(made)) as client:
         await one(client, body("ciao"))
         for path in ("/probe/review", "/probe/correct", "/v1/translate"):

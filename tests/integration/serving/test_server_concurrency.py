@@ -10,11 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fakes import FakeTranslator, body, client_of, fake_detect, fake_split, make_app, serving
+from fakes import FakeTranslator, body, client_of, fake_detect, make_app, serving
 
 from app.main import create_app
 from app.settings import Settings
 from app.storage.db import migrate
+from model.text.plan import plan_text
 from model.translator import Translator
 from model.versions.store import find
 
@@ -64,14 +65,14 @@ async def test_64_clients_of_the_real_translator_get_what_each_would_get_alone(t
     """The engine, two decoding threads and the real network, together."""
     settings = Settings(data_dir=tiny_data_dir, torch_threads=2)
     migrate(settings.database)
-    with serving(create_app(settings, split=fake_split, detect=fake_detect)) as address:
+    with serving(create_app(settings, detect=fake_detect)) as address:
         seen = await asyncio.gather(*(one_client(address, number) for number in range(CLIENTS)))
     alone = Translator.load(find([tiny_data_dir / "models"], "it-en"), "cpu", threads=1)
     answers = {text: answer for client in seen for sent, got in client for text, answer in zip(sent, got, strict=True)}
     assert len(answers) == CLIENTS * ROUNDS + 1, "an answer was lost"
     assert len(set(answers.values())) > CLIENTS, "the translations hardly differ: nothing was tested"
     for text, answer in answers.items():
-        sentences = [segment.text for segment in fake_split(text)]
+        sentences = plan_text(text, "it").sentences
         assert answer == " ".join(alone.translate([sentence])[0].text for sentence in sentences)
 
 

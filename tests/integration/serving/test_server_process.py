@@ -30,12 +30,12 @@ except AppError as error:
 SLOW_FAKE = """
 import sys
 sys.path[:0] = [{tests!r}]
-from fakes import FakeTranslator, fake_detect, fake_split
+from fakes import FakeTranslator, fake_detect
 import app.serve
 from app.main import create_app
 from app.settings import load_settings
 app.serve.create_app = lambda settings, **more: create_app(
-    settings, lambda: {{"it-en": FakeTranslator(seconds_per_batch=0.7)}}, split=fake_split, detect=fake_detect, **more
+    settings, lambda: {{"it-en": FakeTranslator(seconds_per_batch=0.7)}}, detect=fake_detect, **more
 )
 sys.exit(app.serve.run(load_settings(port=0)))
 """

@@ -15,13 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 import torch
-from fakes import body, client_of, fake_detect, fake_split, one, problem, serving
+from fakes import body, client_of, fake_detect, one, problem, serving
 from fastapi import FastAPI
 
 from app.main import create_app
 from app.settings import Settings
 from app.storage.db import migrate
 from app.versions.promotion import promote, rollback
+from model.text.plan import plan_text
 from model.text.tokenizer import EOS
 from model.translator import Translator
 from model.versions import pointers, store
@@ -66,7 +67,7 @@ def settings_of(data_dir: Path) -> Settings:
 def make(data_dir: Path) -> FastAPI:
     settings = settings_of(data_dir)
     migrate(settings.database)
-    return create_app(settings, split=fake_split, detect=fake_detect)
+    return create_app(settings, detect=fake_detect)
 
 
 @dataclass
@@ -162,7 +163,7 @@ def _each_was_made_by_the_version_it_names(load: Load, data_dir: Path) -> None:
         said = dict(zip(SENTENCES, (each.text for each in alone.translate(SENTENCES)), strict=True))
         spoken.append(said)
         for text, translation in found.items():
-            expected = " ".join(said[segment.text] for segment in fake_split(text))
+            expected = " ".join(said[segment.text] for segment in plan_text(text, "it").segments)
             assert translation == expected, f"{version} does not say that: its answer was made by another version"
     assert len({tuple(said.values()) for said in spoken}) == len(spoken), "versions that agree cannot be told apart"
 

@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fakes import FakeTranslation, FakeTranslator, running_engine
+from fakes import FakeTranslator, running_engine
 
 from app.engine.decoder import Outcome
-from app.engine.engine import Engine, EngineLimits, Sentence
+from app.engine.engine import Engine, EngineLimits
+from app.engine.queue import Sentence
 from app.errors import NotReady, ShuttingDown
 from app.metrics import Metrics
 from model.config import SearchConfig
+from model.translation import Translation
 from model.translator import Translator
 
 LIMITS = EngineLimits(batch_tokens=4000, batch_sentences=2, queue_tokens=1000, max_beam=8)
@@ -29,8 +31,8 @@ running = partial(running_engine, limits=LIMITS)
 class Signing(FakeTranslator):
     """Signs each translation with its version."""
 
-    def _one(self, text: str, search: SearchConfig) -> FakeTranslation:
-        return FakeTranslation(f"{text} by {self.version}")
+    def _one(self, text: str, search: SearchConfig) -> Translation:
+        return Translation(f"{text} by {self.version}", -0.25, tokens=1)
 
 
 async def translate(engine: Engine, *texts: str, pair: str = "it-en", timeout_s: float = 10) -> list[Outcome]:

@@ -12,7 +12,6 @@ import pytest
 from fakes import FakeTranslator
 
 from app.engine.engine import Engine, EngineLimits
-from app.engine.protocol import Translator
 from app.errors import NotReady
 from app.metrics import Metrics
 from app.settings import Settings
@@ -20,6 +19,7 @@ from app.versions.promotion import promote, rollback
 from app.versions.store import loader
 from app.versions.swapping import Swapper
 from model.errors import VersionDamaged, VersionError, VersionNotFound
+from model.translator import Translator
 from model.versions import pointers
 
 LIMITS = EngineLimits(batch_tokens=4000, batch_sentences=64, queue_tokens=1000, max_beam=8)

@@ -10,7 +10,7 @@ TARGET = WordTokenizer.train(["where we were the end . , \u00e8 May"])
 
 
 def scored(text: str) -> Scored:
-    return Scored(Translation(text, -0.5, tuple(Word(word, 0.9, (0,)) for word in text.split())), 3)
+    return Scored(Translation(text, -0.5, tuple(Word(word, 0.9, (0,)) for word in text.split()), tokens=3))
 
 
 def assembled(*parts: tuple[str, str]) -> str:

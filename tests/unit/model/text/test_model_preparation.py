@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.text.preparation import calmed, clean, nothing_to_translate, sentences, split_long
+from model.text.preparation import clean, nothing_to_translate, split_long
 
 
 def test_cleaning_keeps_what_is_written_and_drops_what_cannot_be_seen() -> None:
@@ -59,25 +59,3 @@ def test_long_texts_are_cut_at_the_best_boundary_there_is() -> None:
     assert split_long("a b c, d e f, g h", count_words, 4) == ["a b c,", "d e f,", "g h"]
     assert split_long("a b c d e f", count_words, 4) == ["a b c d", "e f"]
     assert [len(part.split()) for part in split_long(" ".join("x" * 41), count_words, 40)] == [23, 18]  # not 40 and 1
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        ["Ciao.", "Come stai?", "Bene!"],
-        ["Nel 1990.", "Poi basta…", "È tardi?!", "(Sì.)", "Vado."],
-        ['Ha detto: "Vieni."', "«Andiamo!»", "E poi?"],
-        ["Il dott. Rossi e l'ing. Bianchi sono qui.", "Chiamali."],
-        ["La S.p.A. Fiat vende a J. Smith."],
-        ["1. Vado a casa."],
-        ["Costa 2 euro. forse 3? chi lo sa... io no."],
-        ["Mr. Smith and Dr. Jones left the U.S. Army.", "He ran."],
-        [""],
-    ],
-)
-def test_sentences_end_where_a_capital_follows_and_no_abbreviation_stands(parts: list[str]) -> None:
-    assert sentences(" ".join(parts)) == parts
-
-
-def test_a_calmed_text_has_capitals_where_its_sentences_begin() -> None:
-    assert calmed("VIENI QUI. È TARDI! IL SIG. ROSSI DORME") == "Vieni qui. È tardi! Il sig. rossi dorme"

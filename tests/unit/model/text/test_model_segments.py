@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -10,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.splitting import HOSTILE, UNSEEN, boundaries, read_cases
-from model.text.segments import WINDOW_CHARS, Segment, Splitter, split
+from model.text import segments as splitter
+from model.text.segments import WINDOW_CHARS, Segment, split
 
-SPLITTER = Splitter()
 ENDS = (". ", "…", "? ", "!", ".) ", "» ", '"', "\n", "\r\n", " ", "\t", "\u00a0", "\u2028", "\x1c", "")
 STARTS = ("«", "— ", "1. ", "A. ", "dott. ", "ciao", "Poi", "è", "S.p.A. ", "ecc. ", "no. ", "3.14", "(", "a@b.it ")
 ODD = ("😀", "中。", "\ud800", "\x00")
@@ -28,13 +29,13 @@ def joined(segments: list[Segment]) -> str:
 
 
 def sentences(text: str, language: str = "it") -> list[str]:
-    return [segment.text for segment in SPLITTER.split(text, language)]
+    return [segment.text for segment in split(text, language)]
 
 
 @settings(max_examples=400, deadline=None)
 @given(TEXTS, st.sampled_from(["it", "en"]))
 def test_nothing_is_lost(text: str, language: str) -> None:
-    segments = SPLITTER.split(text, language)
+    segments = split(text, language)
     assert joined(segments) == text, "separators must be kept byte for byte"
     for index, segment in enumerate(segments):
         assert segment.text == segment.text.strip(), "white space belongs to the separators"
@@ -49,7 +50,7 @@ def test_nothing_is_lost(text: str, language: str) -> None:
 @given(st.lists(PIECES, min_size=200, max_size=2000).map("".join))
 def test_nothing_is_lost_in_long_lines(text: str) -> None:
     line = text.replace("\n", " ")
-    assert joined(SPLITTER.split(line, "it")) == line
+    assert joined(split(line, "it")) == line
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,7 @@ def test_nothing_is_lost_in_long_lines(text: str) -> None:
     ],
 )
 def test_shape(text: str, expected: list[Segment]) -> None:
-    assert SPLITTER.split(text, "it") == expected
-    assert split(text) == expected
+    assert split(text, "it") == expected
 
 
 def test_own_cases() -> None:
@@ -125,7 +125,7 @@ def test_a_boundary_is_found_wherever_the_window_ends() -> None:
 
 def test_a_long_sentence_is_not_cut() -> None:
     text = "parola " * 10_000
-    assert SPLITTER.split(text, "it") == [Segment(text.strip(), " ")]
+    assert split(text, "it") == [Segment(text.strip(), " ")]
     assert sentences(text + "fine. Poi basta.") == [text + "fine.", "Poi basta."]
 
 
@@ -140,7 +140,7 @@ def test_hostile_texts_take_linear_time(name: str) -> None:
     part = (HOSTILE | more)[name]
     text = (part * (HOSTILE_CHARS // len(part) + 1))[:HOSTILE_CHARS]
     start = time.perf_counter()
-    segments = SPLITTER.split(text, "it")
+    segments = split(text, "it")
     elapsed_s = time.perf_counter() - start
     assert joined(segments) == text
     assert elapsed_s < HOSTILE_S, f"{HOSTILE_CHARS} characters took {elapsed_s:.1f} s"
@@ -156,15 +156,15 @@ def test_one_sentence_does_not_pay_for_the_library() -> None:
 def _time_us(text: str, rounds: int) -> float:
     start = time.perf_counter()
     for _ in range(rounds):
-        SPLITTER.split(text, "it")
+        split(text, "it")
     return (time.perf_counter() - start) / rounds * 1e6
 
 
 def test_threads_share_one_splitter() -> None:
     text = "Il dott. Rossi dorme. Poi si sveglia. " * 50
-    expected = SPLITTER.split(text, "it")
+    expected = split(text, "it")
     answers: list[list[Segment]] = []
-    threads = [threading.Thread(target=lambda: answers.append(SPLITTER.split(text, "it"))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: answers.append(split(text, "it"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -172,6 +172,18 @@ def test_threads_share_one_splitter() -> None:
     assert answers == [expected] * 8
 
 
-def test_an_unknown_language_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        SPLITTER.split("Ein Satz. Noch einer.", "de")
+def test_any_other_language_has_the_rules_for_english() -> None:
+    """A network can be trained for any pair; its texts have sentences too."""
+    assert sentences("Ein Satz. Noch einer.", "de") == ["Ein Satz.", "Noch einer."]
+
+
+def test_without_the_library_a_capital_after_an_end_mark_begins_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that only trains has nothing but torch and sentencepiece."""
+    monkeypatch.setitem(sys.modules, "sentencex", None)
+    splitter._library.cache_clear()
+    try:
+        assert sentences("Il dott. Rossi dorme. Chiamalo! «Va bene.»  Poi basta.") == [
+            "Il dott. Rossi dorme.", "Chiamalo!", "«Va bene.»", "Poi basta.",
+        ]  # fmt: skip
+    finally:
+        splitter._library.cache_clear()

@@ -115,7 +115,7 @@ def test_folds_hold_each_correction_out_once_and_keep_its_parts_together(tiny: P
     version = store.load(tiny)
     text = [Correction(f"c{number}", f"{source} {source}", f"{target} {target}")
             for number, (source, target) in enumerate(PAIRS)]  # fmt: skip
-    found, left_out = examples(text, (version.source, version.target), 64)
+    found, left_out = examples(text, "it-en", (version.source, version.target), 64)
     assert (len(found), left_out) == (2 * len(PAIRS), []), "texts of as many sentences on both sides are parted"
     folds = deal(found, [], tiny, QUICK, tmp_path)
     assert sorted(row for fold in folds for row in fold.held_out) == list(range(len(found)))

@@ -1,0 +1,47 @@
+"""What is done with a text around the network, for the server, the command line, evaluation and the gate alike.
+
+    text -> plan_text -> sentences -> (memory, network) -> Plan.join -> translation
+
+Pure: no network, no HTTP. Whatever stands between the sentences comes back byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.text.segments import Segment, split, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A text, taken apart. Only the first segment may have an empty text: what stands before the first sentence."""
+
+    segments: Sequence[Segment]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is to be translated, in order."""
+        return [segment.text for segment in self.segments if segment.text]
+
+    def join(self, translations: Sequence[str]) -> str:
+        """The whole translation from those of the sentences.
+
+        Raises:
+            ValueError: there are not as many as sentences.
+        """
+        given = iter(translations)
+        texts = [next(given, None) if segment.text else "" for segment in self.segments]
+        if None in texts or next(given, None) is not None:
+            raise ValueError(f"{len(translations)} translations came for {len(self.sentences)} sentences")
+        return "".join(f"{text}{segment.separator_after}" for text, segment in zip(texts, self.segments, strict=True))
+
+
+def plan_text(text: str, language: str) -> Plan:
+    """Take `text` apart at its sentences."""
+    return Plan(split(text, language))
+
+
+def plan_whole(text: str) -> Plan:
+    """`text` as one sentence."""
+    return Plan(whole(text))
