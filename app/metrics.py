@@ -40,6 +40,10 @@ class Metrics:
         self._sentences = Counter(
             "traghetto_sentences", "Sentences translated.", ["pair", "version"], registry=self.registry
         )
+        self._retries = Counter(
+            "traghetto_retries", "Sentences searched for again, since a fault was seen.", ["pair"],
+            registry=self.registry,
+        )  # fmt: skip
         self._tokens = Counter("traghetto_source_tokens", "Source tokens translated.", ["pair"], registry=self.registry)
         self._route_children: dict[tuple[str, int], Counter] = {}
         self._seconds_children: dict[str, Histogram] = {}
@@ -76,8 +80,11 @@ class Metrics:
             histogram = self._seconds_children[route] = self._request_seconds.labels(route)
         histogram.observe(seconds)
 
-    def translated(self, pair: str, version: str, sentences: int, tokens: int) -> None:
-        """One batch that succeeded."""
+    def translated(self, pair: str, version: str, sentences: int, tokens: int, *, again: bool = False) -> None:
+        """One batch that succeeded, `again` if it was the second search for its sentences."""
+        if again:
+            self._retries.labels(pair).inc(sentences)
+            return
         self._sentences.labels(pair, version).inc(sentences)
         self._tokens.labels(pair).inc(tokens)
 

@@ -10,9 +10,10 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from app.engine.queue import Batch
+from app.engine.tickets import Batch
 from app.errors import NotReady, TranslationFailed
 from app.metrics import Metrics
 from model.config import SearchConfig
@@ -125,7 +126,10 @@ class Decoder:
             }
 
     def run(self, batch: Batch) -> list[Outcome | Failed]:
-        """One result for each unit of `batch`. Raises nothing that a text can cause."""
+        """One result for each unit of `batch`. Raises nothing that a text can cause.
+
+        The first time that a unit comes, what is found greedily is only looked at for faults.
+        """
         started = time.monotonic()
         self._metrics.batch_sentences.observe(len(batch.units))
         results = self._attempt(batch)
@@ -135,7 +139,7 @@ class Decoder:
         self.tokens_per_s += (SMOOTHING if self.tokens_per_s else 1.0) * (speed - self.tokens_per_s)
         log.debug(
             "%s: %d sentences, %d padded tokens, %.1f ms",
-            batch.pair, len(batch.units), batch.padded_tokens, seconds * 1000,
+            batch.group.pair, len(batch.units), batch.padded_tokens, seconds * 1000,
         )  # fmt: skip
         return results
 
@@ -147,25 +151,32 @@ class Decoder:
                 _log_failure(batch, error)
                 self._metrics.failed_sentences.inc()
                 return [Failed()]
-            log.warning("%s: a batch of %d failed (%s)", batch.pair, len(batch.units), type(error).__name__)
+            log.warning("%s: a batch of %d failed (%s)", batch.group.pair, len(batch.units), type(error).__name__)
         middle = len(batch.units) // 2
         halves = (batch.units[:middle], batch.units[middle:])
         return [result for units in halves for result in self._attempt(replace(batch, units=units))]
 
     def _translate(self, batch: Batch) -> list[Outcome]:
-        translator = self._loaded[batch.pair, batch.version]
-        translations = translator.translate_sentences(batch.texts, batch.search)
+        pair, version, search, again = batch.group
+        translator = self._loaded[pair, version]
+        translations = translator.translate_sentences(batch.texts, search if again else _first(search))
         if len(translations) != len(batch.units):
             raise WrongCount(f"{len(batch.units)} sentences went in, {len(translations)} translations came out")
         self.last_success = time.monotonic()
         tokens = sum(unit.tokens for unit in batch.units)
-        self._metrics.translated(batch.pair, translator.version, len(batch.units), tokens)
+        self._metrics.translated(pair, translator.version, len(batch.units), tokens, again=again)
         return [Outcome(translation, translator.version) for translation in translations]
+
+
+@lru_cache(maxsize=64)
+def _first(search: SearchConfig) -> SearchConfig:
+    return replace(search, retry=False)
 
 
 def _log_failure(batch: Batch, error: Exception) -> None:
     """Where it failed, without the error's own text: that may quote what a user wrote."""
     log.error(
         "%s: the model failed on a sentence of %d tokens: %s\n%s",
-        batch.pair, batch.units[0].tokens, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)),
+        batch.group.pair, batch.units[0].tokens, type(error).__name__,
+        "".join(traceback.format_tb(error.__traceback__)),
     )  # fmt: skip

@@ -22,8 +22,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.engine.decoder import Decoder, Outcome, summary
-from app.engine.queue import Batch, Priority, QueueFull, Scheduler, Sentence, Ticket
+from app.engine.decoder import Decoder, Failed, Outcome, summary
+from app.engine.linger import linger
+from app.engine.queue import QueueFull, Scheduler
+from app.engine.tickets import RETRY_SHARE, Batch, Priority, Sentence, Ticket, Unit
 from app.engine.worker import settle
 from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown
 from app.metrics import Metrics
@@ -36,10 +38,6 @@ log = logging.getLogger("traghetto.engine")
 
 State = Literal["loading", "ready", "failed", "draining"]
 MAX_RETRY_AFTER_S = 60
-LINGER, MAX_LINGER_S = 0.3, 0.02
-"""How long the engine may wait for the clients of a batch: a share of that batch's time, and seconds."""
-LINGER_STEP_S = 0.0005
-"""How often it looks whether they have."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,9 @@ class Engine:
             return []
         now = time.monotonic()
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        ticket = Ticket(sentences, search, now + timeout_s, priority, owner=future)
+        ticket = Ticket(
+            sentences, search, now + timeout_s, priority, retry_by=now + RETRY_SHARE * timeout_s, owner=future
+        )
         self._submit(ticket, now)
         try:
             async with asyncio.timeout(timeout_s):
@@ -218,7 +218,7 @@ class Engine:
         try:
             while (batch := self._next()) is not None:
                 self._process(batch)
-                self._linger(len(batch.units))
+                linger(self._scheduler, len(batch.units), self._decoder.last_seconds, lambda: self.state == "ready")
         except BaseException:
             self._fail("The engine stopped on an internal error.")
             raise
@@ -234,6 +234,7 @@ class Engine:
                         for ticket in self._scheduler.expire(now)
                     ]
                 )
+                self._finish(self._scheduler.settle(now))
                 self._decoder.release(self._scheduler.needs)
                 batch = self._scheduler.next_batch()
                 self._metrics.waiting_tokens.set(self._scheduler.waiting_tokens)
@@ -249,25 +250,21 @@ class Engine:
         results = self._decoder.run(batch)
         with self._wake:
             complete = [
-                ticket
-                for unit, result in zip(batch.units, results, strict=True)
-                for ticket in self._scheduler.finish(unit, result)
+                ticket for unit, result in zip(batch.units, results, strict=True) for ticket in self._take(unit, result)
             ]
+        self._finish(complete)
+
+    def _take(self, unit: Unit, result: Outcome | Failed) -> list[Ticket]:
+        """Let a faulty draft wait for a second search; else the tickets that `result` completes."""
+        if isinstance(result, Failed) and unit.draft is not None:
+            return self._scheduler.finish(unit, unit.draft)
+        again = isinstance(result, Outcome) and result.translation.faulty and unit.draft is None
+        if again and self._scheduler.again(unit, result):
+            return []
+        return self._scheduler.finish(unit, result)
+
+    def _finish(self, complete: list[Ticket]) -> None:
         self._answer([(ticket, summary(ticket.results)) for ticket in complete])
-
-    def _linger(self, served: int) -> None:
-        """Give the clients of a shared batch a moment to come back, so that the next batch has them all.
-
-        Without it, 64 clients that each wait for their answer fall into two groups, and every batch is half as large
-        as it could be: 720 sentences/s instead of 850 where the translator alone does 1,090. The moment ends when as
-        many wait as were served or the next batch is full; there is none after a batch of one.
-        """
-        if served == 1:
-            return
-        expected = min(self._scheduler.waiting_units + served, self._limits.batch_sentences)
-        ends = time.monotonic() + min(MAX_LINGER_S, LINGER * self._decoder.last_seconds)
-        while self._scheduler.waiting_units < expected and time.monotonic() < ends and self.state == "ready":
-            time.sleep(LINGER_STEP_S)
 
     def _answer(self, answers: list[tuple[Ticket, list[Outcome] | Exception]]) -> None:
         if answers:

@@ -8,44 +8,20 @@
 Units of one batch share the pair, the model version and the search settings. A ticket keeps the versions that were
 current when it came, also across a swap. Interactive tickets go before jobs. A sentence that is already waiting or
 being translated for somebody is not queued twice: its unit gets one more waiter.
+
+A translation with a visible fault comes back with `again`: its unit waits once more, at the price of a wider search, in
+batches of its own kind. So a request full of nonsense takes turns with all others. After `RETRY_SHARE` of a ticket's
+time its drafts answer.
 The lock around all this is the caller's business.
 """
 
 from __future__ import annotations
 
-import enum
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from model.config import SearchConfig
-
-
-class Priority(enum.IntEnum):
-    """Lanes of the queue; the lower goes first."""
-
-    INTERACTIVE = 0
-    JOB = 1
-
-
-class Sentence(NamedTuple):
-    """One sentence to translate."""
-
-    pair: str
-    text: str
-    tokens: int
-    """Source tokens; at least 1 is charged."""
-
-
-class Key(NamedTuple):
-    """Sentences with equal keys have the same translation."""
-
-    pair: str
-    version: str
-    search: SearchConfig
-    text: str
-    """The others, which all units of a batch share, come before: they are `key[:3]`."""
+from app.engine.tickets import Batch, Group, Key, Priority, Sentence, Ticket, Unit
 
 
 class QueueFull(Exception):
@@ -56,61 +32,6 @@ class QueueFull(Exception):
         self.waiting_tokens = waiting_tokens
 
 
-@dataclass(eq=False, slots=True)
-class Ticket:
-    """One request's sentences, and what has come back of them."""
-
-    sentences: Sequence[Sentence]
-    search: SearchConfig
-    deadline: float
-    """Seconds on the clock that `expire` is given."""
-    priority: Priority = Priority.INTERACTIVE
-    owner: Any = None
-    """Whatever the caller needs to answer with."""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    """By pair, the model version that translates its sentences."""
-    results: list[Any] = field(default_factory=list)
-    submitted: float = 0.0
-    missing: int = 0
-    closed: bool = False
-    """Answered, cancelled or expired: nobody waits any more."""
-    units: list[Unit] = field(default_factory=list)
-    pending: deque[Unit] = field(default_factory=deque)
-
-
-@dataclass(eq=False, slots=True)
-class Unit:
-    """One sentence to translate once, for all who wait for it."""
-
-    key: Key
-    tokens: int
-    waiters: list[tuple[Ticket, int]]
-    live: int = 1
-    """Waiters whose ticket is open."""
-    taken: bool = False
-    """In a batch, or not wanted any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Units to translate together."""
-
-    pair: str
-    version: str
-    search: SearchConfig
-    units: list[Unit]
-
-    @property
-    def texts(self) -> list[str]:
-        """The sentences, in the order of the units."""
-        return [unit.key.text for unit in self.units]
-
-    @property
-    def padded_tokens(self) -> int:
-        """Longest sentence x sentences."""
-        return max(unit.tokens for unit in self.units) * len(self.units)
-
-
 @dataclass(slots=True)
 class _Room:
     """How much of a batch's budget is used."""
@@ -119,18 +40,18 @@ class _Room:
     max_units: int
     units: list[Unit] = field(default_factory=list)
     longest: int = 0
-    group: tuple[str, str, SearchConfig] | None = None
+    group: Group | None = None
 
     def fits(self, unit: Unit) -> bool:
         if self.group is None:
             return True
-        if unit.key[:3] != self.group:
+        if unit.group != self.group:
             return False
-        return max(self.longest, unit.tokens) * (len(self.units) + 1) * unit.key.search.beam <= self.budget
+        return max(self.longest, unit.tokens) * (len(self.units) + 1) * self.group.weight <= self.budget
 
     def take(self, unit: Unit) -> None:
         unit.taken = True
-        self.group = unit.key[:3]
+        self.group = self.group or unit.group
         self.longest = max(self.longest, unit.tokens)
         self.units.append(unit)
 
@@ -139,7 +60,7 @@ class _Room:
         if self.group is None:
             return False
         count = len(self.units) + 1
-        return count > self.max_units or self.longest * count * self.group[2].beam > self.budget
+        return count > self.max_units or self.longest * count * self.group.weight > self.budget
 
 
 class Scheduler:
@@ -153,6 +74,12 @@ class Scheduler:
         self._in_flight: dict[Key, Unit] = {}
         self.waiting_tokens = 0
         self.waiting_units = 0
+        self._waiting_cost = 0
+
+    @property
+    def batch_is_full(self) -> bool:
+        """Whether what waits is enough for a batch, by its cost or by its count."""
+        return self._waiting_cost >= self._batch_tokens or self.waiting_units >= self._batch_sentences
 
     @property
     def busy(self) -> bool:
@@ -175,8 +102,32 @@ class Scheduler:
             ticket.units.append(unit)
             if not unit.taken:
                 ticket.pending.append(unit)
-        if ticket.pending:
-            self._lanes[ticket.priority].append(ticket)
+        self._enqueue(ticket)
+
+    def again(self, unit: Unit, draft: Any) -> bool:
+        """Queue `unit`, whose batch gave `draft`, for a second search; false if nobody waits for it any more."""
+        if unit.live == 0:
+            return False
+        unit.draft, unit.taken = draft, False
+        self._join_queue(unit)
+        for ticket in dict.fromkeys(ticket for ticket, _ in unit.waiters if not ticket.closed):
+            ticket.pending.append(unit)
+            self._enqueue(ticket)
+        return True
+
+    def settle(self, now: float) -> list[Ticket]:
+        """Give their drafts to the tickets that may wait for better no longer; returns those that are now complete."""
+        late = [ticket for lane in self._lanes.values() for ticket in lane if ticket.retry_by <= now]
+        return [ticket for ticket in late if not ticket.closed and self._settle(ticket)]
+
+    def _settle(self, ticket: Ticket) -> bool:
+        complete = False
+        for unit in {unit for unit in ticket.units if unit.draft is not None and not unit.taken}:
+            mine = [index for waiter, index in unit.waiters if waiter is ticket]
+            unit.waiters = [waiter for waiter in unit.waiters if waiter[0] is not ticket]
+            self._part(unit, len(mine))
+            complete = [ticket.give(index, unit.draft) for index in mine][-1]
+        return complete
 
     def cancel(self, ticket: Ticket) -> None:
         """Forget `ticket`; what nobody else wants leaves the queue."""
@@ -185,11 +136,7 @@ class Scheduler:
         ticket.closed = True
         ticket.pending.clear()
         for unit in ticket.units:
-            unit.live -= 1
-            if unit.live == 0 and not unit.taken:
-                unit.taken = True
-                self._leave_queue(unit)
-                del self._in_flight[unit.key]
+            self._part(unit, 1)
         ticket.units.clear()
 
     def next_batch(self) -> Batch | None:
@@ -201,7 +148,7 @@ class Scheduler:
             return None
         for unit in room.units:
             self._leave_queue(unit)
-        return Batch(*room.group, room.units)
+        return Batch(room.group, room.units)
 
     def expire(self, now: float) -> list[Ticket]:
         """Take out the waiting tickets whose deadline has passed; the caller answers them."""
@@ -217,13 +164,7 @@ class Scheduler:
         self._in_flight.pop(unit.key, None)
         complete = []
         for ticket, index in unit.waiters:
-            if ticket.closed:
-                continue
-            ticket.results[index] = result
-            ticket.missing -= 1
-            if ticket.missing == 0:
-                ticket.closed = True
-                ticket.units.clear()
+            if not ticket.closed and ticket.give(index, result):
                 complete.append(ticket)
         unit.waiters.clear()  # with `units`, so that no cycle is left for the garbage collector
         return complete
@@ -241,7 +182,7 @@ class Scheduler:
         for lane in self._lanes.values():
             lane.clear()
         self._in_flight.clear()
-        self.waiting_tokens = self.waiting_units = 0
+        self.waiting_tokens = self.waiting_units = self._waiting_cost = 0
         return list(tickets)
 
     def _has_room(self, ticket: Ticket) -> bool:
@@ -261,13 +202,31 @@ class Scheduler:
             return unit
         unit = Unit(key, max(1, sentence.tokens), [(ticket, index)])
         self._in_flight[key] = unit
+        self._join_queue(unit)
+        return unit
+
+    def _enqueue(self, ticket: Ticket) -> None:
+        if ticket.pending and not ticket.queued:
+            ticket.queued = True
+            self._lanes[ticket.priority].append(ticket)
+
+    def _part(self, unit: Unit, waiters: int) -> None:
+        """`waiters` of `unit` have gone; what nobody else wants leaves the queue."""
+        unit.live -= waiters
+        if unit.live == 0 and not unit.taken:
+            unit.taken = True
+            self._leave_queue(unit)
+            del self._in_flight[unit.key]
+
+    def _join_queue(self, unit: Unit) -> None:
         self.waiting_tokens += unit.tokens
         self.waiting_units += 1
-        return unit
+        self._waiting_cost += unit.cost
 
     def _leave_queue(self, unit: Unit) -> None:
         self.waiting_tokens -= unit.tokens
         self.waiting_units -= 1
+        self._waiting_cost -= unit.cost
 
     def _fill(self, room: _Room, lane: deque[Ticket]) -> None:
         """Round robin over `lane`; who was passed over stands in front next time."""
@@ -276,6 +235,7 @@ class Scheduler:
             ticket = lane.popleft()
             head = _head(ticket)
             if head is None:
+                ticket.queued = False
                 continue
             if not room.fits(head):
                 passed_over.append(ticket)

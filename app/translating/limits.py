@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.engine.queue import Priority
+from app.engine.tickets import Priority
 from app.errors import FieldError, InvalidRequest
 from app.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.engine.queue import Sentence
+from app.engine.tickets import Sentence
 from app.memory.store import Hit, Memory
 from app.translating.detection import OTHER, Detect, Detection
 from app.translating.limits import TranslationRequest

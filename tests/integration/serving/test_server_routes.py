@@ -85,7 +85,7 @@ async def test_a_failed_model_is_said_everywhere(tmp_path: Path) -> None:
 class Leaving(FakeTranslator):
     """Ends the engine's thread in a way that is no failure of the model."""
 
-    def translate(self, *_: object) -> list:  # type: ignore[override]
+    def translate_sentences(self, *_: object) -> list:  # type: ignore[override]
         raise SystemExit
 
 

@@ -10,6 +10,10 @@ import httpx
 import pytest
 from fakes import FakeTranslator, ask, body, client_of, make_app, one, problem
 
+from app.main import create_app
+from app.settings import Settings
+from app.storage.db import migrate
+
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
@@ -72,10 +76,10 @@ async def test_auto_without_a_hint_takes_the_other_language(client: httpx.AsyncC
 
 
 async def test_alternatives_join_the_sentences(client: httpx.AsyncClient) -> None:
-    answer = await one(client, body("a. b.", alternatives=2))
+    answer = await one(client, body("Uno. Due.", alternatives=2))
     assert answer["alternatives"] == [
-        {"text": "A. (1) B. (1)", "score": -1.25},
-        {"text": "A. (2) B. (2)", "score": -2.25},
+        {"text": "UNO. (1) DUE. (1)", "score": -1.25},
+        {"text": "UNO. (2) DUE. (2)", "score": -2.25},
     ]
 
 
@@ -230,10 +234,11 @@ async def test_a_failing_model_is_a_500_and_the_server_lives(client: httpx.Async
 
 
 async def test_a_fault_of_ours_is_a_500_without_details(tmp_path: Path) -> None:
-    app = make_app(tmp_path)
-    app.state.services.translation._split = lambda text, language: 1 / 0
+    settings = Settings(data_dir=tmp_path)
+    migrate(settings.database)
+    app = create_app(settings, lambda: {"it-en": FakeTranslator()}, detect=lambda _text: 1 / 0)
     async with client_of(app) as client:
-        found = problem(await ask(client, body("segreto")), 500, "")
+        found = problem(await ask(client, body("segreto") | {"source": "auto"}), 500, "")
         assert "ZeroDivisionError" not in json.dumps(found)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from fakes import FakeTranslator, running_engine
 from prometheus_client import CollectorRegistry
 
-from app.engine.engine import Engine, EngineLimits, Sentence
+from app.engine.engine import Engine, EngineLimits
+from app.engine.tickets import Sentence
 from app.errors import (
     DeadlineExceeded,
     NotReady,
@@ -24,6 +26,7 @@ from model.config import SearchConfig
 
 LIMITS = EngineLimits(batch_tokens=4000, batch_sentences=64, queue_tokens=1000, max_beam=8)
 GREEDY = SearchConfig()
+FIRST = SearchConfig(retry=False)
 running = partial(running_engine, limits=LIMITS)
 
 
@@ -192,7 +195,54 @@ async def test_searches_are_passed_on_and_never_mixed() -> None:
         await asyncio.sleep(0.02)
         translator.gate.set()
         await asyncio.gather(first, *tasks)
-    assert list(zip(translator.batches, translator.searches, strict=True))[-2:] == [(["a"], GREEDY), (["b"], wide)]
+    assert list(zip(translator.batches, translator.searches, strict=True))[-2:] == [
+        (["a"], FIRST),
+        (["b"], replace(wide, retry=False)),
+    ]
+
+
+async def test_a_faulty_translation_is_searched_for_again_in_a_batch_of_its_own() -> None:
+    translator = FakeTranslator()
+    async with running(translator) as engine:
+        assert await translate(engine, "prima", "babble uno", "dopo") == ["PRIMA", "MENDED", "DOPO"]
+        assert sample(engine._metrics.registry, "traghetto_failed_sentences_total") == 0
+    assert list(zip(translator.batches, translator.searches, strict=True))[-2:] == [
+        (["prima", "babble uno", "dopo"], FIRST), (["babble uno"], GREEDY),
+    ]  # fmt: skip
+
+
+async def test_a_request_full_of_nonsense_takes_turns_with_everybody_else() -> None:
+    """Thirty sentences of gibberish once took 7.6 times as long, and all others waited."""
+    translator = FakeTranslator(seconds_per_batch=0.005, max_source_tokens=30)
+    async with running(translator, limits=EngineLimits(240, 64, 10_000, 8)) as engine:
+        hostile = asyncio.create_task(translate(engine, *(f"babble {number}" for number in range(200)), timeout_s=60))
+        turns = 0
+        while not hostile.done():
+            before = len(translator.batches)
+            await translate(engine, f"breve {turns}")
+            turns += 1
+            assert len(translator.batches) - before <= 4, "one batch of the other, or two, then one's own"
+        assert await hostile == ["MENDED"] * 200
+        assert turns >= 8, "the others were held up until the nonsense was done"
+
+
+async def test_when_half_of_its_time_is_over_a_request_is_answered_with_drafts() -> None:
+    translator = FakeTranslator(seconds_per_batch=0.02, max_source_tokens=30)
+    async with running(translator, limits=EngineLimits(240, 64, 10_000, 8)) as engine:
+        found = await translate(engine, *(f"babble {number}" for number in range(1000)), timeout_s=2)
+        assert set(found) == {"MENDED", "DRAFT"}, "nobody who has a translation is answered 503"
+        assert await translate(engine, "babble 999", timeout_s=30) == ["MENDED"]
+
+
+async def test_a_second_search_that_fails_leaves_the_first_translation() -> None:
+    class Fragile(FakeTranslator):
+        def translate_sentences(self, texts, search=GREEDY):
+            if search.retry and "babble" in texts:
+                raise RuntimeError("out of memory")
+            return super().translate_sentences(texts, search)
+
+    async with running(Fragile()) as engine:
+        assert await translate(engine, "babble") == ["DRAFT"]
 
 
 async def test_stop_finishes_what_was_accepted() -> None:

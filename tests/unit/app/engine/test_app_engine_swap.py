@@ -15,7 +15,7 @@ from fakes import FakeTranslator, running_engine
 
 from app.engine.decoder import Outcome
 from app.engine.engine import Engine, EngineLimits
-from app.engine.queue import Sentence
+from app.engine.tickets import Sentence
 from app.errors import NotReady, ShuttingDown
 from app.metrics import Metrics
 from model.config import SearchConfig

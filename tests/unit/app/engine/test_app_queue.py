@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.engine.queue import Priority, QueueFull, Scheduler, Sentence, Ticket
+from app.engine.queue import QueueFull, Scheduler
+from app.engine.tickets import RETRY_COST, Priority, Sentence, Ticket
 from model.config import SearchConfig
 
 GREEDY = SearchConfig()
@@ -188,6 +189,68 @@ def test_clear_names_everybody_who_waits() -> None:
     assert not queue.busy
 
 
+def test_a_second_search_waits_in_a_batch_of_its_own_at_its_own_price() -> None:
+    queue = scheduler(batch_tokens=3 * RETRY_COST)
+    one = ticket(*(f"s{number}" for number in range(5)))
+    queue.add(one, now=0)
+    first = queue.next_batch()
+    assert first is not None and len(first.units) == 5 and queue.waiting_tokens == 0
+    for unit in first.units:
+        assert queue.again(unit, "draft")
+    assert (queue.waiting_tokens, queue.waiting_units) == (5, 5)
+    queue.add(ticket("new", "s0"), now=1)
+    assert queue.waiting_tokens == 6, "a sentence that waits for a second search is still not queued twice"
+    batches = [(texts, len(texts)) for texts in drain(queue)]
+    assert [count for _, count in batches] == [3, 1, 2], "what came meanwhile need not wait for all of them"
+    assert one.results == ["S0", "S1", "S2", "S3", "S4"]
+    assert (queue.waiting_tokens, queue.waiting_units, queue.busy) == (0, 0, False)
+
+
+def test_drafts_answer_those_who_may_wait_no_longer() -> None:
+    queue = scheduler()
+    patient, hurried = ticket("a", "b"), ticket("a", "a", "c", retry_by=5.0)
+    for one in (patient, hurried):
+        queue.add(one, now=0)
+    batch = queue.next_batch()
+    assert batch is not None
+    for unit in batch.units:
+        if unit.key.text == "a":
+            queue.again(unit, "draft")
+        else:
+            queue.finish(unit, unit.key.text.upper())
+    assert queue.settle(now=4.9) == []
+    assert queue.settle(now=5.0) == [hurried] and hurried.closed
+    assert hurried.results == ["draft", "draft", "C"]
+    assert drain(queue) == [["a"]] and patient.results == ["A", "B"]
+    assert queue.settle(now=6.0) == []
+
+
+def test_nobody_is_searched_for_again_whom_nobody_waits_for() -> None:
+    queue = scheduler()
+    gone, settled = ticket("a"), ticket("b", retry_by=5.0)
+    queue.add(gone, now=0)
+    queue.add(settled, now=0)
+    batch = queue.next_batch()
+    assert batch is not None
+    queue.cancel(gone)
+    assert [queue.again(unit, "draft") for unit in batch.units] == [False, True]
+    assert queue.finish(batch.units[0], "A") == []
+    assert queue.settle(now=5.0) == [settled]
+    assert queue.next_batch() is None
+    assert (queue.waiting_tokens, queue.waiting_units, queue.busy) == (0, 0, False)
+
+
+def test_a_batch_is_full_by_what_it_costs_not_by_how_many_wait() -> None:
+    """With a beam of four the engine idled while the next batch was full already."""
+    queue = scheduler(batch_tokens=100, batch_sentences=50)
+    queue.add(ticket("a", "b", tokens=10), now=0)
+    assert not queue.batch_is_full
+    queue.add(ticket("c", "d", tokens=10, search=SearchConfig(beam=4)), now=0)
+    assert queue.batch_is_full
+    drain(queue)
+    assert not queue.batch_is_full
+
+
 requests = st.lists(
     st.tuples(
         st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 30)), min_size=1, max_size=6),
@@ -215,12 +278,15 @@ def test_whatever_comes_everybody_is_answered_within_the_budget(asked: list, bud
         else:
             waiting.append(one)
     while (batch := queue.next_batch()) is not None:
-        assert len(batch.units) == 1 or batch.padded_tokens * batch.search.beam <= budget
+        assert len(batch.units) == 1 or batch.padded_tokens * batch.group.weight <= budget
         assert len(batch.units) <= 5
         assert len(set(batch.texts)) == len(batch.texts)
         for unit in batch.units:
-            assert (unit.key.pair, unit.key.search) == (batch.pair, batch.search)
-            queue.finish(unit, (unit.key.pair, unit.key.text, unit.key.search.beam))
+            assert unit.group == batch.group
+            if unit.key.text in "abc" and not batch.group.again:
+                assert queue.again(unit, "draft") is any(not ticket.closed for ticket, _ in unit.waiters)
+            else:
+                queue.finish(unit, (unit.key.pair, unit.key.text, unit.key.search.beam))
     for one in waiting:
         assert one.closed
         assert one.results == [(item.pair, item.text, one.search.beam) for item in one.sentences]
