@@ -12,9 +12,10 @@ from ctypes import c_float, c_int64, c_void_p
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.kernels.native_library import load_library
+from model.network.recurrent import Recurrent
 
 WIDTH = 16
 """Sizes must be multiples of it: numbers in a register of AVX-512."""
@@ -43,6 +44,21 @@ def is_fused(tensor: Tensor, *sizes: int) -> bool:
     """Whether the functions here take `tensor`, with layers of these `sizes`: bf16 on a CPU."""
     fits = tensor.dtype == torch.bfloat16 and tensor.device.type == "cpu"
     return fits and all(size % WIDTH == 0 for size in sizes) and kernels() is not None
+
+
+def install(model: nn.Module) -> None:
+    """Let `train.c` run the GRU layers of `model` in training, wherever it takes what they read."""
+    for part in model.modules():
+        if isinstance(part, Recurrent):
+            part.training_kernel = run_layer
+
+
+def run_layer(layer: nn.GRU, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """`layer` over `inputs` `[batch, time, input]` from `state` `[1, batch, hidden]`: outputs and last state."""
+    if not is_fused(inputs, layer.hidden_size):
+        return layer(inputs, state.contiguous())  # type: ignore[no-any-return]
+    outputs, last = FusedGRU.apply(inputs, state[0], *layer._flat_weights)  # type: ignore[no-untyped-call]
+    return outputs, last[None]
 
 
 class FusedGRU(torch.autograd.Function):

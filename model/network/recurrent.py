@@ -1,17 +1,21 @@
 """One recurrent layer over whole sequences or a single step, for any of the three cells.
 
-Training runs the fused kernels of `torch.nn.GRU` and its kin over whole sentences, on a CPU in bf16 those of `train.c`.
-Search runs one step at a time on the same weights through the cell functions, which skip the sequence bookkeeping.
+Training runs the fused kernels of `torch.nn.GRU` and its kin over whole sentences, or one of a faster make that whoever
+builds a network for training puts on its layers. Search runs one step at a time on the same weights through the cell
+functions, which skip the sequence bookkeeping.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from model.config import Cell
-from model.kernels.fused import FusedGRU, is_fused
 
+Kernel = Callable[[nn.GRU, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""`(layer, inputs, state) -> outputs, last state`: what `layer` itself gives, with gradients."""
 LAYERS: dict[Cell, type[nn.GRU | nn.LSTM | nn.RNN]] = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
 
@@ -23,6 +27,7 @@ class Recurrent(nn.Module):
         self.cell = cell
         self.hidden_size = hidden_size
         self.parts = 2 if cell == "lstm" else 1
+        self.training_kernel: Kernel | None = None
         self.layer = LAYERS[cell](input_size, hidden_size, batch_first=True)
         for name, parameter in self.layer.named_parameters():
             if name.startswith("weight_hh"):
@@ -44,9 +49,8 @@ class Recurrent(nn.Module):
         if self.cell == "lstm":
             outputs, (hidden, memory) = self.layer(inputs, (state[:1].contiguous(), state[1:].contiguous()))
             return outputs, torch.cat((hidden, memory))
-        if self.cell == "gru" and torch.is_grad_enabled() and is_fused(inputs, self.hidden_size):
-            outputs, last = FusedGRU.apply(inputs, state[0], *self.layer._flat_weights)  # type: ignore[no-untyped-call]
-            return outputs, last[None]
+        if isinstance(self.layer, nn.GRU) and self.training_kernel is not None and torch.is_grad_enabled():
+            return self.training_kernel(self.layer, inputs, state)
         return self.layer(inputs, state.contiguous())  # type: ignore[no-any-return]
 
     def _one_step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
