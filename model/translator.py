@@ -26,12 +26,13 @@ from model.kernels.native import native_decoder
 from model.kernels.quantize import Network, best_route, choose_device, prepare
 from model.network.batch import pad, plan_batches
 from model.search.search import Hypothesis, Options, search
+from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Cutter, Part
 from model.text.plan import plan_text, plan_whole
 from model.text.preparation import clean, is_shouted
 from model.text.reading import Reader
 from model.text.retry import best, marked, second_search
-from model.text.tokenizer import BOS, EOS, FIRST_FREE_ID, PAD, PLACEHOLDERS, UNK, Tokenizer
+from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, Tokenizer
 from model.translation import EMPTY, Scored, Translation, Word, copied, in_capitals, join_ranked
 from model.versions.card import Card
 from model.versions.store import Version, load

@@ -205,7 +205,7 @@ def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from model.config import ModelConfig
     from model.network.seq2seq import Seq2Seq
-    from model.text.tokenizer import EOS
+    from model.text.ids import EOS
     from model.versions import store
     from training.data.subwords import train_subwords
 

@@ -23,7 +23,7 @@ from model.network.encoder import EncoderLayer
 from model.network.recurrent import Recurrent
 from model.network.seq2seq import Seq2Seq
 from model.search.hypothesis import Hypothesis, Options
-from model.text.tokenizer import EOS
+from model.text.ids import EOS
 
 PANEL = 32
 """As in `decode.c`."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.text.tokenizer import BOS, EOS, PAD
+from model.text.ids import BOS, EOS, PAD
 
 SHARED_FROM_TOKENS = 128
 """Less than this is not worth cutting into batches for several threads."""

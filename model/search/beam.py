@@ -24,7 +24,7 @@ from model.config import SearchConfig
 from model.search.guards import Guard
 from model.search.hypothesis import Hypothesis, LogSoftmax, S, StepFunction, Task, check_finite
 from model.search.topk import best_tokens
-from model.text.tokenizer import BOS, EOS, PAD
+from model.text.ids import BOS, EOS, PAD
 
 UNFINISHED = -1e6
 """Added to the rank of hypotheses that the length limit cut: they come after every finished one."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from model.search.guards import Guard
 from model.search.hypothesis import Hypothesis, LogSoftmax, S, StepFunction, Task, check_finite
 from model.search.topk import best_token
-from model.text.tokenizer import BOS, EOS, PAD
+from model.text.ids import BOS, EOS, PAD
 
 DROP_SHARE = 0.25
 """Share of finished rows from which on they are dropped."""

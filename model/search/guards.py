@@ -9,7 +9,7 @@ from torch import Tensor
 
 from model.config import SearchConfig
 from model.search.hypothesis import Options
-from model.text.tokenizer import EOS
+from model.text.ids import EOS
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from model.search.beam import beam_search
 from model.search.greedy import greedy_search
 from model.search.guards import Guard
 from model.search.hypothesis import Hypothesis, Options, S, State, StepFunction, StepOutput, Task
-from model.text.tokenizer import PAD
+from model.text.ids import PAD
 
 __all__ = ["Hypothesis", "Options", "State", "StepFunction", "StepOutput", "search"]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from model.text.ids import UNK
 from model.text.preparation import clean, nothing_to_translate, split_long
-from model.text.tokenizer import UNK, Tokenizer
+from model.text.tokenizer import Tokenizer
 from model.translation import EMPTY, Scored, Translation, join_ranked, with_alternatives
 
 PAUSES = ",;:"

@@ -22,8 +22,8 @@ from typing import ClassVar, Protocol
 import sentencepiece as spm
 
 from model.errors import TokenizerError
+from model.text.ids import EOS, UNK
 
-PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 
 PLACEHOLDERS = tuple(f"<ph{number}>" for number in range(10))

@@ -22,7 +22,8 @@ from model.config import JsonConfig, require
 from model.kernels.quantize import fast_bfloat16
 from model.network.batch import Batch
 from model.network.seq2seq import Seq2Seq
-from model.text.tokenizer import PAD, Tokenizer
+from model.text.ids import PAD
+from model.text.tokenizer import Tokenizer
 from training.config import OptimSettings
 from training.run.batching import Encoded, cut_batches
 from training.run.loss import smoothed_cross_entropy

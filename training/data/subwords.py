@@ -9,17 +9,8 @@ from collections.abc import Iterable, Iterator
 import sentencepiece as spm
 
 from model.errors import TokenizerError
-from model.text.tokenizer import (
-    BOS,
-    CONTROL_PIECES,
-    EOS,
-    PAD,
-    PLACEHOLDERS,
-    UNK,
-    SubwordTokenizer,
-    Tokenizer,
-    WordTokenizer,
-)
+from model.text.ids import BOS, EOS, PAD, UNK
+from model.text.tokenizer import CONTROL_PIECES, PLACEHOLDERS, SubwordTokenizer, Tokenizer, WordTokenizer
 
 
 def train_tokenizer(vocabulary: str, sentences: Iterable[str], vocab_size: int) -> Tokenizer:

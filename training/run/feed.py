@@ -12,7 +12,7 @@ import torch
 
 from model.errors import ConfigError
 from model.network.batch import Batch
-from model.text.tokenizer import BOS, EOS, PAD, UNK
+from model.text.ids import BOS, EOS, PAD, UNK
 from training.run.batching import Cursor, Encoded, Pools
 
 

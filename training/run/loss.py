@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from model.kernels.fused import cross_entropy_gradients, is_fused
-from model.text.tokenizer import PAD
+from model.text.ids import PAD
 
 CHUNK_TOKENS = {"cpu": 512, "cuda": 8192}
 """512 x 8,000 fp32 logits are 16 MB: they stay in a CPU's last-level cache."""

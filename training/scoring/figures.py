@@ -11,8 +11,8 @@ import torch
 from model.config import SearchConfig, require
 from model.network.batch import pad
 from model.search.search import search
+from model.text.ids import EOS
 from model.text.preparation import clean
-from model.text.tokenizer import EOS
 from model.versions.store import Version, load
 from training.scoring.breakdown import LONGEST
 

@@ -22,8 +22,8 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage.db import migrate
 from app.versions.promotion import promote, rollback
+from model.text.ids import EOS
 from model.text.plan import plan_text
-from model.text.tokenizer import EOS
 from model.translator import Translator
 from model.versions import pointers, store
 

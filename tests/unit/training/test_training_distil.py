@@ -10,7 +10,7 @@ from rich.console import Console
 from model.config import ModelConfig
 from model.errors import ConfigError
 from model.network.seq2seq import Seq2Seq
-from model.text.tokenizer import EOS
+from model.text.ids import EOS
 from model.translator import Translator
 from model.versions import store
 from training import distil as module

@@ -17,7 +17,7 @@ from model.network.seq2seq import Seq2Seq
 from model.search.hypothesis import Options
 from model.search.search import search
 from model.text.alignment import coverage
-from model.text.tokenizer import EOS
+from model.text.ids import EOS
 
 CONFIG = ModelConfig(
     90, 77, embedding_size=32, encoder_layers=3, encoder_hidden_size=32, decoder_layers=3, decoder_hidden_size=64,

@@ -8,7 +8,7 @@ from model.errors import ConfigError
 from model.network.batch import Batch, pad
 from model.network.encoder import reverse_index, turn
 from model.network.seq2seq import Seq2Seq
-from model.text.tokenizer import BOS, EOS, PAD
+from model.text.ids import BOS, EOS, PAD
 
 SOURCES = [[40, 41, 42, 43, 44], [50], [60, 61, 62]]
 TARGETS = [[70, 71], [72, 73, 74, 75], [76]]

@@ -16,7 +16,7 @@ from torch import Tensor
 from model.config import SearchConfig
 from model.errors import SearchError
 from model.search.search import Hypothesis, Options, search
-from model.text.tokenizer import BOS, EOS, PAD, UNK
+from model.text.ids import BOS, EOS, PAD, UNK
 
 VOCAB = 7
 WORDS = (4, 5, 6)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from model.config import ModelConfig, SearchConfig
-from model.text.tokenizer import BOS, EOS, WordTokenizer
+from model.text.ids import BOS, EOS
+from model.text.tokenizer import WordTokenizer
 from model.translator import Translator
 from model.versions.card import Card
 from model.versions.store import Version

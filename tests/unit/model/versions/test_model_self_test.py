@@ -12,7 +12,7 @@ import torch
 
 from model.config import SearchConfig
 from model.errors import SelfTestFailed, VersionDamaged
-from model.text.tokenizer import EOS
+from model.text.ids import EOS
 from model.translator import Translator
 from model.versions.self_test import ENGLISH, ITALIAN, self_test
 from model.versions.store import BUNDLED, list_versions, load

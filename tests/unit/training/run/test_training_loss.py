@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from model.text.tokenizer import PAD
+from model.text.ids import PAD
 from training.run import loss as loss_module
 from training.run.loss import smoothed_cross_entropy
 
