@@ -25,12 +25,12 @@ from model.errors import ConfigError, SearchError
 from model.kernels.native import native_decoder
 from model.kernels.quantize import Network, best_route, choose_device, prepare
 from model.network.batch import pad, plan_batches
+from model.reading import Reader
 from model.search.search import Hypothesis, Options, search
 from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Cutter, Part
 from model.text.plan import plan_text, plan_whole
 from model.text.preparation import clean, is_shouted
-from model.text.reading import Reader
 from model.text.retry import best, marked, second_search
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, Tokenizer
 from model.translation import EMPTY, Scored, Translation, Word, copied, in_capitals, join_ranked

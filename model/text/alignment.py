@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
-from model.search.hypothesis import Hypothesis
 from model.text.preparation import clean
 from model.text.tokenizer import SPACE, Tokenizer
 from model.translation import Word
@@ -44,45 +44,50 @@ def word_groups(text: str, ids: Sequence[int], starts: Sequence[int], tokenizer:
 
 
 def words_of(
-    hypothesis: Hypothesis, groups: Sequence[tuple[str, int]], source_starts: Sequence[int], source_words: int
+    groups: Sequence[tuple[str, int]],
+    log_probs: Sequence[float],
+    attention: Tensor | None,
+    source_starts: Sequence[int],
+    source_words: int,
 ) -> tuple[Word, ...]:
     """The words of a translation, with confidence and alignment.
 
     Each target word is aligned to the source word with the highest attention weight, summed over the pieces of both.
 
     Args:
-        hypothesis: its attention, if any, is `[target, source]` with the source's end mark and padding last.
         groups: from `word_groups`.
+        log_probs: natural-log probability of each target piece, without the end mark's.
+        attention: `[target, source]` with the source's end mark and padding last; None if there is none.
         source_starts: index of the first piece of each source word, the end mark's index last.
         source_words: how many words the source has between its spaces.
     """
     starts = [start for _, start in groups]
-    aligned = _align(hypothesis, starts, source_starts)
-    ends = [*starts, len(hypothesis.tokens)][1:]
+    aligned = _align(attention, starts, source_starts)
+    ends = [*starts, len(log_probs)][1:]
     words = []
     for (text, start), end, source in zip(groups, ends, aligned, strict=True):
-        mean = sum(hypothesis.log_probs[start:end]) / (end - start)
+        mean = sum(log_probs[start:end]) / (end - start)
         # Normalising may part one written word into two; the count of written words is what callers can index.
         words.append(Word(text, math.exp(mean), () if source is None else (min(source, source_words - 1),)))
     return tuple(words)
 
 
-def _align(hypothesis: Hypothesis, starts: list[int], source_starts: Sequence[int]) -> Sequence[int | None]:
+def _align(attention: Tensor | None, starts: list[int], source_starts: Sequence[int]) -> Sequence[int | None]:
     """The source word of each target word, or None where there is nothing to align with."""
-    if hypothesis.attention is None or len(source_starts) < 2 or not starts:
+    if attention is None or len(source_starts) < 2 or not starts:
         return [None] * len(starts)
-    weights = hypothesis.attention.numpy()[:, : source_starts[-1]]  # [target, source], the end mark left out
+    weights = attention.numpy()[:, : source_starts[-1]]  # [target, source], the end mark left out
     by_target = np.add.reduceat(weights, starts, axis=0)
     best: list[int | None] = np.add.reduceat(by_target, source_starts[:-1], axis=1).argmax(axis=1).tolist()
     return best
 
 
-def coverage(hypothesis: Hypothesis, source_starts: Sequence[int]) -> tuple[float, ...]:
+def coverage(attention: Tensor | None, source_starts: Sequence[int]) -> tuple[float, ...]:
     """The attention that each source word got from all target tokens together; empty without attention.
 
-    `source_starts` as for `words_of`.
+    `attention` and `source_starts` as for `words_of`.
     """
-    if hypothesis.attention is None or len(source_starts) < 2:
+    if attention is None or len(source_starts) < 2:
         return ()
-    of_pieces = hypothesis.attention.numpy()[:, : source_starts[-1]].sum(axis=0)  # [source]
+    of_pieces = attention.numpy()[:, : source_starts[-1]].sum(axis=0)  # [source]
     return tuple(np.add.reduceat(of_pieces, source_starts[:-1]).tolist())

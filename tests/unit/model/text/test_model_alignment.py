@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 
-from model.search.hypothesis import Hypothesis
 from model.text.alignment import WordPieces, coverage, word_groups, words_of
 from model.text.tokenizer import WordTokenizer
 
@@ -34,11 +32,10 @@ def test_words_are_aligned_by_the_attention_summed_over_the_pieces_of_both_sides
          [0.5, 0.2, 0.2, 0.1, 0.0, 0.0],
          [0.1, 0.3, 0.3, 0.1, 0.0, 0.0]]
     )  # fmt: skip
-    log_probs = [math.log(0.5), math.log(0.9), math.log(0.4), -3.0]
-    hypothesis = Hypothesis([0, 1, 2], log_probs, attention, finished=True, score=0.0)
+    log_probs = [math.log(0.5), math.log(0.9), math.log(0.4)]
     groups = word_groups("the singer", [0, 1, 2], WordPieces(target).starts([0, 1, 2]), target)
     starts = [*WordPieces(source).starts([0, 1, 2, 3]), 4]
-    the, singer = words_of(hypothesis, groups, starts, source_words=2)
+    the, singer = words_of(groups, log_probs, attention, starts, source_words=2)
     assert (the.text, the.source_words) == ("the", (0,))
     assert (singer.text, singer.source_words) == ("singer", (1,))
     assert the.confidence == pytest.approx(0.5)
@@ -54,6 +51,5 @@ def test_pieces_that_make_no_word_of_their_own_are_left_out_of_the_words() -> No
 
 def test_coverage_is_the_attention_that_each_source_word_got_from_all_tokens() -> None:
     attention = torch.tensor([[0.5, 0.1, 0.1, 0.3, 0.0], [0.0, 0.3, 0.6, 0.1, 0.0]])
-    hypothesis = Hypothesis([7, 8], [-1.0, -1.0, -1.0], attention, finished=True, score=-1.0)
-    assert coverage(hypothesis, [0, 1, 3]) == pytest.approx((0.5, 1.1))  # two words of one and two pieces, end, padding
-    assert coverage(replace(hypothesis, attention=None), [0, 1, 3]) == ()
+    assert coverage(attention, [0, 1, 3]) == pytest.approx((0.5, 1.1))  # two words of one and two pieces, end, padding
+    assert coverage(None, [0, 1, 3]) == ()

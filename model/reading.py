@@ -31,13 +31,14 @@ class Reader:
         text = clean(self._target.decode(hypothesis.tokens))
         starts = self._target_pieces.starts(hypothesis.tokens)
         groups = word_groups(text, hypothesis.tokens, starts, self._target)
-        words = words_of(hypothesis, groups, source.starts, source.words)
-        tokens = len(hypothesis.log_probs)
+        attention, tokens = hypothesis.attention, len(hypothesis.log_probs)
+        of_pieces = hypothesis.log_probs[: len(hypothesis.tokens)]
+        words = words_of(groups, of_pieces, attention, source.starts, source.words)
         score = sum(hypothesis.log_probs) / tokens
         translation = Translation(text, score, words, truncated=not hypothesis.finished, tokens=tokens)
         if not source.part.prefix:  # what is forced stays as it is
             translation = restore_names(source.part.text, translation)
-        return Scored(translation, coverage(hypothesis, source.starts))
+        return Scored(translation, coverage(attention, source.starts))
 
 
 @dataclass(frozen=True, slots=True)
