@@ -1,8 +1,7 @@
 """Decisions about corrections, within one transaction.
 
 Of the corrections of one sentence (equal pair and `source_key`) at most one is approved: the one approved last. That
-holds because decisions are taken one after the other: SQLite lets only one transaction write, and on PostgreSQL
-`lock` does the same.
+holds because decisions are taken one after the other, each transaction with `Lock.DECISIONS`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import Client
@@ -20,18 +19,11 @@ from app.corrections.checks import same_text
 from app.corrections.states import SAME_AS, SUPERSEDED_BY
 from app.memory.changes import touch
 from app.storage.db import Database
+from app.storage.locks import Lock, lock
 from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, TrainedCorrection, now
 
-LOCK = 7_236_201_811
-"""Of PostgreSQL's advisory locks; any number that nothing else uses."""
 Key = tuple[str, str]
 """Pair and source key of a sentence."""
-
-
-async def lock(session: AsyncSession) -> None:
-    """Wait until no other transaction decides. What was read before may have changed meanwhile: read it afterwards."""
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
 
 
 def is_author(row: Correction, client: Client) -> bool:
@@ -42,7 +34,7 @@ def is_author(row: Correction, client: Client) -> bool:
 
 
 class Review:
-    """The decisions of one transaction, which holds `lock`. Collects what must be told when it is committed."""
+    """The decisions of one transaction with `Lock.DECISIONS`. Collects what must be told when it is committed."""
 
     def __init__(self, session: AsyncSession, confirmations: int) -> None:
         """`confirmations`: how many people must approve."""
@@ -183,7 +175,7 @@ class Reviewing:
         """
         async with self.database.writing() as session:
             if locked:
-                await lock(session)
+                await lock(session, Lock.DECISIONS)
             review = Review(session, self.confirmations)
             yield review
             await session.flush()

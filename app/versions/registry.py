@@ -14,10 +14,10 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.corrections.review import lock
 from app.errors import DatabaseDown
 from app.settings import Settings
 from app.storage.db import Database
+from app.storage.locks import Lock, lock
 from app.storage.tables import (
     CANDIDATE,
     CURRENT,
@@ -63,7 +63,7 @@ async def reconcile(database: Database, settings: Settings) -> None:
     pairs = {info.pair for info in found}
     places = {pair: pointers.read(pointer_root(settings), pair) or pointers.Pointer(pointers.DEFAULT) for pair in pairs}
     async with database.writing() as session:
-        await lock(session)  # two processes would make the same rows
+        await lock(session, Lock.DECISIONS)  # two processes would make the same rows
         rows = {(row.pair, row.version): row for row in (await session.scalars(select(ModelVersion))).all()}
         for info in found:
             row = rows.get((info.pair, info.version))
