@@ -6,17 +6,27 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.storage.db import Database
 from app.storage.tables import LoggedTranslation, now
-from app.translating.result import TranslatedText
 
 log = logging.getLogger("traghetto.database")
 
 STORE_TIMEOUT_S = 2.0
+
+
+class Consented(NamedTuple):
+    """A text and its translation, with the consent of who sent it. Languages are `it` or `en`."""
+
+    source: str
+    target: str
+    source_text: str
+    translation: str
+    model_version: str | None
 
 
 class ConsentLog:
@@ -26,13 +36,9 @@ class ConsentLog:
         self._database = database
         self._retention = dt.timedelta(days=retention_days)
 
-    async def store(self, texts: Sequence[str], translations: Sequence[TranslatedText]) -> bool:
+    async def store(self, texts: Sequence[Consented]) -> bool:
         """Store all of `texts` or none; says whether it worked."""
-        rows = [
-            LoggedTranslation(source=translated.source, target=translated.target, source_text=text,
-                              translation=translated.text, model_version=translated.version)
-            for text, translated in zip(texts, translations, strict=True)
-        ]  # fmt: skip
+        rows = [LoggedTranslation(**text._asdict()) for text in texts]
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S), self._database.session.begin() as session:
                 session.add_all(rows)

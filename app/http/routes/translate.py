@@ -15,6 +15,7 @@ from app.http.disconnect import ClientGone
 from app.http.json_body import read_json
 from app.http.problems import CLIENT_CLOSED_REQUEST, RESPONSES
 from app.http.schemas.translation import TranslateAnswer, TranslateBody
+from app.storage.consent_log import Consented
 from app.translating.limits import TranslationRequest
 from app.translating.result import TranslatedSentence, TranslatedText
 
@@ -50,7 +51,11 @@ async def translate(body: TranslateBody, request: Request) -> Response:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     answers = [_translation(text, body) for text in translated]
     if body.log_consent:
-        logged = await services.consent_log.store(texts, translated)
+        rows = (
+            Consented(one.source, one.target, text, one.text, one.version)
+            for text, one in zip(texts, translated, strict=True)
+        )
+        logged = await services.consent_log.store(list(rows))
         for answer in answers:
             answer["logged"] = logged
     return Response(to_json({"translations": answers}), media_type="application/json")
