@@ -24,8 +24,9 @@ AppError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +191,34 @@ def kind_of(error: AppError) -> Kind:
         if ancestor in KINDS:
             return KINDS[ancestor]
     return Kind(500, "internal", "Internal server error")
+
+
+def field_errors(problems: Iterable[Any]) -> list[FieldError]:
+    """One error for each field, from pydantic's. A field that may be a string or a list is told once, not for each."""
+    found: dict[str, FieldError] = {}
+    for problem in problems:
+        location = problem["loc"]
+        field = _field_name(location)
+        if len(location) > 1 and location[1] == "str":
+            found[field] = FieldError(field, "must be a string or a list of strings")
+            continue
+        if len(location) > 2:  # an element of the list: the list itself was right
+            found.pop(_field_name(location[:1]), None)
+        if field not in found:
+            found[field] = FieldError(field, _message(problem))
+    return list(found.values())
+
+
+def _field_name(location: tuple[Any, ...]) -> str:
+    name = str(location[0]) if location else "body"
+    return name + "".join(f"[{part}]" for part in location[1:] if isinstance(part, int))
+
+
+def _message(problem: Any) -> str:
+    message = str(problem["msg"])
+    replaced = {
+        "missing": "is required",
+        "extra_forbidden": "is not a known field",
+        "string_type": "must be a string",
+    }
+    return replaced.get(problem["type"], message.replace("Input should be", "must be", 1))

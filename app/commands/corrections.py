@@ -88,7 +88,7 @@ def add(
 
       traghetto corrections add --pair it-en --source "Ho fame." --machine "I have fame." --corrected "I am hungry."
     """
-    from app.corrections.checks import Draft
+    from app.corrections.values import Draft
 
     languages = pair.value.split("-")
     draft = Draft(languages[0], languages[1], source, machine, corrected, model_version)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.corrections.values import Draft
 from app.errors import FieldError
 from app.translating.detection import OTHER, Detect, Detection
 from app.translating.limits import text_problem
@@ -23,7 +24,7 @@ MARK_CODES = (
     "contradicts", "copy", "duplicate", "language", "length", "looping", "numbers", "placeholders", "repetition",
 )  # fmt: skip
 """Every mark begins with one of these."""
-LANGUAGES = {"it": "Italian", "en": "English"}
+LANGUAGE_NAMES = {"it": "Italian", "en": "English"}
 LANGUAGE_WORDS, LANGUAGE_SURE = 4, 0.9
 """From so many words and such a confidence on, a side is in the other language..."""
 ITALIAN_WORDS = (
@@ -54,23 +55,6 @@ SHOWN = 5
 """Most spans, numbers and other corrections that a message lists."""
 COMPARED_NUMBERS = 20
 """Most numbers that are looked up one by one, to name the lost ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A correction as it is sent in. Languages are `it` or `en`."""
-
-    source: str
-    target: str
-    source_text: str
-    machine_translation: str
-    corrected_translation: str
-    model_version: str | None = None
-
-    @property
-    def pair(self) -> str:
-        """Such as `it-en`."""
-        return f"{self.source}-{self.target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +187,7 @@ def _check_languages(draft: Draft, detect: Detect, marks: list[str]) -> Iterator
         if problem is not None:
             yield FieldError(field, problem)
         elif len(words) >= LANGUAGE_WORDS or found.language is None or found.confidence >= LANGUAGE_SURE:
-            marks.append(f"language: {field} may not be {LANGUAGES[language]}")
+            marks.append(f"language: {field} may not be {LANGUAGE_NAMES[language]}")
 
 
 def _language_problem(words: list[str], found: Detection, language: str) -> str | None:
@@ -212,10 +196,14 @@ def _language_problem(words: list[str], found: Detection, language: str) -> str 
         return None
     if found.language is None:
         stranger = len(words) >= STRANGER_WORDS or _is_other_script("".join(words))
-        return f"seems to be neither {LANGUAGES[language]} nor {LANGUAGES[OTHER[language]]}" if stranger else None
+        return (
+            f"seems to be neither {LANGUAGE_NAMES[language]} nor {LANGUAGE_NAMES[OTHER[language]]}"
+            if stranger
+            else None
+        )
     if len(words) < LANGUAGE_WORDS or found.confidence < LANGUAGE_SURE:
         return None
-    return f"seems to be {LANGUAGES.get(found.language, found.language)}, not {LANGUAGES[language]}"
+    return f"seems to be {LANGUAGE_NAMES.get(found.language, found.language)}, not {LANGUAGE_NAMES[language]}"
 
 
 def _is_other_script(text: str) -> bool:

@@ -11,8 +11,8 @@ from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import Client
-from app.corrections.checks import Draft
 from app.corrections.retention import IDEMPOTENCY_KEPT
+from app.corrections.values import Draft
 from app.errors import FieldError, InvalidRequest
 from app.storage.tables import Correction, IdempotencyKey, now
 

@@ -13,9 +13,10 @@ from itertools import islice
 from sqlalchemy import select
 
 from app.access.access import Client
-from app.corrections.checks import MARK_CODES, Draft, Limits, check, compare
+from app.corrections.checks import MARK_CODES, Limits, check, compare
 from app.corrections.records import Entry, Record
 from app.corrections.review import Counter, Review, Reviewing, no_memory, uncounted
+from app.corrections.values import Draft
 from app.errors import DatabaseDown
 from app.memory.store import source_key
 from app.settings import Settings

@@ -10,9 +10,8 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from app.http.json_body import field_errors
-from app.http.schemas.corrections import Moment, Status
-from app.http.schemas.translation import Language
+from app.corrections.values import Language, Moment, Status
+from app.errors import field_errors
 from app.translating.limits import text_problem
 
 MAX_LINE_BYTES = 1_048_576

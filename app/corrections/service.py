@@ -13,12 +13,12 @@ from sqlalchemy.exc import IntegrityError
 
 from app.access.access import Client
 from app.corrections import retention, search
-from app.corrections.checks import Draft, Limits, Verdict, check, compare
+from app.corrections.checks import Limits, Verdict, check, compare
 from app.corrections.idempotency import Replay
 from app.corrections.review import Counter, Review, Reviewing, is_author, no_memory, uncounted
 from app.corrections.states import Found, find_out
 from app.corrections.statistics import PairStatistics, statistics
-from app.corrections.values import Outcome, Submission, checked_reason, draft_of, not_found, row_of
+from app.corrections.values import Draft, Outcome, Submission, checked_reason, draft_of, not_found, row_of
 from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from app.settings import Settings
 from app.storage.db import Database

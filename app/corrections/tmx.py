@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from lxml import etree
 
 from app.corrections.records import Entry, Record, entry_of, language_code
-from app.http.schemas.translation import LANGUAGES
+from app.corrections.values import LANGUAGES
 
 READ_BYTES = 65_536
 MAX_UNIT_BYTES = 2_097_152

@@ -1,19 +1,45 @@
-"""What goes into the service and comes out of it."""
+"""What a correction is made of, what goes into the service, and what comes out of it."""
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
 
 from app.access.access import Client
-from app.corrections.checks import Draft
 from app.corrections.states import Found
 from app.errors import FieldError, InvalidRequest, NotFound
 from app.memory.store import source_key
 from app.storage.tables import PENDING, Correction
 from app.translating.limits import text_problem
 
+Language = Literal["it", "en"]
+LANGUAGES: tuple[Language, ...] = ("it", "en")
+Status = Literal["pending", "approved", "rejected", "superseded"]
+EARLIEST, LATEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+"""What both databases can compare with."""
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 MAX_REASON_CHARS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A correction as it is sent in. Languages are `it` or `en`."""
+
+    source: str
+    target: str
+    source_text: str
+    machine_translation: str
+    corrected_translation: str
+    model_version: str | None = None
+
+    @property
+    def pair(self) -> str:
+        """Such as `it-en`."""
+        return f"{self.source}-{self.target}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
-from app.errors import BodyTooSlow, FieldError, InvalidRequest, MalformedJson
+from app.errors import BodyTooSlow, InvalidRequest, MalformedJson, field_errors
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -43,34 +42,3 @@ async def read_json(request: Request, model: type[Body]) -> Body:
         return model.model_validate(values)
     except ValidationError as error:
         raise InvalidRequest(field_errors(error.errors(include_input=False, include_url=False))) from None
-
-
-def field_errors(problems: Iterable[Any]) -> list[FieldError]:
-    """One error for each field. A field that may be a string or a list is reported once, not once for each choice."""
-    found: dict[str, FieldError] = {}
-    for problem in problems:
-        location = problem["loc"]
-        field = _field_name(location)
-        if len(location) > 1 and location[1] == "str":
-            found[field] = FieldError(field, "must be a string or a list of strings")
-            continue
-        if len(location) > 2:  # an element of the list: the list itself was right
-            found.pop(_field_name(location[:1]), None)
-        if field not in found:
-            found[field] = FieldError(field, _message(problem))
-    return list(found.values())
-
-
-def _field_name(location: tuple[Any, ...]) -> str:
-    name = str(location[0]) if location else "body"
-    return name + "".join(f"[{part}]" for part in location[1:] if isinstance(part, int))
-
-
-def _message(problem: Any) -> str:
-    message = str(problem["msg"])
-    replaced = {
-        "missing": "is required",
-        "extra_forbidden": "is not a known field",
-        "string_type": "must be a string",
-    }
-    return replaced.get(problem["type"], message.replace("Input should be", "must be", 1))

@@ -11,8 +11,17 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.errors import KINDS, AppError, BodyTooLarge, BodyTooSlow, InvalidRequest, NotAuthorised, ServiceError, kind_of
-from app.http.json_body import field_errors
+from app.errors import (
+    KINDS,
+    AppError,
+    BodyTooLarge,
+    BodyTooSlow,
+    InvalidRequest,
+    NotAuthorised,
+    ServiceError,
+    field_errors,
+    kind_of,
+)
 from app.http.schemas.translation import KindOut, Problem
 
 CLIENT_CLOSED_REQUEST = 499

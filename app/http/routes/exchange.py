@@ -13,10 +13,10 @@ from starlette.responses import StreamingResponse
 
 from app.access.access import Client
 from app.corrections.exchange import MEDIA_TYPES, Format, Selection, export, read
+from app.corrections.values import Moment, Status
 from app.errors import BodyTooSlow
 from app.http.deps import ServicesDep, client_with
 from app.http.problems import RESPONSES
-from app.http.schemas.corrections import Moment, Status
 
 IMPORT_PATH = "/v1/corrections/import"
 """The one path whose bodies may have `corrections_import_max_bytes`."""

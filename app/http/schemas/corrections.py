@@ -6,17 +6,12 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.corrections.search import DEFAULT_PAGE, MAX_PAGE
 from app.corrections.service import MAX_BULK
-from app.corrections.values import MAX_REASON_CHARS
-from app.http.schemas.translation import Language
+from app.corrections.values import MAX_REASON_CHARS, Language, Moment, Status
 
-Status = Literal["pending", "approved", "rejected", "superseded"]
-EARLIEST, LATEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
-"""What both databases can compare with."""
-Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 EXAMPLE_SUBMIT: dict[str, Any] = {
     "source": "it",
     "target": "en",

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Language = Literal["it", "en"]
-LANGUAGES: tuple[Language, ...] = ("it", "en")
+from app.corrections.values import Language
+
 EXAMPLE_REQUEST: dict[str, Any] = {
     "text": "La ringrazio, ma sono già stato a Roma due volte.",
     "source": "it",

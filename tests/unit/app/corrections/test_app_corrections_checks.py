@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.corrections.checks import MARK_CODES, SHOWN, Draft, Limits, Verdict, check, compare
+from app.corrections.checks import MARK_CODES, SHOWN, Limits, Verdict, check, compare
+from app.corrections.values import Draft
 from app.translating.detection import Detection, detect
 from model.text.spans import kept_spans
 
