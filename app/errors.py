@@ -12,6 +12,7 @@ AppError
 │   │   └── AdminClosed          ... or on a server that has no key
 │   ├── Forbidden                the client may not do this, whoever it is
 │   ├── NotFound                 there is no such thing, or it is not this client's
+│   ├── LimitReached             as much is kept as may be
 │   └── Conflict                 it is not in the state that this needs
 └── ServiceError             the same request may succeed later, or elsewhere
     ├── Overloaded               the queue is full
@@ -102,6 +103,15 @@ class NotFound(RequestError):
     """There is no such thing, or it is not this client's."""
 
 
+class LimitReached(RequestError):
+    """As much is kept as may be: somebody must review or delete some of it first. `limit` names the setting."""
+
+    def __init__(self, setting: str, most: int, of_what: str) -> None:
+        """`of_what`: what there may be `most` of, such as `pending corrections of this sentence`."""
+        super().__init__(f"There are {most} {of_what} already, as many as may be ({setting}). Nothing was stored.")
+        self.setting = setting
+
+
 class Conflict(RequestError):
     """It is not in the state that this needs."""
 
@@ -176,6 +186,7 @@ KINDS: dict[type[AppError], Kind] = {
     Forbidden: Kind(403, "forbidden", "This client may not do that"),
     NotFound: Kind(404, "not-found", "There is no such thing here"),
     Conflict: Kind(409, "conflict", "It is not in the state that this needs"),
+    LimitReached: Kind(429, "limit-reached", "As much is kept as may be"),
     Overloaded: Kind(429, "overloaded", "The server has too much to do"),
     DeadlineExceeded: Kind(503, "deadline-exceeded", "The answer was not ready in time"),
     NotReady: Kind(503, "not-ready", "The models are not ready"),

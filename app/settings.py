@@ -68,6 +68,7 @@ def _check_hosts(hosts: str) -> str:
 
 
 Count = Annotated[int, Field(ge=1)]
+AtLeastNone = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -135,11 +136,21 @@ class Settings(BaseSettings):
     """Bytes of a file that is imported by HTTP; larger ones are for `traghetto corrections import`."""
     corrections_retention_days: Annotated[int, Field(ge=0)] = 0
     """Rejected and superseded corrections are deleted after this time; 0 keeps them."""
+    corrections_pending_per_sentence: AtLeastNone = 50
+    """Corrections of one sentence that may wait for a reviewer; beyond, one gets 429. 0: no limit."""
+    corrections_pending_per_session: AtLeastNone = 200
+    """Corrections of one client without a key that may wait, by its session; 0: no limit."""
+    corrections_pending_anonymous: AtLeastNone = 5000
+    """Corrections of all clients without a key together that may wait; 0: no limit."""
+    corrections_pending_per_key: AtLeastNone = 10_000
+    """Corrections of one key that may wait, unless it may review; 0: no limit."""
     retrain_at: dt.time | None = None
     """Time of day, such as 03:00, at which a pair with new corrections is retrained by the server; none: never."""
     retrain_after: Annotated[int, Field(ge=0)] = 0
     """A pair is retrained when so many new corrections are approved; 0: never."""
 
+    log_keyless_per_day: AtLeastNone = 5000
+    """Texts without a key that `log_consent` stores within 24 hours; beyond, `logged` is false. 0: no limit."""
     log_retention_days: Count = 90
     """Texts stored with `log_consent` are deleted after this time."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

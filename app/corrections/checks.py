@@ -11,7 +11,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
 from app.corrections.values import Draft
 from app.errors import FieldError
@@ -74,13 +74,14 @@ class Verdict:
     marks: list[str]
 
 
-class Rival(Protocol):
-    """A stored correction of the same sentence."""
+class Rival(NamedTuple):
+    """Another correction of the same sentence."""
 
-    @property
-    def id(self) -> uuid.UUID: ...
-    @property
-    def corrected_translation(self) -> str: ...
+    id: uuid.UUID
+    is_approved: bool
+    """Otherwise it is pending."""
+    text_key: str
+    """`app.storage.tables.text_key` of what it says."""
 
 
 def check(draft: Draft, detect: Detect, limits: Limits) -> Verdict:
@@ -95,13 +96,14 @@ def check(draft: Draft, detect: Detect, limits: Limits) -> Verdict:
     return Verdict(errors, [] if errors else marks)
 
 
-def compare(corrected: str, approved: Iterable[Rival], pending: Iterable[Rival]) -> list[str]:
-    """Marks from the other corrections of the same sentence, each with the other's id; at most `SHOWN`."""
+def compare(key: str, rivals: Iterable[Rival]) -> list[str]:
+    """Marks of a correction whose text has this key, each with the id of a rival; at most `SHOWN`."""
     marks = []
-    for rival in approved:
-        code = "duplicate" if same_text(rival.corrected_translation, corrected) else "contradicts"
-        marks.append(f"{code}: {rival.id}")
-    marks += [f"duplicate: {rival.id}" for rival in pending if same_text(rival.corrected_translation, corrected)]
+    for rival in rivals:
+        if rival.text_key == key:
+            marks.append(f"duplicate: {rival.id}")
+        elif rival.is_approved:
+            marks.append(f"contradicts: {rival.id}")
     return marks[:SHOWN]
 
 

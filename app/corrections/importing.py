@@ -7,21 +7,21 @@ import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from sqlalchemy import select
 
 from app.access.access import Client
-from app.corrections.checks import MARK_CODES, Limits, check, compare
+from app.corrections.checks import MARK_CODES, SHOWN, Limits, Rival, check, compare
 from app.corrections.records import Entry, Record
-from app.corrections.review import Counter, Review, Reviewing, no_memory, uncounted
-from app.corrections.values import Draft
+from app.corrections.review import Counter, Key, Review, Reviewing, no_memory, uncounted
+from app.corrections.values import row_of
 from app.errors import DatabaseDown
 from app.memory.store import source_key
 from app.settings import Settings
 from app.storage.db import Database
-from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, now
+from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, now, text_key
 from app.translating.detection import Detect
 
 CHUNK_ROWS = 500
@@ -30,7 +30,7 @@ REVIEWER = "import"
 MAX_PROBLEMS = 1000
 """That are told one by one; all are counted."""
 Content = tuple[str, str, str]
-"""Pair, source key and corrected text: equal for corrections that say the same."""
+"""Pair, source key and text key: equal for corrections that say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,8 @@ class _Candidate:
     """A correction that has passed the checks."""
 
     record: Record
-    key: str
+    content: Content
     marks: list[str]
-
-    @property
-    def content(self) -> Content:
-        return _content(self.record.pair, self.key, self.record.corrected_translation)
 
 
 class Importer:
@@ -179,20 +175,17 @@ class Importer:
         return passed
 
     def _candidate(self, line: int, record: Record, report: ImportReport) -> Iterator[_Candidate]:
-        draft = Draft(
-            record.source, record.target, record.source_text, record.machine_translation,
-            record.corrected_translation, record.model_version,
-        )  # fmt: skip
-        verdict = check(draft, self._detect, self._limits)
+        verdict = check(record.draft, self._detect, self._limits)
         if verdict.errors:
             report.refuse(line, "; ".join(f"{error.field}: {error.message}" for error in verdict.errors))
             return
         known = [mark for mark in record.marks if mark.partition(":")[0] in MARK_CODES]
-        yield _Candidate(record, source_key(record.source_text), list(dict.fromkeys([*known, *verdict.marks])))
+        content = record.pair, source_key(record.source_text), text_key(record.corrected_translation)
+        yield _Candidate(record, content, list(dict.fromkeys([*known, *verdict.marks])))
 
 
 class _Chunk:
-    """One transaction of an import, which holds `lock`."""
+    """One transaction of an import. Of the corrections that are stored it knows only what they say."""
 
     def __init__(self, review: Review, client: Client, approve: bool) -> None:
         self._session = review.session
@@ -200,8 +193,10 @@ class _Chunk:
         self._client = client
         self._approve = approve
         self._ids: set[uuid.UUID] = set()
-        self._contents: set[Content] = set()
-        self._approved: set[Content] = set()
+        self._said: set[Content] = set()
+        self._was_approved: set[Content] = set()
+        self._approved: dict[Key, Rival] = {}
+        self._pending: dict[Content, list[Rival]] = {}
         self.imported = 0
         self.approved = 0
 
@@ -216,45 +211,48 @@ class _Chunk:
         ids = [candidate.record.id for candidate in candidates if candidate.record.id is not None]
         self._ids.update(await self._session.scalars(select(Correction.id).where(Correction.id.in_(ids))))
         keys: dict[str, set[str]] = {}
-        for candidate in candidates:
-            keys.setdefault(candidate.record.pair, set()).add(candidate.key)
+        for pair, key, _ in (candidate.content for candidate in candidates):
+            keys.setdefault(pair, set()).add(key)
+        columns = (Correction.id, Correction.status, Correction.pair, Correction.source_key, Correction.text_key)
         for pair, of_pair in keys.items():
-            same = select(Correction).where(Correction.pair == pair, Correction.source_key.in_(of_pair))
-            for row in await self._session.scalars(same.order_by(Correction.created_at, Correction.id)):
-                self._note(row)
+            same = select(*columns).where(Correction.pair == pair, Correction.source_key.in_(of_pair))
+            for id, status, *content in await self._session.execute(
+                same.order_by(Correction.created_at, Correction.id)
+            ):
+                self._note(id, status, (content[0], content[1], content[2]))
 
-    def _note(self, row: Correction) -> None:
-        self._ids.add(row.id)
-        content = _content(row.pair, row.source_key, row.corrected_translation)
-        self._contents.add(content)
-        if row.status == APPROVED:
-            self._approved.add(content)
-        if row.status in (APPROVED, PENDING):
-            self._review.add(row)
+    def _note(self, id: uuid.UUID, status: str, content: Content) -> None:
+        self._ids.add(id)
+        self._said.add(content)
+        if status == APPROVED:
+            self._was_approved.add(content)
+            self._approved[content[:2]] = Rival(id, True, content[2])
+            self._pending.pop(content, None)  # they are superseded
+        elif status == PENDING:
+            self._pending.setdefault(content, []).append(Rival(id, False, content[2]))
 
     def _is_there(self, candidate: _Candidate) -> bool:
         if candidate.record.id is None:
-            return candidate.content in self._contents
-        return candidate.record.id in self._ids or candidate.content in self._approved
+            return candidate.content in self._said
+        return candidate.record.id in self._ids or candidate.content in self._was_approved
+
+    def _rivals(self, content: Content) -> list[Rival]:
+        approved = self._approved.get(content[:2])
+        return ([] if approved is None else [approved]) + self._pending.get(content, [])[:SHOWN]
 
     def _insert(self, candidate: _Candidate) -> None:
-        record, moment = candidate.record, now()
-        row = Correction(
-            id=record.id or uuid.uuid4(), created_at=_past(record.created_at, moment), changed_at=moment,
-            pair=record.pair, source_text=record.source_text, source_key=candidate.key,
-            machine_translation=record.machine_translation, corrected_translation=record.corrected_translation,
-            model_version=record.model_version, status=PENDING, author_key_id=self._client.key_id, confirmed_by=[],
-        )  # fmt: skip
-        rivals = (self._review.rivals(row, status) for status in (APPROVED, PENDING))
-        row.marks = list(dict.fromkeys([*candidate.marks, *compare(row.corrected_translation, *rivals)]))
+        record, content, moment = candidate.record, candidate.content, now()
+        row = row_of(record.draft, replace(self._client, session=None))
+        row.id = record.id or row.id
+        row.created_at, row.changed_at = _past(record.created_at, moment), moment
+        row.marks = list(dict.fromkeys([*candidate.marks, *compare(content[2], self._rivals(content))]))
         self._session.add(row)
-        self._review.add(row)
         if self._approve:
             self._review.approve(row, self._client)
         if row.status == APPROVED:
             row.reviewer = REVIEWER
         self._keep_moments(row, record, moment)
-        self._note(row)
+        self._note(row.id, row.status, content)
         self.imported += 1
         self.approved += row.status == APPROVED
 
@@ -265,10 +263,6 @@ class _Chunk:
         row.changed_at = _past(record.changed_at, row.changed_at)
         if row.status == APPROVED:
             row.reviewed_at = _past(record.reviewed_at, moment)
-
-
-def _content(pair: str, key: str, corrected: str) -> Content:
-    return pair, key, " ".join(corrected.split())
 
 
 def _past(stated: dt.datetime | None, moment: dt.datetime) -> dt.datetime:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from app.corrections.values import Language, Moment, Status
+from app.corrections.values import Draft, Language, Moment, Status
 from app.errors import field_errors
 from app.translating.limits import text_problem
 
@@ -64,6 +64,14 @@ class Record(BaseModel):
     def pair(self) -> str:
         """Such as `it-en`."""
         return f"{self.source}-{self.target}"
+
+    @property
+    def draft(self) -> Draft:
+        """What is checked, and stored."""
+        return Draft(
+            self.source, self.target, self.source_text, self.machine_translation, self.corrected_translation,
+            self.model_version,
+        )  # fmt: skip
 
 
 class Entry(NamedTuple):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import Text, Update, and_, bindparam, case, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import Client
-from app.corrections.checks import same_text
+from app.corrections.checks import SHOWN, Rival
 from app.corrections.states import SAME_AS, SUPERSEDED_BY
 from app.memory.changes import touch
 from app.storage.db import Database
@@ -24,6 +24,7 @@ from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correcti
 
 Key = tuple[str, str]
 """Pair and source key of a sentence."""
+CORRECTIONS = Correction.metadata.tables[Correction.__tablename__]
 
 
 def is_author(row: Correction, client: Client) -> bool:
@@ -34,7 +35,10 @@ def is_author(row: Correction, client: Client) -> bool:
 
 
 class Review:
-    """The decisions of one transaction with `Lock.DECISIONS`. Collects what must be told when it is committed."""
+    """The decisions of one transaction with `Lock.DECISIONS`. Collects what must be told when it is committed.
+
+    Rivals of what is approved are not read: there may be thousands. `settle` supersedes them where they are.
+    """
 
     def __init__(self, session: AsyncSession, confirmations: int) -> None:
         """`confirmations`: how many people must approve."""
@@ -44,37 +48,28 @@ class Review:
         self.outcomes: list[tuple[str, str]] = []
         """Pair and `approved` or `rejected`, for the metrics."""
         self._needed = confirmations
-        self._rivals: dict[Key, list[Correction]] = {}
+        self._winners: dict[Key, Correction] = {}
 
     async def find(self, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Correction]:
-        """The corrections with these ids that there are, ready to be decided about."""
-        rows = (await self.session.scalars(select(Correction).where(Correction.id.in_(set(ids))))).all()
-        await self.find_rivals({(row.pair, row.source_key) for row in rows})
+        """The corrections with these ids that there are, as the database has them now."""
+        wanted = select(Correction).where(Correction.id.in_(set(ids)))
+        rows = await self.session.scalars(wanted.execution_options(populate_existing=True))
         return {row.id: row for row in rows}
 
-    async def find_rivals(self, keys: Iterable[Key], limit: int | None = None) -> None:
-        """Read the approved and pending corrections of these sentences, `limit` in all, approved ones first."""
-        wanted = set(keys)
-        competing = select(Correction).where(
-            Correction.pair.in_({pair for pair, _ in wanted}),  # for the index, which begins with it
-            Correction.source_key.in_({key for _, key in wanted}),
-            Correction.status.in_((APPROVED, PENDING)),
+    async def rivals(self, row: Correction) -> list[Rival]:
+        """Of the other corrections of its sentence the approved one and those pending that say the same; the first
+        `SHOWN` of them."""
+        same = and_(Correction.status == PENDING, Correction.text_key == row.text_key)
+        wanted = (
+            select(Correction.id, Correction.status, Correction.text_key)
+            .where(Correction.pair == row.pair, Correction.source_key == row.source_key, Correction.id != row.id)
+            .where(Correction.status.in_((APPROVED, PENDING)), or_(Correction.status == APPROVED, same))
+            .order_by(Correction.status, Correction.created_at, Correction.id)
+            .limit(SHOWN)
         )
-        ordered = competing.order_by(Correction.status, Correction.created_at, Correction.id).limit(limit)
-        for row in await self.session.scalars(ordered):
-            if (row.pair, row.source_key) in wanted:
-                self.add(row)
-
-    def add(self, row: Correction) -> None:
-        """Let `row` take part in what is decided about its sentence."""
-        rivals = self._rivals.setdefault((row.pair, row.source_key), [])
-        if row not in rivals:
-            rivals.append(row)
-
-    def rivals(self, row: Correction, status: str) -> list[Correction]:
-        """The other corrections of the same sentence with that status."""
-        others = self._rivals.get((row.pair, row.source_key), [])
-        return [other for other in others if other.id != row.id and other.status == status]
+        with self.session.no_autoflush:  # `row` may be half made
+            found = await self.session.execute(wanted)
+        return [Rival(id, status == APPROVED, key) for id, status, key in found]
 
     def approve(self, row: Correction, client: Client, *, trusted: bool = False) -> str | None:
         """Approve `row`, or confirm it where more people are needed; says what is against it, None if nothing is.
@@ -83,64 +78,103 @@ class Review:
         """
         if row.status == APPROVED:
             return None
-        if self._needed > 1 and not trusted and is_author(row, client):
+        if not (trusted or self._counts(row, client)):
             return "A second person must confirm it: its author does not count."
+        if self._confirm(row, client):
+            self.outcomes.append((row.pair, APPROVED))
+        return None
+
+    def _counts(self, row: Correction, client: Client) -> bool:
+        """Whether `client` may be one of those who confirm `row`."""
+        return self._needed == 1 or not is_author(row, client)
+
+    def _confirm(self, row: Correction, client: Client) -> bool:
+        """Count the approval of `client`; says whether `row` is approved now."""
         if client.name not in row.confirmed_by:
             row.confirmed_by = [*row.confirmed_by, client.name]
         if len(row.confirmed_by) >= self._needed:
-            self._approved(row, client)
+            self._change(row, APPROVED, None)
+            row.reviewer, row.reviewed_at = client.name, row.changed_at
+            self._win(row)
         elif row.status != PENDING:
             self._change(row, PENDING, None)
-        return None
+        return row.status == APPROVED
 
-    def _approved(self, row: Correction, client: Client) -> None:
-        self._change(row, APPROVED, None)
-        row.reviewer, row.reviewed_at = client.name, row.changed_at
-        self.outcomes.append((row.pair, APPROVED))
-        self.win(row)
-
-    def win(self, row: Correction) -> None:
+    def _win(self, row: Correction) -> None:
         """Let `row`, which is approved, supersede the others of its sentence."""
-        self.touched.add((row.pair, row.source_key))
-        for other in self.rivals(row, APPROVED):
-            self._change(other, SUPERSEDED, f"{SUPERSEDED_BY}{row.id}")
-        for other in self.rivals(row, PENDING):
-            if same_text(other.corrected_translation, row.corrected_translation):
-                self._change(other, SUPERSEDED, f"{SAME_AS}{row.id}")
-        self.add(row)
+        key = (row.pair, row.source_key)
+        self.touched.add(key)
+        beaten = self._winners.get(key)
+        if beaten is not None and beaten is not row and beaten.status == APPROVED:
+            self._change(beaten, SUPERSEDED, f"{SUPERSEDED_BY}{row.id}")
+        self._winners[key] = row
+
+    async def settle(self) -> None:
+        """Write what was decided. What it supersedes changes in the database only: `find` it again to see it."""
+        await self.session.flush()
+        winners = [row for row in self._winners.values() if row.status == APPROVED]
+        self._winners.clear()
+        if winners:
+            values = [
+                {
+                    "of_pair": row.pair, "of_sentence": row.source_key, "winner": row.id, "says": row.text_key,
+                    "beaten": f"{SUPERSEDED_BY}{row.id}", "same": f"{SAME_AS}{row.id}", "moment": now(),
+                }
+                for row in winners
+            ]  # fmt: skip
+            await (await self.session.connection()).execute(_superseding(), values)
 
     def reject(self, row: Correction, client: Client, reason: str) -> None:
         """Reject `row`, whatever it was. Memory forgets it, and answers with no other instead."""
-        if row.status == APPROVED:
-            self.touched.add((row.pair, row.source_key))
+        self._forget(row)
         if row.status != REJECTED:
             self.outcomes.append((row.pair, REJECTED))
         self._change(row, REJECTED, reason)
         row.reviewer, row.reviewed_at = client.name, row.changed_at
 
-    async def edit(self, row: Correction, corrected: str, marks: Sequence[str], client: Client) -> None:
-        """Give `row`, which is pending or approved, another text. It counts as untrained and unconfirmed again."""
-        row.marks = list(marks)
+    async def edit(self, row: Correction, corrected: str, client: Client) -> None:
+        """Give `row`, which is pending or approved, another text. It counts as untrained and unconfirmed again: an
+        approved one as approved by `client`, which is enough only where one person is."""
         if row.corrected_translation == corrected:
             return
         row.corrected_translation, row.changed_at = corrected, now()
         await self.session.execute(delete(TrainedCorrection).where(TrainedCorrection.correction_id == row.id))
-        if row.status == APPROVED:
-            row.confirmed_by, row.reviewer, row.reviewed_at = [client.name], client.name, row.changed_at
-            self.win(row)
-        else:
-            row.confirmed_by = []
+        was_approved, row.confirmed_by = row.status == APPROVED, []
+        if was_approved:
+            self._forget(row)
+            self._change(row, PENDING, None)
+            row.reviewer = row.reviewed_at = None
+            if self._counts(row, client):
+                self._confirm(row, client)
 
     async def remove(self, row: Correction) -> None:
         """Delete `row`."""
+        self._forget(row)
+        await self.session.delete(row)
+
+    def _forget(self, row: Correction) -> None:
+        """Memory must not answer with `row` any more."""
         if row.status == APPROVED:
             self.touched.add((row.pair, row.source_key))
-        await self.session.delete(row)
 
     def _change(self, row: Correction, status: str, reason: str | None) -> None:
         row.status, row.reason, row.changed_at = status, reason, now()
         if status in (REJECTED, SUPERSEDED):
             row.confirmed_by = []
+
+
+def _superseding() -> Update:
+    """Of the sentence of an approved correction, the one approved before and those pending that say the same."""
+    row = CORRECTIONS.c
+    was_approved = row.status == APPROVED
+    says_the_same = and_(row.status == PENDING, row.text_key == bindparam("says"))
+    reason = case((was_approved, bindparam("beaten", type_=Text)), else_=bindparam("same", type_=Text))
+    return (
+        CORRECTIONS.update()
+        .where(row.pair == bindparam("of_pair"), row.source_key == bindparam("of_sentence"))
+        .where(or_(was_approved, says_the_same), row.id != bindparam("winner"))
+        .values(status=SUPERSEDED, reason=reason, changed_at=bindparam("moment"), confirmed_by=[])
+    )
 
 
 Counter = Callable[[str, str], None]
@@ -167,18 +201,18 @@ class Reviewing:
     count: Counter = uncounted
 
     @contextlib.asynccontextmanager
-    async def begin(self, *, locked: bool = True) -> AsyncIterator[Review]:
-        """One transaction.
+    async def begin(self, *locks: Lock) -> AsyncIterator[Review]:
+        """One transaction, by default with the lock of decisions.
 
         Raises:
             DatabaseDown: as `Database.writing`.
         """
         async with self.database.writing() as session:
-            if locked:
-                await lock(session, Lock.DECISIONS)
+            for one in locks or (Lock.DECISIONS,):
+                await lock(session, one)
             review = Review(session, self.confirmations)
             yield review
-            await session.flush()
+            await review.settle()
             await touch(session, review.touched)
         for outcome in review.outcomes:
             self.count(*outcome)

@@ -10,28 +10,29 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import Client
 from app.corrections import retention, search
 from app.corrections.checks import Limits, Verdict, check, compare
 from app.corrections.idempotency import Replay
-from app.corrections.review import Counter, Review, Reviewing, is_author, no_memory, uncounted
+from app.corrections.quotas import REVIEW_SCOPES, Quotas
+from app.corrections.review import Counter, Reviewing, is_author, no_memory, uncounted
 from app.corrections.states import Found, find_out
 from app.corrections.statistics import PairStatistics, statistics
 from app.corrections.values import Draft, Outcome, Submission, checked_reason, draft_of, not_found, row_of
 from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from app.settings import Settings
 from app.storage.db import Database
+from app.storage.locks import Lock
 from app.storage.tables import APPROVED, PENDING, Correction
 from app.translating.detection import Detect
 
 ATTEMPTS = 3
 """Of a submission whose idempotency key another request used at the same moment."""
 MAX_BULK = 1000
-SHOWN_RIVALS = 50
-"""Corrections of the same sentence that a new one is compared with, unless it is approved at once."""
+NO_SUCH = "There is no such correction."
 SESSION_BYTES = 32
-REVIEW_SCOPES = frozenset({"review", "admin"})
 
 
 class Corrections:
@@ -51,6 +52,7 @@ class Corrections:
         self._count = count
         self._reviewing = Reviewing(database, settings.corrections_confirmations, on_change, count)
         self._limits = Limits(settings.max_chars)
+        self._quotas = Quotas.of(settings)
         self._retention_days = settings.corrections_retention_days
 
     async def submit(self, draft: Draft, client: Client, idempotency_key: str | None = None) -> Submission:
@@ -58,6 +60,7 @@ class Corrections:
 
         Raises:
             InvalidRequest: a hard check failed, or the key is malformed or came with another body.
+            LimitReached: so many wait for a reviewer that this one may not.
         """
         replay = None if idempotency_key is None else Replay.of(draft, client, idempotency_key)
         verdict = await self._verdict(draft)
@@ -85,20 +88,20 @@ class Corrections:
         trusted = client.trusted and not marks
         token = secrets.token_urlsafe(SESSION_BYTES) if client.key_id is None and client.session is None else None
         author = client if token is None else replace(client, session=hashlib.sha256(token.encode()).hexdigest())
-        async with self._reviewing.begin(locked=trusted) as review:
-            session = review.session
-            if replay is not None and (earlier := await replay.find(session)) is not None:
-                (found,) = await find_out(session, [earlier])
-                return Submission(found, created=False)
+        locks = (Lock.DECISIONS, Lock.QUOTAS) if trusted else (Lock.QUOTAS,)
+        async with self._reviewing.begin(*locks) as review:
+            if replay is not None and (earlier := await replay.find(review.session)) is not None:
+                return Submission((await find_out(review.session, [earlier]))[0], created=False)
             row = row_of(draft, author)
-            await review.find_rivals([(row.pair, row.source_key)], None if trusted else SHOWN_RIVALS)
-            row.marks = [*marks, *_compared(review, row)]
-            session.add(row)
-            await session.flush()
+            row.marks = [*marks, *compare(row.text_key, await review.rivals(row))]
+            review.session.add(row)
+            await review.session.flush()
             if replay is not None:
-                await replay.remember(session, row)
+                await replay.remember(review.session, row)
             if trusted and not row.marks:
                 review.approve(row, client, trusted=True)
+            if row.status == PENDING:
+                await self._quotas.check(review.session, row, client)
         return Submission(Found(row), created=True, session=token)
 
     async def get(self, correction_id: uuid.UUID) -> Found:
@@ -108,11 +111,7 @@ class Corrections:
             NotFound: there is none with this id.
         """
         async with self._database.reading() as session:
-            row = await session.get(Correction, correction_id)
-            if row is None:
-                raise not_found(correction_id)
-            (found,) = await find_out(session, [row])
-        return found
+            return (await find_out(session, [await _stored(session, correction_id)]))[0]
 
     async def delete(self, correction_id: uuid.UUID, client: Client) -> None:
         """Delete it for good, everywhere but in models that were trained on it and files that were exported.
@@ -121,8 +120,8 @@ class Corrections:
             NotFound: there is none with this id, or `client` neither made it nor reviews.
         """
         async with self._reviewing.begin() as review:
-            row = (await review.find([correction_id])).get(correction_id)
-            if row is None or not (is_author(row, client) or client.scopes & REVIEW_SCOPES):
+            row = await _stored(review.session, correction_id)
+            if not (is_author(row, client) or client.scopes & REVIEW_SCOPES):
                 raise not_found(correction_id)
             await review.remove(row)
             await retention.forget_in_reports(review.session, [correction_id])
@@ -143,19 +142,15 @@ class Corrections:
             NotFound: there is none with this id.
             InvalidRequest: the reason is empty, too long, or holds what no text can.
         """
-        return await self._decide_one(correction_id, client, checked_reason(reason))
+        return await self._decide_one(correction_id, client, reason)
 
-    async def _decide_one(self, correction_id: uuid.UUID, client: Client, reason: str | None) -> Found:
-        async with self._reviewing.begin() as review:
-            row = (await review.find([correction_id])).get(correction_id)
-            if row is None:
-                raise not_found(correction_id)
-            problem = _decide(review, row, client, reason)
-            if problem is not None:
-                raise Forbidden(problem)
-            await review.session.flush()
-            (found,) = await find_out(review.session, [row])
-        return found
+    async def _decide_one(self, correction_id: uuid.UUID, client: Client, reject: str | None) -> Found:
+        (outcome,) = await self.decide([correction_id], client, reject)
+        if outcome.found is None:
+            raise not_found(correction_id)
+        if outcome.problem is not None:
+            raise Forbidden(outcome.problem)
+        return outcome.found
 
     async def decide(self, ids: Sequence[uuid.UUID], client: Client, reject: str | None = None) -> list[Outcome]:
         """Approve all of `ids`, or reject them for the reason `reject`; one outcome for each, in their order.
@@ -168,38 +163,39 @@ class Corrections:
         if len(ids) > MAX_BULK:
             raise InvalidRequest([FieldError("ids", f"has {len(ids)}; at most {MAX_BULK} are allowed", MAX_BULK)])
         reason = None if reject is None else checked_reason(reject)
+        problems: dict[uuid.UUID, str | None] = {}
         async with self._reviewing.begin() as review:
             rows = await review.find(ids)
-            oldest_first = sorted(rows.values(), key=lambda row: (row.created_at, row.id))
-            problems = {row.id: _decide(review, row, client, reason) for row in oldest_first}
-        return [
-            Outcome(one, rows[one].status, len(rows[one].confirmed_by), problems[one])
-            if one in rows
-            else Outcome(one, None, problem="There is no such correction.")
-            for one in ids
-        ]
+            for row in sorted(rows.values(), key=lambda row: (row.created_at, row.id)):
+                if reason is None:
+                    problems[row.id] = review.approve(row, client)
+                else:
+                    review.reject(row, client, reason)
+            await review.settle()
+            rows = await review.find(ids)  # one of them may have superseded another
+            found = {one.correction.id: one for one in await find_out(review.session, list(rows.values()))}
+        return [Outcome(one, found.get(one), problems.get(one) if one in found else NO_SUCH) for one in ids]
 
     async def edit(self, correction_id: uuid.UUID, corrected: str, client: Client) -> Found:
-        """Give a pending or approved correction another text, which is checked as a new one is; its status stays.
+        """Give a pending or approved correction another text, which is checked as a new one is. An approved one stays
+        approved, unless two people must approve: then it waits for the second.
 
         Raises:
             NotFound: there is none with this id.
             Conflict: it is rejected or superseded.
             InvalidRequest: a hard check failed.
         """
-        before = (await self.get(correction_id)).correction
+        async with self._database.reading() as session:
+            before = await _stored(session, correction_id)
         verdict = await self._verdict(draft_of(before, corrected))
         async with self._reviewing.begin() as review:
-            row = (await review.find([correction_id])).get(correction_id)
-            if row is None:
-                raise not_found(correction_id)
+            row = await _stored(review.session, correction_id)
             if row.status not in (PENDING, APPROVED):
                 raise Conflict(f"It is {row.status}; approve it first.")
-            marks = [*verdict.marks, *_compared(review, row, corrected)]
-            await review.edit(row, corrected, marks, client)
-            await review.session.flush()
-            (found,) = await find_out(review.session, [row])
-        return found
+            await review.edit(row, corrected, client)
+            row.marks = [*verdict.marks, *compare(row.text_key, await review.rivals(row))]
+            await review.settle()
+            return (await find_out(review.session, [row]))[0]
 
     async def search(self, wanted: search.Search) -> search.Page:
         """One page of what is wanted; see `app.corrections.search`."""
@@ -225,14 +221,13 @@ class Corrections:
         return deleted
 
 
-def _decide(review: Review, row: Correction, client: Client, reason: str | None) -> str | None:
-    """Approve if there is no reason against it; says why that is not possible."""
-    if reason is None:
-        return review.approve(row, client)
-    review.reject(row, client, reason)
-    return None
+async def _stored(session: AsyncSession, correction_id: uuid.UUID) -> Correction:
+    """The correction with this id.
 
-
-def _compared(review: Review, row: Correction, corrected: str | None = None) -> list[str]:
-    text = row.corrected_translation if corrected is None else corrected
-    return compare(text, review.rivals(row, APPROVED), review.rivals(row, PENDING))
+    Raises:
+        NotFound: there is none.
+    """
+    row = await session.get(Correction, correction_id)
+    if row is None:
+        raise not_found(correction_id)
+    return row

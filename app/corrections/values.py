@@ -55,14 +55,23 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one correction of a bulk decision."""
+    """What became of one correction that was decided about."""
 
     id: uuid.UUID
-    status: str | None
+    found: Found | None
     """None: there is no such correction."""
-    confirmations: int = 0
     problem: str | None = None
     """Why the decision was not taken."""
+
+    @property
+    def status(self) -> str | None:
+        """Of the correction."""
+        return None if self.found is None else self.found.correction.status
+
+    @property
+    def confirmations(self) -> int:
+        """How many people have approved it."""
+        return 0 if self.found is None else len(self.found.correction.confirmed_by)
 
 
 def row_of(draft: Draft, author: Client) -> Correction:

@@ -17,6 +17,7 @@ from app.errors import (
     BodyTooLarge,
     BodyTooSlow,
     InvalidRequest,
+    LimitReached,
     NotAuthorised,
     ServiceError,
     field_errors,
@@ -38,6 +39,8 @@ def problem_response(error: AppError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, InvalidRequest):
         extra["errors"] = [_field(item.field, item.message, item.limit) for item in error.errors]
+    if isinstance(error, LimitReached):
+        extra["limit"] = error.setting
     if isinstance(error, ServiceError) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, BodyTooLarge | BodyTooSlow):

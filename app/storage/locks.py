@@ -13,6 +13,8 @@ class Lock(enum.IntEnum):
 
     DECISIONS = 7_236_201_811
     """Decide about corrections, or describe model versions."""
+    QUOTAS = 7_236_201_812
+    """Store what is counted first. Taken after `DECISIONS`, if both are."""
 
 
 async def lock(session: AsyncSession, which: Lock) -> None:

@@ -6,6 +6,7 @@ A change here needs a migration in `migrations/versions`; a test compares the tw
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
 from typing import Any
 
@@ -25,8 +26,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     Uuid,
+    false,
+    text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -41,6 +44,11 @@ NAMING = {
 def now() -> dt.datetime:
     """The present, with its zone."""
     return dt.datetime.now(dt.UTC)
+
+
+def text_key(text: str) -> str:
+    """32 hexadecimal digits, equal for texts that differ at most in white space. Takes any string."""
+    return hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class UtcDateTime(TypeDecorator[dt.datetime]):
@@ -81,6 +89,10 @@ class LoggedTranslation(Base):
     source_text: Mapped[str] = mapped_column(Text)
     translation: Mapped[str] = mapped_column(Text)
     model_version: Mapped[str | None] = mapped_column(String(200))
+    keyless: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Whether its author sent no key; how many such texts a day may bring is limited."""
+
+    __table_args__ = (Index("ix_logged_translations_keyless_created_at", "keyless", "created_at"),)
 
 
 PENDING, APPROVED, REJECTED, SUPERSEDED = STATUSES = ("pending", "approved", "rejected", "superseded")
@@ -131,6 +143,8 @@ class Correction(Base):
     """`app.memory.store.source_key` of it: equal for texts that memory takes for the same."""
     machine_translation: Mapped[str] = mapped_column(Text)
     corrected_translation: Mapped[str] = mapped_column(Text)
+    text_key: Mapped[str] = mapped_column(String(32), server_default=text("''"))
+    """`text_key` of it: equal for corrections that say the same. Follows it by itself."""
     model_version: Mapped[str | None] = mapped_column(String(200))
     status: Mapped[str] = mapped_column(String(16), default=PENDING)
     reason: Mapped[str | None] = mapped_column(Text)
@@ -148,9 +162,16 @@ class Correction(Base):
 
     __table_args__ = (
         _one_of("status", STATUSES),
-        Index("ix_corrections_pair_source_key", "pair", "source_key"),
+        Index("ix_corrections_pair_source_key_status", "pair", "source_key", "status"),
         Index("ix_corrections_status_created_at", "status", "created_at"),
+        Index("ix_corrections_status_author_key_id", "status", "author_key_id"),
+        Index("ix_corrections_status_author_session", "status", "author_session"),
     )
+
+    @validates("corrected_translation")
+    def _follow(self, _name: str, corrected: str) -> str:
+        self.text_key = text_key(corrected)
+        return corrected
 
 
 class IdempotencyKey(Base):

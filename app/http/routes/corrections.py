@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from app.access.access import SESSION_HEADER, Client
 from app.corrections.idempotency import HEADER as IDEMPOTENCY_HEADER
+from app.corrections.quotas import REVIEW_SCOPES
 from app.corrections.review import is_author
 from app.corrections.search import Search
-from app.corrections.service import REVIEW_SCOPES
 from app.corrections.states import Found
 from app.corrections.values import Draft, Outcome, not_found
 from app.errors import FieldError, Forbidden, InvalidRequest
@@ -76,7 +76,7 @@ def _reads(model: type[BaseModel]) -> dict[str, Any]:
     summary="Correct a translation",
     response_model=SubmittedOut,
     response_model_exclude_unset=True,
-    responses=_responses(400, 401, 403, 408, 413, 422, 503) | REPLAYED,
+    responses=_responses(400, 401, 403, 408, 413, 422, 429, 503) | REPLAYED,
     openapi_extra=_reads(SubmitBody),
 )
 async def submit(
@@ -202,7 +202,10 @@ async def reject(correction_id: str, request: Request, services: ServicesDep, cl
     openapi_extra=_reads(EditBody),
 )
 async def edit(correction_id: str, request: Request, services: ServicesDep, client: Reviewer) -> dict[str, Any]:
-    """Give a pending or approved correction another text. It is checked again, and keeps its status."""
+    """Give a pending or approved correction another text. It is checked again, and keeps its status.
+
+    Where two people must approve, an approved one waits for the second again, and does not answer meanwhile.
+    """
     body = await read_json(request, EditBody)
     return _shown(await services.corrections.edit(_id(correction_id), body.corrected_translation, client), client)
 

@@ -165,6 +165,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[ProblemField] | None = None
+    limit: Annotated[str | None, Field(description="With `limit-reached`: the setting that it is.")] = None
 
 
 class KindOut(BaseModel):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.corrections.checks import MARK_CODES, SHOWN, Limits, Verdict, check, compare
+from app.corrections.checks import MARK_CODES, SHOWN, Limits, Rival, Verdict, check, compare
 from app.corrections.values import Draft
+from app.storage.tables import text_key
 from app.translating.detection import Detection, detect
 from model.text.spans import kept_spans
 
@@ -249,19 +249,18 @@ def test_a_repetition_that_the_source_has_is_none() -> None:
     )
 
 
-@dataclass
-class Stored:
-    corrected_translation: str
-    id: uuid.UUID = field(default_factory=uuid.uuid4)
-
-
 def test_other_corrections_of_the_sentence_are_named() -> None:
-    other, same, waiting, elsewhere = Stored("A cat."), Stored(" The  cat. "), Stored("The cat."), Stored("Cats.")
-    assert compare("The cat.", [other, same], [waiting, elsewhere]) == [
+    def rival(text: str, *, approved: bool) -> Rival:
+        return Rival(uuid.uuid4(), approved, text_key(text))
+
+    other, same = rival("A cat.", approved=True), rival(" The  cat. ", approved=True)
+    waiting, elsewhere = rival("The cat.", approved=False), rival("Cats.", approved=False)
+    key = text_key("The cat.")
+    assert compare(key, [other, same, waiting, elsewhere]) == [
         f"contradicts: {other.id}", f"duplicate: {same.id}", f"duplicate: {waiting.id}",
     ]  # fmt: skip
-    assert compare("The cat.", [], []) == []
-    assert len(compare("The cat.", [], [Stored("The cat.") for _ in range(100)])) == SHOWN
+    assert compare(key, []) == []
+    assert len(compare(key, [rival("The cat.", approved=False) for _ in range(100)])) == SHOWN
 
 
 # --- hostile --------------------------------------------------------------------------------------------------------
