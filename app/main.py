@@ -103,7 +103,7 @@ def _build(settings: Settings, load: Loader, detect: Detect) -> Services:
         engine=engine,
         translation=TranslationService(settings, engine, Preparer(detect, memory, engine.count_tokens)),
         database=database,
-        consent_log=ConsentLog(database, settings.log_retention_days),
+        consent_log=ConsentLog(database, settings.log_retention_days, settings.log_keyless_per_day),
         disconnects=DisconnectWatch(),
         corrections=Corrections(database, settings, detect, memory_sync.refresh, metrics.correction),
         importer=Importer(database, settings, detect, memory_sync.refresh, metrics.correction),

@@ -82,6 +82,11 @@ class Access:
         if not self._translate_open or "authorization" in request.headers:
             await self.require(request, "translate")
 
+    def is_stranger(self, request: Request) -> bool:
+        """Whether nothing tells who sent `request`, which may be sent without a key: no key does, and it is not surely
+        the owner."""
+        return _bearer_key(request.headers) is None and not self._is_owner(request)
+
     async def _holder(self, key: str) -> Client:
         if self._admin_hash is not None and secrets.compare_digest(_sha256(key.encode("latin-1")), self._admin_hash):
             return Client("admin key", ALL_SCOPES)

@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import String, cast, delete, or_, select
+from sqlalchemy import String, cast, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.storage.housekeeping import SLICE_ROWS, DeleteSome, delete_slice
 from app.storage.tables import REJECTED, SUPERSEDED, Correction, IdempotencyKey, MemoryChange, RetrainingRun, now
 
 IDEMPOTENCY_KEPT = dt.timedelta(hours=24)
@@ -17,10 +18,24 @@ CHANGES_KEPT = dt.timedelta(days=1)
 ROWS_AT_ONCE = 200
 
 
-async def purge_keys_and_changes(session: AsyncSession) -> None:
-    """Delete idempotency keys and the notes for memory that nobody needs any more."""
-    await session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - IDEMPOTENCY_KEPT))
-    await session.execute(delete(MemoryChange).where(MemoryChange.changed_at < now() - CHANGES_KEPT))
+def purge_keys() -> DeleteSome:
+    """Deletes idempotency keys that are forgotten."""
+    return delete_slice(IdempotencyKey, IdempotencyKey.created_at < now() - IDEMPOTENCY_KEPT)
+
+
+async def purge_changes(session: AsyncSession) -> int:
+    """Delete some notes for memory that nobody needs any more; says how many.
+
+    Oldest first, and whole versions: who has seen all before one must find all of it, or see that it is gone.
+    """
+    oldest = select(MemoryChange.version, MemoryChange.changed_at).order_by(MemoryChange.version).limit(SLICE_ROWS)
+    rows = oldest.subquery()
+    old = rows.c.changed_at < now() - CHANGES_KEPT
+    last = await session.scalar(select(func.max(rows.c.version)).where(old))
+    if last is None:
+        return 0
+    result = await session.execute(delete(MemoryChange).where(MemoryChange.version <= last))
+    return int(getattr(result, "rowcount", 0))
 
 
 async def purge_corrections(session: AsyncSession, retention_days: int) -> int:

@@ -8,6 +8,7 @@ import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +25,7 @@ from app.corrections.values import Draft, Outcome, Submission, checked_reason, d
 from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from app.settings import Settings
 from app.storage.db import Database
+from app.storage.housekeeping import in_slices
 from app.storage.locks import Lock
 from app.storage.tables import APPROVED, PENDING, Correction
 from app.translating.detection import Detect
@@ -208,17 +210,11 @@ class Corrections:
             return await statistics(session)
 
     async def purge(self) -> int:
-        """Delete what is past its time; says how many corrections."""
-        async with self._database.writing() as session:
-            await retention.purge_keys_and_changes(session)
-        deleted = 0
-        while self._retention_days:
-            async with self._database.writing() as session:
-                purged = await retention.purge_corrections(session, self._retention_days)
-            deleted += purged
-            if purged < retention.ROWS_AT_ONCE:
-                break
-        return deleted
+        """Delete what is past its time, slice by slice; says how many corrections."""
+        await in_slices(self._database, retention.purge_keys())
+        await in_slices(self._database, retention.purge_changes)
+        days = self._retention_days
+        return await in_slices(self._database, partial(retention.purge_corrections, retention_days=days)) if days else 0
 
 
 async def _stored(session: AsyncSession, correction_id: uuid.UUID) -> Correction:

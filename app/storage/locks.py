@@ -14,7 +14,9 @@ class Lock(enum.IntEnum):
     DECISIONS = 7_236_201_811
     """Decide about corrections, or describe model versions."""
     QUOTAS = 7_236_201_812
-    """Store what is counted first. Taken after `DECISIONS`, if both are."""
+    """Store corrections, which are counted first. Taken after `DECISIONS`, if both are."""
+    CONSENTED = 7_236_201_813
+    """Store texts of clients without a key, which are counted first."""
 
 
 async def lock(session: AsyncSession, which: Lock) -> None:
