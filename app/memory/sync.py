@@ -34,6 +34,8 @@ POSTGRES_POLL_S = 1.0
 """Should a notification be lost."""
 RETRY_S = (0.25, 0.5, 1.0)
 """Between tries to reach a database that is down; the last again and again."""
+REFRESH_WAIT_S = 2.0
+"""Longest that an approval waits for memory: the first load of a million corrections takes 18 s."""
 QUERY_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2
 ROWS_AT_ONCE = 500
@@ -59,6 +61,7 @@ class MemorySync:
         self._seen: int | None = None
         """The version that `memory` is at; None before it was loaded."""
         self._asked = self._served = 0
+        self._looks: set[asyncio.Task[None]] = set()
         self._down = False
         self.ready = asyncio.Event()
         """Set when memory was first loaded, or that failed: who waits for it must go on then."""
@@ -74,10 +77,17 @@ class MemorySync:
         self.ready.set()
 
     async def refresh(self) -> None:
-        """Bring memory up to what is committed now. If the database does not answer, `run` will do it later."""
+        """Bring memory up to what is committed now. Waits `REFRESH_WAIT_S` at most; the look goes on, also if
+        who waits goes away. If the database does not answer, `run` will do it later."""
+        look = asyncio.create_task(self._look())
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+        await asyncio.wait((look,), timeout=REFRESH_WAIT_S)
+
+    async def _look(self) -> None:
         try:
             await self._refresh()
-        except DOWN as error:
+        except Exception as error:  # noqa: BLE001 - what was stored is stored, whatever memory makes of it
             self._tell(error)
 
     async def run(self) -> None:
@@ -189,6 +199,9 @@ class MemorySync:
 
     async def close(self) -> None:
         """Close the connections, once `run` has ended."""
+        for look in self._looks:
+            look.cancel()
+        await asyncio.gather(*self._looks, return_exceptions=True)
         await self._database.close()
 
 
