@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +27,18 @@ MAY_IMPORT = {
 }
 FRONT_DOOR = ("app/cli.py", "app/commands/")
 """Where `training` may be imported, inside functions only."""
+FLOORS = {
+    "app": (
+        "cli", "commands", "serve", "main", "http", "retraining", "versions", "corrections", "translating",
+        "access engine memory", "storage", "settings", "errors metrics scopes",
+    ),
+    "model": (
+        "translator", "ensemble reading", "versions", "kernels", "network", "search", "text", "translation", "config", "errors",
+    ),
+}  # fmt: skip
+"""From the top of the house down: each imports only those below it. Rooms on one floor do not know each other."""
+MAX_FILES = 15
+"""Of one folder, `__init__.py` aside."""
 MODEL_LIBRARIES = {"torch", "sentencepiece", "safetensors", "numpy"}
 TRAINING_LIBRARIES = MODEL_LIBRARIES | {"sacrebleu", "rich"}
 MODEL_INSIDE_FUNCTIONS = {"sentencex"}
@@ -84,6 +98,77 @@ def test_imports_point_one_way() -> None:
             if _top(module) in OURS - allowed and not through_front_door:
                 problems.append(f"{name}:{line} imports {module}")
     _report(problems)
+
+
+def _climbs(package: str, room: str, imported: str) -> bool:
+    """Whether `room`, which imports the room `imported`, does not stand above it."""
+    heights = {name: -floor for floor, names in enumerate(FLOORS[package]) for name in names.split()}
+    return room != imported and heights[room] <= heights[imported]
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_each_floor_imports_only_those_below(package: str) -> None:
+    """Also in functions and for types: who needs a name from above has the arrow the wrong way round."""
+    problems = []
+    for path in _files(package):
+        rooms = _name(path).removesuffix(".py").split("/")
+        for module, line, _ in _imports(_tree(path)):
+            parts = module.split(".")
+            if (
+                parts[0] == package
+                and rooms[1] != "__init__"
+                and len(parts) > 1
+                and _climbs(package, rooms[1], parts[1])
+            ):
+                problems.append(f"{_name(path)}:{line} imports {module}, which is not below it")
+    _report(problems)
+
+
+@pytest.mark.parametrize(
+    ("room", "imported", "climbs"),
+    [
+        ("http", "corrections", False),
+        ("corrections", "http", True),
+        ("engine", "engine", False),
+        ("engine", "memory", True),
+        ("settings", "storage", True),
+    ],
+)
+def test_what_climbs(room: str, imported: str, climbs: bool) -> None:
+    assert _climbs("app", room, imported) is climbs
+
+
+def test_every_room_has_a_floor() -> None:
+    for package, floors in FLOORS.items():
+        known = {name for names in floors for name in names.split()}
+        rooms = {_name(path).removesuffix(".py").split("/")[1] for path in _files(package)} - {"__init__"}
+        assert rooms == known, f"{package}: FLOORS in this file and the folders differ"
+
+
+def test_imports_of_files_go_round_nowhere() -> None:
+    """Not even through imports in functions or for types only."""
+    names = {_module(path) for path in _files("app", "model", "training")}
+    needs = {_module(path): sorted(_needed(path, names)) for path in _files("app", "model", "training")}
+    graphlib.TopologicalSorter(needs).prepare()  # raises with the circle in its text
+
+
+def _module(path: Path) -> str:
+    return _name(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _needed(path: Path, names: set[str]) -> Iterator[str]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.module in names:
+            parts = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (part if part in names else node.module for part in parts)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+
+
+def test_folders_stay_small() -> None:
+    """A folder is a room with one subject."""
+    folders = Counter(path.parent for path in _files(*PACKAGES, "tests") if path.name != "__init__.py")
+    _report([f"{_name(folder)} holds {count} files" for folder, count in folders.items() if count > MAX_FILES])
 
 
 @pytest.mark.parametrize(
