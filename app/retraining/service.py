@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import AppError
 from app.settings import Settings
 from app.storage.db import Database
-from app.storage.tables import APPROVED, Correction, RetrainingRun, now
-from app.versions.registry import ancestry, is_learnt
+from app.storage.tables import RetrainingRun, now
+from app.versions.registry import count_new, lineage
 from app.versions.store import PAIRS, current_version, model_roots
 from model.errors import ModelError
 
@@ -89,15 +89,11 @@ class RetrainingService:
             DatabaseDown: as `Database.reading`.
         """
         version = await asyncio.to_thread(current_version, self._settings, pair)
-        learnt = await asyncio.to_thread(ancestry, model_roots(self._settings), pair, version or "")
-        approved = select(Correction.id, Correction.changed_at).where(
-            Correction.pair == pair, Correction.status == APPROVED
-        )
+        line = await asyncio.to_thread(lineage, model_roots(self._settings), pair, version or "")
         begun = select(func.max(RetrainingRun.started_at)).where(RetrainingRun.pair == pair)
         async with self._database.reading() as session:
-            rows = [row for row in await session.execute(approved) if not is_learnt(row, learnt)]
-            last = await session.scalar(begun)
-        return Standing(len(rows), max((row.changed_at for row in rows), default=None), last)
+            new, newest = await count_new(session, line, pair)
+            return Standing(new, newest, await session.scalar(begun))
 
     async def start(self, pair: str) -> int:
         """Retrain `pair` in a process of its own and wait for it; its exit status."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import insert, select
+from sqlalchemy import case, func, insert, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.storage.db import Database
 from app.storage.locks import Lock, lock
 from app.storage.tables import (
+    APPROVED,
     CANDIDATE,
     CURRENT,
     REFUSED,
@@ -26,6 +27,7 @@ from app.storage.tables import (
     Correction,
     ModelVersion,
     TrainedCorrection,
+    UtcDateTime,
     now,
 )
 from app.versions.store import PAIRS, list_models, pointer_root
@@ -145,26 +147,51 @@ async def _link(session: AsyncSession, card: Card) -> None:
             await session.execute(insert(TrainedCorrection), rows)
 
 
-def ancestry(roots: Sequence[Path], pair: str, version: str) -> dict[uuid.UUID, dt.datetime]:
-    """All corrections that `version` or an ancestor was trained on, and when that was, by the cards on disk."""
+def lineage(roots: Sequence[Path], pair: str, version: str) -> list[Card]:
+    """The card of `version`, of its parent, and so on, as far as they are on disk."""
     cards = {info.version: info.card for info in store.list_versions(roots, pair)}
-    found: dict[uuid.UUID, dt.datetime] = {}
-    seen: set[str] = set()
+    line: dict[str, Card] = {}
     here: str | None = version
-    while here is not None and here not in seen:
-        seen.add(here)
+    while here is not None and here not in line:
         card = cards.get(here)
         if card is None:
             break
-        for id in trained_ids(card):
-            found.setdefault(id, read_at(card))
+        line[here] = card
         here = parent_of(card)
+    return list(line.values())
+
+
+def ancestry(roots: Sequence[Path], pair: str, version: str) -> dict[uuid.UUID, dt.datetime]:
+    """All corrections that `version` or an ancestor was trained on, and when that was last, by the cards on disk."""
+    found: dict[uuid.UUID, dt.datetime] = {}
+    for card in lineage(roots, pair, version):
+        moment = read_at(card)
+        for id in trained_ids(card):
+            found[id] = max(moment, found.get(id, moment))
     return found
 
 
 def is_learnt(row: Row, learnt: Mapping[uuid.UUID, dt.datetime]) -> bool:
     """Whether a correction was trained on as it is now: not if it was changed since."""
     return row.id in learnt and row.changed_at <= learnt[row.id]
+
+
+async def count_new(session: AsyncSession, line: Sequence[Card], pair: str) -> tuple[int, dt.datetime | None]:
+    """How many approved corrections `is_learnt` is not true of, by the links that `reconcile` made of the cards of
+    `line`, and when the last of them changed. Nothing else leaves the database."""
+    new = select(func.count(), func.max(Correction.changed_at)).where(
+        Correction.pair == pair, Correction.status == APPROVED
+    )
+    if line:
+        moments = {card.version: literal(read_at(card), UtcDateTime) for card in line}
+        learnt = select(TrainedCorrection.version).where(
+            TrainedCorrection.correction_id == Correction.id,
+            TrainedCorrection.pair == pair,
+            Correction.changed_at <= case(moments, value=TrainedCorrection.version),  # of another version it is null
+        )
+        new = new.where(~learnt.exists())
+    count, newest = (await session.execute(new)).one()
+    return count, newest
 
 
 async def keep_reconciled(database: Database, settings: Settings) -> None:
