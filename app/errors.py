@@ -29,6 +29,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.errors import ModelError
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -164,6 +166,19 @@ class DatabaseDown(ServiceError):
 
 class TranslationFailed(ServiceError):
     """The model failed on this text."""
+
+
+def told(error: BaseException) -> str:
+    """What a client may read of `error`. Logs have its full text.
+
+    Ours are written for people, and those of `model` keep apart the places on this machine that they tell of. The text
+    of anything else may hold anything, so that only its kind is told.
+    """
+    if isinstance(error, ModelError):
+        return error.problem
+    if isinstance(error, AppError):
+        return str(error)
+    return f"An unforeseen {type(error).__name__}; the log says more."
 
 
 @dataclass(frozen=True, slots=True)

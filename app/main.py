@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app.access.access import Access
 from app.access.keys import Keys
+from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
 from app.engine.engine import Engine, EngineLimits, Loader
@@ -110,6 +111,7 @@ def _build(settings: Settings, load: Loader, detect: Detect) -> Services:
         memory_sync=memory_sync,
         swapper=swapper,
         promoter=Promoter(settings, engine, swapper),
+        background=Background(metrics.background_failed),
     )
 
 
@@ -119,24 +121,23 @@ async def _running(services: Services, on_failure: Callable[[], None] | None) ->
     services.engine.start(on_failure)
     services.translation.start(services.memory_sync.ready)
     services.swapper.start()
-    forever = (
-        services.disconnects.run(),
-        services.memory_sync.run(),
-        purge_forever(services.consent_log.purge, "stored texts"),
-        purge_forever(services.corrections.purge, "corrections"),
-        keep_reconciled(services.database, services.settings),
-        RetrainingService(services.settings, services.database).run(),
+    services.background.start(
+        {
+            "disconnects": services.disconnects.run,
+            "memory": services.memory_sync.run,
+            "purging of stored texts": partial(purge_forever, services.consent_log.purge, "stored texts"),
+            "purging of corrections": partial(purge_forever, services.corrections.purge, "corrections"),
+            "model versions": partial(keep_reconciled, services.database, services.settings),
+            "retraining": RetrainingService(services.settings, services.database).run,
+        }
     )
-    tasks = [asyncio.create_task(one) for one in forever]
     try:
         yield
     finally:
         await services.engine.stop(services.settings.drain_s)
         services.translation.stop()
         await services.swapper.stop()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await services.background.stop()
         await services.memory_sync.close()
         await services.database.close()
 

@@ -62,6 +62,10 @@ class Metrics:
             "traghetto_model_refusals", "Versions that were to take over and could not.", ["pair"],
             registry=self.registry,
         )  # fmt: skip
+        self._background = Counter(
+            "traghetto_background_failures", "Failures of tasks that run all the time.", ["task"],
+            registry=self.registry,
+        )  # fmt: skip
         self._corrections = Counter(
             "traghetto_corrections",
             "Corrections submitted, refused by the checks, approved and rejected.",
@@ -95,6 +99,10 @@ class Metrics:
     def correction(self, pair: str, outcome: str) -> None:
         """One correction was `submitted`, `refused`, `approved` or `rejected`."""
         self._corrections.labels(pair, outcome).inc()
+
+    def background_failed(self, task: str) -> None:
+        """A task that runs all the time has failed, and will be begun again."""
+        self._background.labels(task).inc()
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

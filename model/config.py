@@ -42,7 +42,7 @@ class JsonConfig:
         """Like `from_dict`, from a JSON object."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"{cls.__name__} is not valid JSON: {error}") from error
         if not isinstance(values, dict):
             raise ConfigError(f"{cls.__name__} must be a JSON object, not {type(values).__name__}")

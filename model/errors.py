@@ -12,7 +12,20 @@ ModelError
 
 
 class ModelError(Exception):
-    """Base of all errors in `model`; its text is written for the person who reads it."""
+    """Base of all errors in `model`; its text is written for the person who reads it.
+
+    Args:
+        problem: what is wrong, without a path.
+        place: the file or folder in question. It is in the text, for logs and the command line; a server's clients
+            are told only the `problem`, since how the folders of the machine are called is not their business.
+    """
+
+    def __init__(self, problem: str, place: object = None) -> None:
+        super().__init__(problem, place)
+        self.problem, self.place = problem, place
+
+    def __str__(self) -> str:
+        return self.problem if self.place is None else f"{self.place}: {self.problem}"
 
 
 class ConfigError(ModelError):

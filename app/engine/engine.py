@@ -27,7 +27,7 @@ from app.engine.linger import linger
 from app.engine.queue import QueueFull, Scheduler
 from app.engine.tickets import RETRY_SHARE, Batch, Priority, Sentence, Ticket, Unit
 from app.engine.worker import settle
-from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown
+from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown, told
 from app.metrics import Metrics
 from model.config import SearchConfig
 
@@ -207,9 +207,9 @@ class Engine:
     def _run(self) -> None:
         try:
             self._decoder.adopt(self._load())
-        except Exception as error:
+        except BaseException as error:
             log.critical("The models could not be loaded: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
-            self._fail(f"The models could not be loaded: {error}")
+            self._fail(f"The models could not be loaded: {told(error)}")
             return
         with self._wake:
             if self.state == "loading":
@@ -220,8 +220,8 @@ class Engine:
                 self._process(batch)
                 linger(self._scheduler, len(batch.units), self._decoder.last_seconds, lambda: self.state == "ready")
         except BaseException:
+            log.critical("The engine stopped on an internal error", exc_info=True)
             self._fail("The engine stopped on an internal error.")
-            raise
 
     def _next(self) -> Batch | None:
         """Wait for a batch; None when the engine shall end."""

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.access.access import Access, Client
+from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
 from app.engine.engine import Engine
@@ -42,6 +43,7 @@ class Services:
     memory_sync: MemorySync
     swapper: Swapper
     promoter: Promoter
+    background: Background
 
 
 def services_of(request: Request) -> Services:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.engine.engine import Engine
-from app.errors import Conflict, NotFound, NotReady
+from app.errors import AppError, Conflict, NotFound, NotReady, told
 from app.settings import Settings
 from app.versions.store import load_tested, model_roots, pointer_root
 from app.versions.swapping import Swapper
@@ -57,7 +57,8 @@ def rollback(settings: Settings, pair: str) -> Move:
     try:
         load_tested(settings, pair, target)
     except VersionError as error:
-        raise type(error)(f"cannot go back to {target}; promote another version by name. {error}") from error
+        problem = f"cannot go back to {target}; promote another version by name. {error.problem}"
+        raise type(error)(problem, error.place) from error
     move = pointers.rollback(model_roots(settings), pair, pointer.version if pointer else None)
     log.info("%s: back to version %s, from %s", pair, move.version, move.previous)
     return move
@@ -67,7 +68,7 @@ def _check_names(pair: str, version: str) -> None:
     try:
         check_name(pair, version)
     except VersionError as error:
-        raise NotFound(str(error)) from error
+        raise NotFound(told(error)) from error
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ class Promoter:
         try:
             return await self._move(lambda: promote(self._settings, pair, version))
         except VersionNotFound as error:
-            raise NotFound(str(error)) from error
+            raise NotFound(told(error)) from error
         except (ModelError, NotReady) as error:
-            raise Conflict(str(error)) from error
+            raise _refusal(pair, version, error) from error
 
     async def rollback(self, pair: str) -> Followed:
         """As the function `rollback`; returns as `promote` does.
@@ -111,7 +112,7 @@ class Promoter:
         try:
             return await self._move(lambda: rollback(self._settings, pair))
         except (ModelError, NotReady) as error:
-            raise Conflict(str(error)) from error
+            raise _refusal(pair, "the version before", error) from error
 
     async def _move(self, move: Callable[[], Move]) -> Followed:
         async with self._turn:
@@ -124,3 +125,9 @@ class Promoter:
         if refusal is not None and refusal.version == moved.version:
             raise Conflict(f"{moved.version} is the current version now, but this worker refused it: {refusal.reason}")
         return Followed(moved, self._engine.versions.get(moved.pair) == moved.version)
+
+
+def _refusal(pair: str, version: str, error: ModelError | AppError) -> Conflict:
+    """Told to the client without the places that the log names."""
+    log.warning("%s: %s was not made the current version: %s", pair, version, error)
+    return Conflict(told(error))

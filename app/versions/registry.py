@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import case, func, insert, literal, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import DatabaseDown
@@ -31,9 +31,9 @@ from app.storage.tables import (
     now,
 )
 from app.versions.store import PAIRS, list_models, pointer_root
-from model.errors import ModelError
+from model.errors import ConfigError, ModelError
 from model.versions import pointers, store
-from model.versions.card import Card
+from model.versions.card import Card, moment
 from model.versions.store import VersionInfo
 
 log = logging.getLogger("traghetto.retraining")
@@ -55,31 +55,48 @@ class Row(Protocol):
 async def reconcile(database: Database, settings: Settings) -> None:
     """Make a row of each version folder, its status as the pointer says, and link the corrections of its card.
 
-    Rows whose folder is gone stay: they say where corrections went.
+    Rows whose folder is gone stay: they say where corrections went. A version that cannot be stored, and the status of
+    a pair whose pointer cannot be read, are left as they are, and logged: the others must not wait for them.
 
     Raises:
         DatabaseDown: as `Database.writing`.
-        VersionDamaged: a pointer cannot be read.
     """
     found = list_models(settings)
-    pairs = {info.pair for info in found}
-    places = {pair: pointers.read(pointer_root(settings), pair) or pointers.Pointer(pointers.DEFAULT) for pair in pairs}
+    places = _places(settings, {info.pair for info in found})
     async with database.writing() as session:
         await lock(session, Lock.DECISIONS)  # two processes would make the same rows
-        rows = {(row.pair, row.version): row for row in (await session.scalars(select(ModelVersion))).all()}
         for info in found:
-            row = rows.get((info.pair, info.version))
-            if row is None:
-                row = rows[info.pair, info.version] = ModelVersion(pair=info.pair, version=info.version)
-                session.add(row)
-            _describe(row, info)
-        for row in rows.values():
+            try:
+                async with session.begin_nested():
+                    await _store(session, info)
+            except (DataError, StatementError, ValueError, TypeError) as error:
+                if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                    raise  # a fault of the database
+                log.error("%s/%s cannot be stored: %s", info.pair, info.version, error)
+        for row in (await session.scalars(select(ModelVersion))).all():
             if row.pair in places:
                 _place(row, places[row.pair])
-        await session.flush()
-        for info in found:
-            if info.card is not None:
-                await _link(session, info.card)
+
+
+def _places(settings: Settings, pairs: set[str]) -> dict[str, pointers.Pointer]:
+    places = {}
+    for pair in pairs:
+        try:
+            places[pair] = pointers.read(pointer_root(settings), pair) or pointers.Pointer(pointers.DEFAULT)
+        except ModelError as error:
+            log.error("%s: nobody can tell which version is current: %s", pair, error)
+    return places
+
+
+async def _store(session: AsyncSession, info: VersionInfo) -> None:
+    row = await session.get(ModelVersion, (info.pair, info.version))
+    if row is None:
+        row = ModelVersion(pair=info.pair, version=info.version)
+        session.add(row)
+    _describe(row, info)
+    await session.flush()
+    if info.card is not None:
+        await _link(session, info.card)
 
 
 def _describe(row: ModelVersion, info: VersionInfo) -> None:
@@ -113,13 +130,24 @@ def created_at(card: Card) -> dt.datetime:
 
 def read_at(card: Card) -> dt.datetime:
     """When the corrections of a version were read: what changed later, it has not seen."""
-    stated = _corrections(card).get("read_at")
-    return dt.datetime.fromisoformat(stated) if isinstance(stated, str) else created_at(card) + CARD_RESOLUTION
+    try:
+        return moment(_corrections(card).get("read_at"), "read_at")
+    except ConfigError:  # it does not say, or nothing that can be used
+        return created_at(card) + CARD_RESOLUTION
 
 
 def trained_ids(card: Card) -> list[uuid.UUID]:
     """The corrections that a card says the version was trained on."""
-    return [uuid.UUID(id) for id in _corrections(card).get("ids", [])]
+    stated = _corrections(card).get("ids")
+    return [uuid.UUID(id) for id in stated if _is_id(id)] if isinstance(stated, list) else []
+
+
+def _is_id(text: object) -> bool:
+    """A card is a file, and anybody may have written it: what is no id names no correction."""
+    try:
+        return isinstance(text, str) and bool(uuid.UUID(text))
+    except ValueError:
+        return False
 
 
 def _corrections(card: Card) -> dict[str, Any]:
@@ -195,14 +223,23 @@ async def count_new(session: AsyncSession, line: Sequence[Card], pair: str) -> t
 
 
 async def keep_reconciled(database: Database, settings: Settings) -> None:
-    """`reconcile` now and whenever a pointer moves, until cancelled. A database that is away is tried again."""
-    seen: tuple[bytes | None, ...] | None = None
+    """`reconcile` now and whenever a pointer moves, until cancelled. A database that is away is tried again; anything
+    else that fails is for `app.background`."""
+    seen: tuple[bytes | str | None, ...] | None = None
     while True:
         try:
-            here = tuple(pointers.read_bytes(pointer_root(settings), pair) for pair in PAIRS)
+            here = tuple(_held(settings, pair) for pair in PAIRS)
             if here != seen:
                 await reconcile(database, settings)
                 seen = here
-        except (DatabaseDown, ModelError, SQLAlchemyError) as error:
-            log.debug("model versions could not be reconciled: %s", error)
+        except DatabaseDown:
+            log.debug("model versions are not reconciled: the database does not answer")
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _held(settings: Settings, pair: str) -> bytes | str | None:
+    """What the pointer of `pair` holds, or why that cannot be read."""
+    try:
+        return pointers.read_bytes(pointer_root(settings), pair)
+    except ModelError as error:
+        return str(error)

@@ -64,10 +64,12 @@ def load_tested(settings: Settings, pair: str, version: str) -> Translator:
 
 
 def _load(settings: Settings) -> dict[str, Translator]:
+    from model.errors import VersionNotFound
+
     found = {pair: translator for pair in PAIRS if (translator := _load_current(settings, pair)) is not None}
     if not found:
         places = " and ".join(str(root) for root in model_roots(settings))
-        raise NotReady(f"no model found in {places}; train one with: traghetto train CONFIG.toml")
+        raise VersionNotFound("there is no model; train one with: traghetto train CONFIG.toml", places)
     _spare_the_collector()
     return found
 

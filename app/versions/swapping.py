@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.engine.engine import Engine
-from app.errors import AppError, ShuttingDown
+from app.errors import AppError, ShuttingDown, told
 from app.metrics import Metrics
 from app.settings import Settings
 from app.versions.store import PAIRS, load_tested, pointer_root
@@ -37,6 +37,7 @@ class Refusal(NamedTuple):
     version: str | None
     """None if the pointer itself is damaged."""
     reason: str
+    """For clients."""
 
 
 class Swapper:
@@ -50,7 +51,7 @@ class Swapper:
         load: Callable[[Settings, str, str], Translator] = load_tested,
     ) -> None:
         self._settings, self._engine, self._metrics, self._load = settings, engine, metrics, load
-        self._seen: dict[str, bytes | str | None] = {}
+        self._seen: dict[str, bytes | VersionError | None] = {}
         """What each pointer held when it was last followed, or why it could not be read."""
         self._turn = threading.Lock()
         self._stopping = threading.Event()
@@ -70,7 +71,8 @@ class Swapper:
     @property
     def problem(self) -> str | None:
         """What was refused, for people; None if every pointer is followed."""
-        return " ".join(f"{pair}: {refusal.reason}" for pair, refusal in sorted(self.refused.items())) or None
+        told_of = ((pair, one.version or "the pointer", one.reason) for pair, one in sorted(self.refused.items()))
+        return " ".join(f"{pair}: {what} is refused: {reason}." for pair, what, reason in told_of) or None
 
     def look(self, pair: str, timeout_s: float) -> None:
         """Follow the pointer of `pair` now; blocks, so not on the event loop.
@@ -93,15 +95,15 @@ class Swapper:
     def _follow(self, pair: str) -> None:
         found = self._read(pair)
         is_first = pair not in self._seen
-        if not is_first and found == self._seen[pair]:
+        if not is_first and _same(found, self._seen[pair]):
             return
         self._seen[pair] = found
         if is_first and found is None:  # nobody has ever promoted: what was loaded stays
             return
         version = None
         try:
-            if isinstance(found, str):
-                raise VersionError(found)
+            if isinstance(found, VersionError):
+                raise found
             version = pointers.parse(pointer_root(self._settings), pair, found).version if found else pointers.DEFAULT
             self._swap(pair, version)
         except ShuttingDown:
@@ -111,11 +113,11 @@ class Swapper:
         else:
             self.refused = {other: refusal for other, refusal in self.refused.items() if other != pair}
 
-    def _read(self, pair: str) -> bytes | str | None:
+    def _read(self, pair: str) -> bytes | VersionError | None:
         try:
             return pointers.read_bytes(pointer_root(self._settings), pair)
         except VersionError as error:
-            return str(error)
+            return error
 
     def _swap(self, pair: str, version: str) -> None:
         if self._engine.versions.get(pair) == version:
@@ -126,10 +128,16 @@ class Swapper:
     def _refuse(self, pair: str, version: str | None, error: Exception) -> None:
         goes_on = self._engine.versions.get(pair, "none")
         expected = isinstance(error, ModelError | AppError)
-        reason = str(error) if expected else f"{type(error).__name__}: {error}"
         log.error(
-            "%s: version %s is refused, %s goes on: %s", pair, version or "(unknown)", goes_on, reason,
+            "%s: version %s is refused, %s goes on: %s", pair, version or "(unknown)", goes_on, error,
             exc_info=not expected,
         )  # fmt: skip
         self._metrics.refusals.labels(pair).inc()
-        self.refused = {**self.refused, pair: Refusal(version, reason)}
+        self.refused = {**self.refused, pair: Refusal(version, told(error))}
+
+
+def _same(found: bytes | VersionError | None, seen: bytes | VersionError | None) -> bool:
+    """Whether a pointer holds what it held, or still cannot be read for the same reason."""
+    if isinstance(found, VersionError) and isinstance(seen, VersionError):
+        return str(found) == str(seen)
+    return found == seen

@@ -101,7 +101,7 @@ class SubwordTokenizer:
         try:
             return cls(path.read_bytes())
         except OSError as error:
-            raise TokenizerError(f"cannot read tokenizer {path}: {error.strerror}") from error
+            raise TokenizerError(f"{path.name} cannot be read: {error.strerror}", path.parent) from error
 
     @property
     def vocab_size(self) -> int:
@@ -167,10 +167,13 @@ class WordTokenizer:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             normaliser, words = stored["normaliser"], [str(word) for word in stored["words"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TokenizerError(f"cannot read word vocabulary {path}: {error}") from error
+        except OSError as error:
+            raise TokenizerError(f"{path.name} cannot be read: {error.strerror}", path.parent) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise TokenizerError(f"{path.name} is not a word vocabulary: {error}", path.parent) from error
         if normaliser != cls.NORMALISER:
-            raise TokenizerError(f"{path}: unknown normaliser {normaliser!r}; known: {cls.NORMALISER!r}")
+            problem = f"{path.name}: unknown normaliser {normaliser!r}; known: {cls.NORMALISER!r}"
+            raise TokenizerError(problem, path.parent)
         return cls(words)
 
     @property
@@ -208,5 +211,5 @@ def load_tokenizer(path: Path) -> Tokenizer:
         ".json": WordTokenizer,
     }
     if path.suffix not in kinds:
-        raise TokenizerError(f"{path}: a tokenizer is a .model or a .json file")
+        raise TokenizerError(f"{path.name}: a tokenizer is a .model or a .json file", path.parent)
     return kinds[path.suffix].load(path)

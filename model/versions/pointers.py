@@ -19,13 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model.config import JsonConfig
-from model.errors import ConfigError, VersionDamaged, VersionError, VersionNotFound
-from model.versions.card import check_name
+from model.errors import ConfigError, ModelError, VersionDamaged, VersionError, VersionNotFound
+from model.versions.card import POINTER, check_name
 from model.versions.disk import write_whole
 
 DEFAULT = "default"
 """The version that serves when there is no pointer and nobody names one."""
-POINTER, LOCK = "current.json", ".current.lock"
+LOCK = ".current.lock"
 FORMAT = 1
 MAX_HISTORY = 200
 """Earlier versions that a pointer remembers; older ones are forgotten."""
@@ -89,7 +89,7 @@ def read_bytes(root: Path, pair: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise VersionDamaged(f"{path} cannot be read: {error.strerror}") from error
+        raise VersionDamaged(f"the pointer cannot be read: {error.strerror}", path) from error
 
 
 def parse(root: Path, pair: str, content: bytes) -> Pointer:
@@ -101,9 +101,10 @@ def parse(root: Path, pair: str, content: bytes) -> Pointer:
     try:
         return Pointer.from_json(content.decode())
     except (ConfigError, VersionError, UnicodeDecodeError) as error:
-        path = root / pair / POINTER
+        why = error.problem if isinstance(error, ModelError) else error
         raise VersionDamaged(
-            f"{path} is not a pointer of ours: {error}. Remove it to go back to {DEFAULT}, then promote a version"
+            f"this is not a pointer of ours: {why}. Remove it to go back to {DEFAULT}, then promote a version",
+            root / pair / POINTER,
         ) from error
 
 
@@ -189,7 +190,7 @@ def _move(root: Path, pair: str, moved: Callable[[Pointer], Pointer], expected: 
             after = replace(moved(before), moved_at=datetime.now(UTC).isoformat())
             write_whole(folder / POINTER, after.to_json())
     except OSError as error:
-        raise VersionError(f"cannot move {folder / POINTER}: {error.strerror}") from error
+        raise VersionError(f"the pointer cannot be moved: {error.strerror}", folder / POINTER) from error
     return Move(pair, after.version, before.version)
 
 
@@ -201,7 +202,7 @@ def _locked(path: Path) -> Iterator[None]:
         ends = time.monotonic() + LOCK_TIMEOUT_S
         while not _try_to_lock(descriptor):
             if time.monotonic() > ends:
-                raise VersionError(f"another process has held {path} for {LOCK_TIMEOUT_S:g} s; try again")
+                raise VersionError(f"another process has held it for {LOCK_TIMEOUT_S:g} s; try again", path)
             time.sleep(LOCK_STEP_S)
         yield
     finally:

@@ -84,7 +84,7 @@ def save(  # noqa: PLR0913 - what a version consists of, by name
     check_name(pair, version)
     folder = root / pair / version
     if folder.exists() and not overwrite:
-        raise VersionError(f"{folder} exists already; choose another version name or say that it may be replaced")
+        raise VersionError("it exists already; choose another version name or say that it may be replaced", folder)
     try:
         with _replacing(folder) as temporary:
             write_weights(temporary / WEIGHTS, model)
@@ -95,7 +95,7 @@ def save(  # noqa: PLR0913 - what a version consists of, by name
             full = Card.from_dict({"created": now(), **card, "pair": pair, "version": version, "files": files})
             (temporary / CARD).write_text(full.to_json(), encoding="utf-8")
     except OSError as error:
-        raise VersionError(f"cannot write {folder}: {error}") from error
+        raise VersionError(f"it cannot be written: {error.strerror}", folder) from error
     return folder
 
 
@@ -107,22 +107,24 @@ def verify(folder: Path) -> Card:
         VersionDamaged: names the file that is missing, changed, or not one of ours, and what to do.
     """
     if not folder.is_dir():
-        raise VersionNotFound(f"there is no model version in {folder}")
+        raise VersionNotFound("there is no model version here", folder)
     names = {path.name for path in folder.iterdir()}
     _refuse_pickles(folder, names)
     card = Card.read(folder)
     if (folder.resolve().parent.name, folder.resolve().name) != (card.pair, card.version):
         raise VersionDamaged(
-            f"{folder} holds version {card.version} of {card.pair}: "
-            f"rename it to {card.pair}/{card.version}, or name the right folder"
+            f"it holds version {card.version} of {card.pair}: "
+            f"rename it to {card.pair}/{card.version}, or name the right folder",
+            folder,
         )
     expected = set(card.files)
     _refuse_other_files(folder, names - {CARD}, expected)
     for name in sorted(expected):
         if not (folder / name).is_file() or _sha256(folder / name) != card.files[name]:
             raise VersionDamaged(
-                f"{folder / name} is not the file that the card describes (SHA-256 differs): "
-                "it was changed or cut short. Copy or train the version again"
+                f"{name} is not the file that the card describes (SHA-256 differs): "
+                "it was changed or cut short. Copy or train the version again",
+                folder,
             )
     return card
 
@@ -137,13 +139,15 @@ def load(folder: Path) -> Version:
     try:
         config = ModelConfig.from_json((folder / CONFIG).read_text(encoding="utf-8"))
         source, target = (load_tokenizer(_tokenizer_path(folder, side)) for side in ("source", "target"))
-    except (ConfigError, TokenizerError, UnicodeDecodeError) as error:
-        raise VersionDamaged(f"{folder}: {error}") from error
+    except (ConfigError, TokenizerError) as error:
+        raise VersionDamaged(error.problem, folder) from error
+    except UnicodeDecodeError as error:
+        raise VersionDamaged(f"{CONFIG} cannot be read: {error}", folder) from error
     sizes = {"source": (source, config.source_vocab_size), "target": (target, config.target_vocab_size)}
     for side, (tokenizer, size) in sizes.items():
         if tokenizer.vocab_size != size:
             raise VersionDamaged(
-                f"{folder}: the {side} tokenizer has {tokenizer.vocab_size} pieces, {CONFIG} says {size}"
+                f"the {side} tokenizer has {tokenizer.vocab_size} pieces, {CONFIG} says {size}", folder
             )
     return Version(card, read_weights(folder / WEIGHTS, config), source, target)
 
@@ -192,9 +196,16 @@ def _info(folder: Path) -> VersionInfo:
     try:
         card = Card.read(folder)
     except ModelError as error:
-        problem = str(error)
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+        problem = error.problem
+    size = _size(folder)
     return VersionInfo(folder.parent.name, folder.name, folder, size, card, problem)
+
+
+def _size(folder: Path) -> int:
+    try:
+        return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    except OSError:  # it may not be looked into, or is just being removed
+        return 0
 
 
 def _tokenizer_path(folder: Path, side: str) -> Path:
@@ -206,8 +217,9 @@ def _refuse_pickles(folder: Path, names: set[str]) -> None:
     pickles = sorted(name for name in names if Path(name).suffix.lower() in PICKLES)
     if pickles:
         raise VersionDamaged(
-            f"{folder} holds {', '.join(pickles)}: such files can run code when they are read, and are refused. "
-            "Remove them if the version came from somebody you trust, or train it again"
+            f"it holds {', '.join(pickles)}: such files can run code when they are read, and are refused. "
+            "Remove them if the version came from somebody you trust, or train it again",
+            folder,
         )
 
 
@@ -216,13 +228,14 @@ def _refuse_other_files(folder: Path, found: set[str], expected: set[str]) -> No
     kinds = [{WEIGHTS, CONFIG, f"source{suffix}", f"target{suffix}"} for suffix in SUFFIXES]
     if expected not in kinds:
         raise VersionDamaged(
-            f"{folder / CARD} lists {', '.join(sorted(expected)) or 'no files'}; "
-            f"a version consists of {', '.join(sorted(kinds[0]))} (or .json tokenizers)"
+            f"{CARD} lists {', '.join(sorted(expected)) or 'no files'}; "
+            f"a version consists of {', '.join(sorted(kinds[0]))} (or .json tokenizers)",
+            folder,
         )
     if missing := sorted(expected - found):
-        raise VersionDamaged(f"{folder} lacks {', '.join(missing)}: copy or train the version again")
+        raise VersionDamaged(f"it lacks {', '.join(missing)}: copy or train the version again", folder)
     if extra := sorted(found - expected):
-        raise VersionDamaged(f"{folder} holds {', '.join(extra)}, which is not in its card: remove it")
+        raise VersionDamaged(f"it holds {', '.join(extra)}, which is not in its card: remove it", folder)
 
 
 def _sha256(path: Path) -> str:

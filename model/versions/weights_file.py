@@ -62,11 +62,13 @@ def _read(path: Path) -> dict[str, Tensor]:
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith(PICKLE_STARTS):
-        raise VersionDamaged(f"{path} is a pickle or a zip, not safetensors: such files can run code and are refused")
+        what = f"{path.name} is a pickle or a zip, not safetensors: such files can run code and are refused"
+        raise VersionDamaged(what, path.parent)
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise VersionDamaged(f"{path} is not a whole safetensors file ({error}): copy or train it again") from error
+        what = f"{path.name} is not a whole safetensors file ({error}): copy or train it again"
+        raise VersionDamaged(what, path.parent) from error
 
 
 def _check(path: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -81,4 +83,4 @@ def _check(path: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) ->
         elif not bool(torch.isfinite(tensor).all()):
             problems.append(f"{name} holds numbers that are not finite")
     if problems:
-        raise VersionDamaged(f"{path} does not fit its config.json: {'; '.join(problems)}")
+        raise VersionDamaged(f"{path.name} does not fit its config.json: {'; '.join(problems)}", path.parent)

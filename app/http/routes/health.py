@@ -6,7 +6,7 @@ import time
 
 from fastapi import APIRouter, Response
 
-from app.errors import AppError
+from app.errors import AppError, told
 from app.http.deps import Services, ServicesDep
 from app.http.schemas.translation import LiveOut, ReadyOut
 from app.metrics import CONTENT_TYPE
@@ -43,7 +43,10 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     if detail is not None:
         response.status_code = 503
     status = "ready" if detail is None else ("not translating" if engine.state == "ready" else engine.state)
-    return ReadyOut(status=status, models=engine.versions, database=database, detail=detail or services.swapper.problem)
+    return ReadyOut(
+        status=status, models=engine.versions, database=database, detail=detail or services.swapper.problem,
+        background=services.background.problems,
+    )  # fmt: skip
 
 
 async def _try_to_translate(services: Services) -> str | None:
@@ -59,7 +62,7 @@ async def _try_to_translate(services: Services) -> str | None:
         probe = TranslationRequest([PROBES[pair]], source, target, memory=False)
         await services.translation.translate(probe, timeout_s=FRESH_S)
     except AppError as error:
-        return str(error)
+        return told(error)
     return None
 
 

@@ -183,6 +183,9 @@ class ReadyOut(BaseModel):
     models: Annotated[dict[str, str], Field(description="Pair to version.")]
     database: Literal["ok", "down", "not migrated"]
     detail: str | None = None
+    background: Annotated[
+        dict[str, str], Field(description="Tasks beside translation that failed lately, and are tried again.")
+    ] = {}
 
 
 class LiveOut(BaseModel):

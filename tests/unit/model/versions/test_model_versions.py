@@ -242,6 +242,10 @@ def test_a_foreign_folder_and_a_missing_one_are_told_apart(tmp_path: Path) -> No
         (lambda card: card.update(version="../../etc"), "not a version name"),
         (lambda card: card.update(version="second"), "rename it to it-en/second"),
         (lambda card: card.update(files={"../../secret": "00"}), "a version consists of"),
+        (lambda card: card.update(created="yesterday"), "created must be date and time"),
+        (lambda card: card.update(created="2026-11-28T10:00:00"), "with a time zone"),
+        (lambda card: card.update(created=1764324000), "created must be date and time"),
+        (lambda card: card.update(created="0001-01-01T00:00:00+14:00"), "created must be date and time"),
     ],
 )
 def test_a_forged_card_is_refused(tmp_path: Path, change: Callable[[dict], None], message: str) -> None:
@@ -251,7 +255,7 @@ def test_a_forged_card_is_refused(tmp_path: Path, change: Callable[[dict], None]
         load(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe", b'{"pair": NaN'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe", b'{"pair": NaN', b"[" * 100_000])
 def test_a_card_that_is_not_json_is_refused(tmp_path: Path, content: bytes) -> None:
     folder = write(tmp_path)
     (folder / "card.json").write_bytes(content)
@@ -271,6 +275,33 @@ def test_names_cannot_lead_out_of_the_root(tmp_path: Path, name: str) -> None:
     with pytest.raises(VersionError, match="language pair"):
         find([tmp_path], name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["current.json", "Current.JSON"])
+def test_no_version_takes_the_place_of_the_pointer(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VersionError, match="the file that says which one is current"):
+        save(tmp_path, "it-en", name, tiny(), (SOURCE, TARGET), {})
+    with pytest.raises(VersionError, match="the file that says which one is current"):
+        find([tmp_path], "it-en", name)
+    assert not list(tmp_path.iterdir()), "the pointer could not be read any more"
+
+
+def test_a_version_with_a_damaged_card_does_not_hide_the_others(tmp_path: Path) -> None:
+    write(tmp_path)
+    change_card(write(tmp_path, "odd"), lambda card: card.update(created="once upon a time"))
+    found = {info.version: info.problem for info in list_versions([tmp_path])}
+    assert found["first"] is None
+    assert "created must be date and time" in (found["odd"] or "")
+
+
+def test_the_place_of_an_error_can_be_left_out(tmp_path: Path) -> None:
+    """Logs say where on the machine; a server's clients are told the rest."""
+    folder = write(tmp_path)
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(VersionDamaged) as caught:
+        load(folder)
+    assert str(folder) in str(caught.value)
+    assert str(tmp_path) not in caught.value.problem and "model.safetensors" in caught.value.problem
 
 
 @given(name=st.text(max_size=70))
