@@ -30,10 +30,11 @@ FRONT_DOOR = ("app/cli.py", "app/commands/")
 FLOORS = {
     "app": (
         "cli", "commands", "serve", "main", "http", "retraining", "versions", "corrections", "translating",
-        "access engine memory", "storage", "settings", "errors metrics scopes",
+        "access engine memory", "storage", "settings", "background", "errors metrics scopes",
     ),
     "model": (
-        "translator", "ensemble reading", "versions", "kernels", "network", "search", "text", "translation", "config", "errors",
+        "translator", "ensemble reading", "versions", "kernels", "network", "search", "text", "translation", "config",
+        "errors",
     ),
 }  # fmt: skip
 """From the top of the house down: each imports only those below it. Rooms on one floor do not know each other."""
