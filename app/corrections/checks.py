@@ -17,7 +17,8 @@ from app.corrections.values import Draft
 from app.errors import FieldError
 from app.translating.detection import OTHER, Detect, Detection
 from app.translating.limits import text_problem
-from model.text.faults import NUMBER, is_looping, lost_numbers
+from model.text.faults import is_looping, lost_numbers
+from model.text.numerals import written
 from model.text.spans import miscounted_spans, missing_spans, without_spans
 
 MARK_CODES = (
@@ -223,7 +224,7 @@ def _number_marks(draft: Draft) -> Iterator[str]:
 
 def _lost(source: str, target: str, how: str) -> str:
     """Which numbers of `source` stand nowhere in `target`; empty if only their count differs."""
-    numbers = list(dict.fromkeys(NUMBER.findall(source)))[:COMPARED_NUMBERS]
+    numbers = list(dict.fromkeys(written(source)))[:COMPARED_NUMBERS]
     lost = [number for number in numbers if lost_numbers(number, target)]
     return f"{_listed(lost)} {'is' if len(lost) == 1 else 'are'} {how}" if lost else ""
 

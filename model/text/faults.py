@@ -1,4 +1,4 @@
-"""What is seen to be wrong with a translation without knowing the right one: it loops, skips words, loses numbers.
+"""What is seen to be wrong with a translation without knowing the right one: it loops, skips words, has other numbers.
 
 All of it is judged beside the source: "very, very, very" is right where the Italian says "molto, molto, molto".
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from model.text.numerals import has_digits, in_digits, in_words, unmatched
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 LONGEST_COPY = 6
@@ -17,18 +19,6 @@ ATTENDED = 0.1
 SHORTEST_ATTENDED = 3
 """Letters and digits of the shortest word that is looked at: nothing need be read of an article or a clitic. With 2,
 five times as many everyday sentences are tried again, for 0.05 BLEU."""
-
-NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-SEPARATORS = str.maketrans("", "", ".,:")
-ENGLISH = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
-)
-ITALIAN = (
-    "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici"
-    " diciassette diciotto diciannove venti"
-)
-SPELT_OUT = {word: str(value) for words in (ENGLISH, ITALIAN) for value, word in enumerate(words.split())}
 
 
 def is_looping(source: str, target: str) -> bool:
@@ -58,24 +48,21 @@ def is_skipping(source: str, coverage: Sequence[float]) -> bool:
     )
 
 
-def lost_numbers(source: str, target: str) -> int:
-    """How many numbers that `source` has in digits are missing in `target`.
+def wrong_numbers(source: str, target: str) -> int:
+    """How many numbers in digits one of the two has and the other lacks, digits and words taken together."""
+    return lost_numbers(source, target) + lost_numbers(target, source)
 
-    Points, commas and colons do not count, so that 1.250,50 is 1,250.50; numbers up to 20 may be spelt out.
-    """
-    wanted = Counter(_numbers(source))
-    if not wanted:
-        return 0
-    spelt_out = (SPELT_OUT[word] for word in _words(target) if word in SPELT_OUT)
-    return (wanted - Counter((*_numbers(target), *spelt_out))).total()
+
+def lost_numbers(source: str, target: str) -> int:
+    """How many numbers that `source` has in digits are missing in `target`, which may write them otherwise."""
+    if not has_digits(source):
+        return 0  # usual, and found in a thirtieth of the time
+    lost = unmatched(in_digits(source), in_digits(target))
+    return len(unmatched(lost, in_words(target))) if lost else 0
 
 
 def _words(text: str) -> list[str]:
     return WORD.findall(text.lower())
-
-
-def _numbers(text: str) -> Iterator[str]:
-    return (number.translate(SEPARATORS) for number in NUMBER.findall(text))
 
 
 def _copies(words: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""A second, wider search where a greedy translation loops, was cut off, skips a word or loses a number.
+"""A second, wider search where a greedy translation loops, was cut off, skips a word, loses or invents a number.
 
     greedy translations -> those with a fault -> beam -> the best of what was found, the greedy one included
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model.config import SearchConfig
-from model.text.faults import is_looping, is_skipping, lost_numbers
+from model.text.faults import is_looping, is_skipping, wrong_numbers
 from model.translation import Scored
 
 BEAM = 4
@@ -26,7 +26,7 @@ LEAST_ATTENTION = 1e-6
 LOOP_COST = 1.0
 """What a loop or a missing end costs, beside mean log-probabilities. With 0.25 19 loops are left, with 1 and 10 10."""
 NUMBER_COST = 0.5
-"""What each lost number costs: the margin within which a translation that keeps it is preferred."""
+"""What each lost or invented number costs: the margin within which a translation without it is preferred."""
 
 
 def second_search(source: str, found: Scored, search: SearchConfig) -> SearchConfig | None:
@@ -34,7 +34,7 @@ def second_search(source: str, found: Scored, search: SearchConfig) -> SearchCon
     if _is_endless(source, found):
         guard = search.no_repeat_ngram or NO_REPEAT_NGRAM
         return replace(search, beam=BEAM, n_best=BEAM, no_repeat_ngram=guard)
-    if is_skipping(source, found.coverage) or lost_numbers(source, found.translation.text):
+    if is_skipping(source, found.coverage) or wrong_numbers(source, found.translation.text):
         return replace(search, beam=BEAM, n_best=BEAM)
     return None
 
@@ -53,7 +53,7 @@ def marked(found: Scored) -> Scored:
 def _rating(source: str, found: Scored) -> float:
     """Mean log-probability and coverage penalty (Wu et al. 2016, eq. 14, over words), less what other faults cost."""
     penalty = COVERAGE_WEIGHT * sum(math.log(min(max(mass, LEAST_ATTENTION), 1.0)) for mass in found.coverage)
-    cost = LOOP_COST * _is_endless(source, found) + NUMBER_COST * lost_numbers(source, found.translation.text)
+    cost = LOOP_COST * _is_endless(source, found) + NUMBER_COST * wrong_numbers(source, found.translation.text)
     return found.translation.score + penalty - cost
 
 

@@ -25,7 +25,7 @@ from rich.progress import track
 from sacrebleu.metrics.chrf import CHRF
 
 from model.config import SearchConfig
-from model.text.faults import is_looping, lost_numbers
+from model.text.faults import is_looping, wrong_numbers
 from model.text.plan import plan_text
 from model.translator import Translator
 from model.versions.store import BUNDLED
@@ -118,8 +118,8 @@ def problem_of(trip: Trip, direction: str, metric: CHRF) -> str:
         return problem
     if min(trip.scores[: 2 if direction == "it-en" else 3]) < MIN_SCORE:
         return "not fluent"
-    if is_looping(source, target) or is_looping(target, source) or lost_numbers(source, target):
-        return "loop or lost number"
+    if is_looping(source, target) or is_looping(target, source) or wrong_numbers(source, target):
+        return "loop or wrong number"
     if ITALIAN_MISTAKES.search(italian) or ENGLISH_MISTAKES.search(english):
         return "agreement"
     if metric.sentence_score(trip.english, [trip.seed]).score < SAME:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.text.numerals import has_digits, in_digits, in_words, unmatched
 from training.data.pairs import normalise_key
-from training.scoring.numerals import has_number, numbers_differ
 
 LENGTH_RATIO = 2.0
 LENGTH_DIFFERENCE = 4
@@ -33,7 +33,7 @@ class Diagnostics:
 def diagnose(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], pair: str) -> Diagnostics:
     """Count the slips in `hypotheses`, translations of `sources`; `pair` is `it-en` or `en-it`."""
     lines = list(zip(sources, hypotheses, references, strict=True))
-    digits = [line for line in lines if has_number(line[0])]
+    digits = [line for line in lines if has_digits(line[0])]
     return Diagnostics(
         _per_thousand([repeats_trigram(*line) for line in lines]),
         _per_thousand([is_length_outlier(hypothesis, reference) for _, hypothesis, reference in lines]),
@@ -67,3 +67,19 @@ def is_untranslated(source: str, hypothesis: str, reference: str) -> bool:
     """Whether two or more words came back as they were, and the reference says that they should not."""
     same = normalise_key(source)
     return " " in same and normalise_key(hypothesis) == same != normalise_key(reference)
+
+
+def numbers_differ(source: str, hypothesis: str, reference: str, pair: str) -> bool:
+    """Whether the translation lost or invented a number that is written in digits.
+
+    Each number that has digits in the source must be in the translation, in digits or in words, as often; and each that
+    has digits in the translation must be in the source likewise. What the reference lacks or adds, the translation may
+    lack or add too.
+    """
+    from_language, to_language = pair.split("-")
+    given, ours, theirs = in_digits(source), in_digits(hypothesis), in_digits(reference)
+    all_given = given + in_words(source, from_language)
+    all_ours, all_theirs = ours + in_words(hypothesis, to_language), theirs + in_words(reference, to_language)
+    lost, lost_by_reference = unmatched(given, all_ours), unmatched(given, all_theirs)
+    invented, added_by_reference = unmatched(ours, all_given), unmatched(all_theirs, all_given)
+    return bool(unmatched(lost, lost_by_reference) or unmatched(invented, added_by_reference))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from model.text.faults import is_looping, is_skipping, lost_numbers
+from model.text.faults import is_looping, is_skipping, lost_numbers, wrong_numbers
+from model.text.numerals import in_digits, unmatched
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,40 @@ def test_nothing_is_said_without_attention_for_each_word() -> None:
         ("Dal 1990 al 2005", "From to", 2),
         ("Il 5º posto", "5th place", 0),
         ("Nessun numero", "There were 4 of them", 0),
+        ("Parte alle 15:30.", "It leaves at 3:30 p.m.", 0),
+        ("Parte alle 12.00.", "It leaves at noon.", 0),
+        ("Costa 12 milioni.", "It costs 12,000,000.", 0),
+        ("Ha 35 anni.", "He is thirty-five.", 0),
+        ("On the 21st floor.", "Al ventunesimo piano.", 0),
+        ("In the 19th century.", "Nel XIX secolo.", 0),
+        ("Il 12.05.2020", "12/05/2020", 0),
+        ("Ha 35 anni.", "He is thirty-six.", 1),
     ],
 )
 def test_numbers_of_the_source_must_be_there(source: str, target: str, lost: int) -> None:
     assert lost_numbers(source, target) == lost
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "wrong"),
+    [
+        ("Uno sconto del venti per cento.", "A 10% discount.", 1),
+        ("Uno sconto del venti per cento.", "A 20% discount.", 0),
+        ("Ci sono 200 grammi.", "There are 200 grams of 200 programs.", 1),
+        ("Nel XX secolo.", "In the 20th century.", 0),
+        ("Alle tre e mezza.", "At 3:30.", 0),
+        ("Ho 3 gatti.", "I have 4 cats.", 2),
+        ("Il gatto dorme.", "The cat sleeps.", 0),
+    ],
+)
+def test_an_invented_number_is_as_wrong_as_a_lost_one(source: str, target: str, wrong: int) -> None:
+    assert wrong_numbers(source, target) == wrong
+
+
+def test_many_numbers_take_no_time_that_grows_with_their_square() -> None:
+    """Compared one by one, ten thousand numbers with as many others are a hundred million comparisons."""
+    ours, others = (in_digits(" ".join(map(str, range(start, start + 10_000)))) for start in (0, 10_000))
+    began = time.process_time()
+    assert unmatched(ours, others) == ours
+    assert unmatched(ours, ours[::-1]) == []
+    assert time.process_time() - began < 5

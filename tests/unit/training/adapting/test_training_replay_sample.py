@@ -79,7 +79,7 @@ def test_the_shipped_grammar_is_whole_and_says_something_else_each_time():
         ({}, ""),
         ({"italian": "Il mare.", "english": "The sea.", "again": "Il mare."}, "length"),
         ({"scores": (-0.1, -0.9, -0.1)}, "not fluent"),
-        ({"english": "The sailor sells a boat a boat."}, "loop or lost number"),
+        ({"english": "The sailor sells a boat a boat."}, "loop or wrong number"),
         ({"italian": "La barca è caro oggi.", "again": "La barca è caro oggi."}, "agreement"),
         ({"english": "I has a boat."}, "agreement"),
         ({"english": "Nobody knows the way to the lighthouse."}, "other English"),

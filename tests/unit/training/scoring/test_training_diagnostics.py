@@ -2,8 +2,13 @@
 
 import pytest
 
-from training.scoring.diagnostics import diagnose, is_length_outlier, is_untranslated, repeats_trigram
-from training.scoring.numerals import numbers_differ
+from training.scoring.diagnostics import (
+    diagnose,
+    is_length_outlier,
+    is_untranslated,
+    numbers_differ,
+    repeats_trigram,
+)
 
 SAME_NUMBERS = [
     ("Costa 1.250,50 euro.", "It costs 1,250.50 euros."),

@@ -1,4 +1,4 @@
-"""Do the numbers of a sentence survive its translation?
+"""The numbers of a text, in digits and in words, read so that those of a source and its translation can be compared.
 
 A number may be written in many ways, and its digits may mean several: `1.250,50` and `1,250.50` are one number, `15.30`
 is a decimal or a time, which is `15:30` or `3:30 p.m.`, `'80` is `1980`, and `3` may become `three`. So every number
@@ -7,11 +7,11 @@ becomes the set of its readings, and two are the same if they share one.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-
-from training.data.noise import drop_accents
 
 Reading = Decimal | tuple[int, int]
 """A value, or a time as (hour of the 12-hour clock, minute)."""
@@ -26,6 +26,7 @@ NUMBER = re.compile(
     rf"(?:\s*(?P<half>[ap])\.?m\b|\s*(?P<scale>{'|'.join(SCALES)})\b|(?P<decade>s)\b)?",
     re.IGNORECASE,
 )
+DIGIT = re.compile(r"\d")
 TIME = re.compile(r"(?:[01]?\d|2[0-3])[.:][0-5]\d")
 
 SMALL = {
@@ -39,16 +40,26 @@ TENS = {
     "it": "venti trenta quaranta cinquanta sessanta settanta ottanta novanta cento",
 }
 ORDINALS = {
-    "en": "first second third fourth fifth sixth seventh eighth ninth tenth",
+    "en": "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth",
     "it": "primo secondo terzo quarto quinto sesto settimo ottavo nono decimo",
 }
 HALF_PAST = {"en": (r"\bhalf past (\w+)", r"\1 thirty"), "it": (r"\bmezz[ao]\b", "trenta")}
 LINKING = ("e", "and")
-OTHERS = {"en": {"a": 1, "an": 1, "thousand": 1000}, "it": {"un": 1, "una": 1, "mille": 1000}}
+OTHERS = {
+    "en": {"a": 1, "an": 1, "thousand": 1000, "noon": 12, "midnight": 12},
+    "it": {"un": 1, "una": 1, "mille": 1000, "mezzogiorno": 12, "mezzanotte": 12},
+}
+WORD = re.compile(r"[^\W\d_]+")
+ROMAN = re.compile(r"\b(?=[IVXLCDM]{2}|[VX]\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b")
+ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
-def _words(language: str) -> dict[str, int]:
-    """Numbers that are one word, without accents."""
+@functools.cache
+def _words(language: str | None) -> dict[str, int]:
+    """Numbers that are one word, without accents; of both languages for None."""
+    if language is None:
+        return _words("en") | _words("it")
     ordinals = {word: rank for rank, word in enumerate(ORDINALS[language].split(), 1)}
     small = {word: value for value, word in enumerate(SMALL[language].split())}
     tens = {word: 10 * value for value, word in enumerate(TENS[language].split(), 2)}
@@ -58,9 +69,14 @@ def _words(language: str) -> dict[str, int]:
         elided = {word[:-1]: value for word, value in compounds.items() if value >= 8}  # diciott'anni
         thousands = {f"{word}mila": 1000 * value for word, value in compounds.items()}
         thousands |= {f"mille{word}": 1000 + value for word, value in compounds.items()}
-        words |= {word[:-1] + ending: rank for word, rank in ordinals.items() for ending in "aie"}
+        ordinals |= {_stem(word) + "esimo": value for word, value in compounds.items() if value > 10}  # ventitreesimo
+        words |= {word[:-1] + ending: rank for word, rank in ordinals.items() for ending in "oaie"}
         words |= compounds | elided | thousands
     return words
+
+
+def _stem(word: str) -> str:
+    return word if word.endswith(("tre", "sei")) else word[:-1]
 
 
 def _italian(value: int) -> str:
@@ -75,46 +91,58 @@ def _italian(value: int) -> str:
     return hundreds + (_italian(value % 100) if value % 100 else "")
 
 
-WORDS = {language: _words(language) for language in SMALL}
-"""Language -> number in one word -> its value."""
+def has_digits(text: str) -> bool:
+    """Whether there is a number in digits in `text`."""
+    return DIGIT.search(text) is not None
 
 
-def has_number(text: str) -> bool:
-    """Whether there are digits in `text`."""
-    return re.search(r"\d", text) is not None
+def in_digits(text: str) -> list[Readings]:
+    """The numbers of `text` that are written in digits."""
+    return [readings for match in NUMBER.finditer(text) for readings in _readings(match)] if has_digits(text) else []
 
 
-def numbers_differ(source: str, hypothesis: str, reference: str, pair: str) -> bool:
-    """Whether the translation lost or invented a number that is written in digits.
-
-    Each number that has digits in the source must be in the translation, in digits or in words, as often; and each that
-    has digits in the translation must be in the source likewise. What the reference lacks or adds, the translation may
-    lack or add too.
-    """
-    from_language, to_language = pair.split("-")
-    given, ours, theirs = (
-        _Mentions(text, language)
-        for text, language in ((source, from_language), (hypothesis, to_language), (reference, to_language))
-    )
-    lost, lost_by_reference = (_unmatched(given.digits, other.all) for other in (ours, theirs))
-    invented, added_by_reference = _unmatched(ours.digits, given.all), _unmatched(theirs.all, given.all)
-    return bool(_unmatched(lost, lost_by_reference) or _unmatched(invented, added_by_reference))
+def written(text: str) -> list[str]:
+    """The same as they stand there: `5 million`, `3 p.m`."""
+    return [match.group() for match in NUMBER.finditer(text)]
 
 
-class _Mentions:
-    """The numbers of a text."""
-
-    def __init__(self, text: str, language: str) -> None:
-        self.digits = [readings for match in NUMBER.finditer(text) for readings in _readings(match)]
-        self.all = self.digits + [frozenset({reading}) for reading in _spelt(text, language)]
+def in_words(text: str, language: str | None = None) -> list[Readings]:
+    """The numbers of `text` that are written in words of `language`, of either if it is not known."""
+    return [frozenset({reading}) for reading in _spelt(text, language)]
 
 
-def _spelt(text: str, language: str) -> Iterator[Reading]:
-    """Numbers in words: each word that is one, and what two neighbours make together."""
-    known = WORDS.get(language, {})
-    pattern, said = HALF_PAST.get(language, ("$^", ""))
+def unmatched(wanted: Sequence[Readings], given: Sequence[Readings]) -> list[Readings]:
+    """Those of `wanted` for which nothing is left in `given`; each of `given` serves once."""
+    places: defaultdict[Reading, deque[int]] = defaultdict(deque)
+    for place, readings in enumerate(given):
+        for reading in readings:
+            places[reading].append(place)
+    used: set[int] = set()
+    without = []
+    for readings in wanted:
+        there = [found for reading in readings if (found := _next_free(places[reading], used)) is not None]
+        if there:
+            used.add(min(there))
+        else:
+            without.append(readings)
+    return without
+
+
+def _next_free(places: deque[int], used: set[int]) -> int | None:
+    """The first of `places` that is not in `used`; those before it are dropped, so that long texts are cheap too."""
+    while places and places[0] in used:
+        places.popleft()
+    return places[0] if places else None
+
+
+def _spelt(text: str, language: str | None) -> Iterator[Reading]:
+    """Numbers in words: each word that is one, what two neighbours make together, and Roman ones."""
+    known = _words(language)
+    lowered = text.lower().replace("tré", "tre").replace("trè", "tre")  # ventitré
+    for one, (pattern, said) in HALF_PAST.items():
+        lowered = re.sub(pattern, said, lowered) if language in (one, None) else lowered
     before: int | None = None
-    for word in re.findall(r"[^\W\d_]+", re.sub(pattern, said, drop_accents(text.lower()))):
+    for word in WORD.findall(lowered):
         if word in LINKING:
             continue
         value = known.get(word)
@@ -123,6 +151,13 @@ def _spelt(text: str, language: str) -> Iterator[Reading]:
             if before is not None:
                 yield from _together(before, value)
         before = value
+    yield from (_roman(match.group()) for match in ROMAN.finditer(text))
+
+
+def _roman(numeral: str) -> Decimal:
+    """`XIX` is 19: a smaller sign before a larger one is taken off."""
+    values = [ROMAN_VALUES[sign] for sign in numeral]
+    return Decimal(sum(-one if one < after else one for one, after in zip(values, [*values[1:], 0], strict=True)))
 
 
 def _together(before: int, value: int) -> Iterator[Reading]:
@@ -135,18 +170,6 @@ def _together(before: int, value: int) -> Iterator[Reading]:
         yield Decimal(100 * before + value)
         if before < 24 and value < 60:
             yield before % 12, value
-
-
-def _unmatched(wanted: list[Readings], given: list[Readings]) -> list[Readings]:
-    """Those of `wanted` for which nothing is left in `given`; each of `given` serves once."""
-    rest, without = list(given), []
-    for readings in wanted:
-        partner = next((other for other in rest if other & readings), None)
-        if partner is None:
-            without.append(readings)
-        else:
-            rest.remove(partner)
-    return without
 
 
 def _readings(match: re.Match[str]) -> Iterator[Readings]:
