@@ -1,0 +1,51 @@
+"""Text made to cost much, with the models that ship: whoever sends it waits, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+from fakes import body, client_of
+
+from app.main import create_app
+from app.settings import Settings
+from app.storage.db import migrate
+
+SENTENCES = 80
+SYLLABLES = [consonant + vowel for consonant in "bcdfglmnprstvz" for vowel in "aeiou"]
+
+
+def nonsense(count: int) -> str:
+    """Sentences of no language, each with numbers to lose: nearly all of their translations show a fault."""
+    rng = random.Random(1)
+
+    def word() -> str:
+        return "".join(rng.choices(SYLLABLES, k=rng.randint(2, 4)))
+
+    return " ".join(
+        f"{word().capitalize()} {rng.randint(100, 9999)} {word()} {word()} {rng.randint(100, 9999)} {word()} {word()}."
+        for _ in range(count)
+    )
+
+
+@pytest.mark.weights
+async def test_nonsense_does_not_hold_up_a_short_request(tmp_path: Path) -> None:
+    """Second searches of a whole batch once ran before anybody else was answered: 45 s for 50,000 characters."""
+    settings = Settings(data_dir=tmp_path)
+    migrate(settings.database)
+    app = create_app(settings)
+    async with client_of(app) as client:
+        await app.state.services.engine.wait_ready(60)
+        hostile = asyncio.create_task(client.post("/v1/translate", json=body(nonsense(SENTENCES))))
+        async with asyncio.timeout(30):
+            while not app.state.services.engine.busy:  # noqa: ASYNC110 - it has no event for this
+                await asyncio.sleep(0.001)
+        answer = await client.post("/v1/translate", json=body("Dove sei?"))
+        assert answer.status_code == 200
+        assert not hostile.done(), "a short request waited for all the second searches of another"
+        assert (await hostile).status_code == 200
+        metrics = (await client.get("/metrics")).text
+    retries = next(line for line in metrics.splitlines() if line.startswith("traghetto_retries_total"))
+    assert float(retries.split()[-1]) > SENTENCES / 4, "the nonsense hardly cost anything: nothing was tested"
