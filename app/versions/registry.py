@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import case, func, insert, literal, select
 from sqlalchemy.exc import DataError, DBAPIError, StatementError
@@ -41,15 +41,6 @@ log = logging.getLogger("traghetto.retraining")
 IDS_AT_ONCE = 500
 LOOK_EVERY_S = 1.0
 CARD_RESOLUTION = dt.timedelta(seconds=1)
-
-
-class Row(Protocol):
-    """Of `corrections`."""
-
-    @property
-    def id(self) -> uuid.UUID: ...
-    @property
-    def changed_at(self) -> dt.datetime: ...
 
 
 async def reconcile(database: Database, settings: Settings) -> None:
@@ -199,7 +190,7 @@ def ancestry(roots: Sequence[Path], pair: str, version: str) -> dict[uuid.UUID, 
     return found
 
 
-def is_learnt(row: Row, learnt: Mapping[uuid.UUID, dt.datetime]) -> bool:
+def is_learnt(row: Correction, learnt: Mapping[uuid.UUID, dt.datetime]) -> bool:
     """Whether a correction was trained on as it is now: not if it was changed since."""
     return row.id in learnt and row.changed_at <= learnt[row.id]
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from model.config import SearchConfig
 from model.errors import ModelError, SelfTestFailed
+from model.translation import Translation
 
 ITALIAN = (
     "Ciao, come stai?", "Oggi fa molto freddo.", "Vorrei un bicchiere d'acqua, per favore.",
@@ -32,17 +33,6 @@ MAX_TRUNCATED, MIN_DIFFERENT = 6, 6
 """Of the twelve. The shipped versions, the 2018 ones included, cut none and give twelve different translations."""
 
 
-class Scored(Protocol):
-    """What is looked at in a translation."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def truncated(self) -> bool: ...
-
-
 class Testable(Protocol):
     """What is needed of a translator."""
 
@@ -50,7 +40,7 @@ class Testable(Protocol):
     def pair(self) -> str: ...
     @property
     def version(self) -> str: ...
-    def translate(self, texts: Sequence[str], search: SearchConfig = ..., /) -> Sequence[Scored]: ...
+    def translate(self, texts: Sequence[str], search: SearchConfig = ..., /) -> Sequence[Translation]: ...
 
 
 def self_test(translator: Testable) -> None:
@@ -70,7 +60,7 @@ def self_test(translator: Testable) -> None:
         raise SelfTestFailed(f"{name} failed its self-test: {problem}")
 
 
-def _problem(found: Sequence[Scored], wanted: int) -> str | None:
+def _problem(found: Sequence[Translation], wanted: int) -> str | None:
     """What is wrong with the translations of `wanted` sentences, or None."""
     if len(found) != wanted:
         return f"{wanted} sentences gave {len(found)} translations"
