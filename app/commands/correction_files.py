@@ -206,6 +206,10 @@ async def _through(path: Path, format: Format, pair: str | None, job: Job) -> Im
 
 
 def _tell_problems(report: ImportReport) -> None:
+    for note in report.notes[:SHOWN_PROBLEMS]:
+        typer.echo(f"line {note.line}: {note.reason}", err=True)
+    if len(report.notes) > SHOWN_PROBLEMS:
+        typer.echo(f"and {len(report.notes) - SHOWN_PROBLEMS:,} more of this kind", err=True)
     for problem in report.problems[:SHOWN_PROBLEMS]:
         typer.echo(f"line {problem.line}: {problem.reason}", err=True)
     if report.refused > SHOWN_PROBLEMS:

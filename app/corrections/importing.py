@@ -35,7 +35,7 @@ Content = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something in the file was refused."""
+    """Why something in the file was refused, or what was chosen in it."""
 
     line: int
     reason: str
@@ -53,6 +53,8 @@ class ImportReport:
     refused: int = 0
     problems: list[Problem] = field(default_factory=list)
     """The first `MAX_PROBLEMS` of what was refused."""
+    notes: list[Problem] = field(default_factory=list)
+    """As many of what was chosen in reading, and is not plain."""
 
     def refuse(self, line: int, reason: str) -> None:
         """Count one, and remember why."""
@@ -164,6 +166,8 @@ class Importer:
     def _judge(self, chunk: Iterable[Entry], approve: bool, report: ImportReport) -> list[_Candidate]:
         passed: list[_Candidate] = []
         for entry in chunk:
+            if entry.note and len(report.notes) < MAX_PROBLEMS:
+                report.notes.append(Problem(entry.line, entry.note))
             if entry.record is None:
                 report.refuse(entry.line, entry.problem)
             elif approve and entry.record.status in (REJECTED, SUPERSEDED):

@@ -80,6 +80,8 @@ class Entry(NamedTuple):
     line: int
     record: Record | None
     problem: str = ""
+    note: str = ""
+    """What was chosen in reading it, where that is not plain."""
 
 
 def entry_of(line: int, values: Mapping[str, Any]) -> Entry:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
+from app.corrections.inline import Refused, plain
 from app.corrections.records import Entry, Record, entry_of, language_code
 from app.corrections.values import LANGUAGES
 
@@ -27,10 +28,8 @@ SINGLE_PROPS = (
 LIST_PROPS = ("marks", "trained_in")
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ANY_SOURCE = "*all*"
-
-
-class _Refused(Exception):
-    """Why a unit is no correction."""
+ENTITY_NAME = re.compile("'([^']+)'")
+"""In libxml2's message."""
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
@@ -52,7 +51,7 @@ def read_tmx(file: BinaryIO, pair: str | None = None) -> Iterator[Entry]:
         yield from reader.end()
     except etree.XMLSyntaxError as error:
         yield Entry(error.lineno or 1, None, f"not well-formed XML from here on: {' '.join(error.msg.split())}")
-    except _Refused as error:
+    except Refused as error:
         yield Entry(reader.line, None, str(error))
 
 
@@ -86,8 +85,18 @@ class _Reader:
             yield from self._take(element)
         if broken is not None:
             raise broken
+        self._refuse_undeclared()
         if self._unread > MAX_UNIT_BYTES:
-            raise _Refused(f"after this line comes a unit larger than {MAX_UNIT_BYTES} bytes; the rest is not read")
+            raise Refused(f"after this line comes a unit larger than {MAX_UNIT_BYTES} bytes; the rest is not read")
+
+    def _refuse_undeclared(self) -> None:
+        """An entity that nothing declares ends the reading, but lxml does not say so before it has forgotten where."""
+        for error in self._parser.feed_error_log.filter_from_errors():
+            if error.type == etree.ErrorTypes.ERR_UNDECLARED_ENTITY:
+                self.line = error.line
+                name = ENTITY_NAME.search(error.message)
+                shown = f"&{name.group(1)};" if name else error.message
+                raise Refused(f"not well-formed XML from here on: the entity {shown} is not declared")
 
     def end(self) -> Iterator[Entry]:
         """What is left at the end of the file."""
@@ -95,7 +104,7 @@ class _Reader:
         for _, element in self._parser.read_events():
             yield from self._take(element)
         if etree.QName(root).localname != "tmx":
-            raise _Refused(f"not a TMX file: its root is {etree.QName(root).localname}")
+            raise Refused(f"not a TMX file: its root is {etree.QName(root).localname}")
 
     def _take(self, element: Any) -> Iterator[Entry]:
         self._unread = 0
@@ -109,15 +118,16 @@ class _Reader:
 
     def _entry(self, unit: Any) -> Entry:
         try:
-            return entry_of(self.line, _values(unit, self._pair, unit.get("srclang") or self._source))
-        except _Refused as error:
+            values, note = _values(unit, self._pair, unit.get("srclang") or self._source)
+            return entry_of(self.line, values)._replace(note=note)
+        except Refused as error:
             return Entry(self.line, None, str(error))
 
 
 def _refuse_entities(element: Any) -> None:
     dtd = element.getroottree().docinfo.internalDTD
     if dtd is not None and next(iter(dtd.iterentities()), None) is not None:
-        raise _Refused("the file declares entities; that is not needed in a TMX file, and not read")
+        raise Refused("the file declares entities; that is not needed in a TMX file, and not read")
 
 
 def _free(unit: Any) -> None:
@@ -128,18 +138,23 @@ def _free(unit: Any) -> None:
         parent.remove(before)
 
 
-def _values(unit: Any, pair: str | None, srclang: str | None) -> dict[str, Any]:
-    """The fields of a `Record`."""
-    segments = _segments(unit)
-    if missing := [language for language in LANGUAGES if language not in segments]:
-        raise _Refused(f"has no text in {' and '.join(missing)}")
+def _values(unit: Any, pair: str | None, srclang: str | None) -> tuple[dict[str, Any], str]:
+    """The fields of a `Record`, and what was chosen."""
+    found = _segments(unit)
+    if missing := [language for language in LANGUAGES if language not in found]:
+        raise Refused(f"has no text in {' and '.join(missing)}")
+    segments, notes = {}, []
+    for language in map(str, LANGUAGES):
+        segments[language], note = _chosen(found[language], language, srclang)
+        notes += [note] if note else []
     own = _own_pair(srclang)
     if (chosen := pair or own) is None:
-        raise _Refused("does not say which of its languages is the source (srclang); name the pair")
+        raise Refused("does not say which of its languages is the source (srclang); name the pair")
     source, _, target = chosen.partition("-")
     props = _props(unit) if own in (chosen, None) else {}  # the other way round it is another correction
     texts = [segments[language] if props else segments[language].strip() for language in (source, target)]
-    return {"source": source, "target": target, "source_text": texts[0], "corrected_translation": texts[1], **props}
+    own_fields = {"source": source, "target": target, "source_text": texts[0], "corrected_translation": texts[1]}
+    return own_fields | props, "; ".join(notes)
 
 
 def _own_pair(srclang: str | None) -> str | None:
@@ -147,35 +162,32 @@ def _own_pair(srclang: str | None) -> str | None:
     return f"{source}-{next(other for other in LANGUAGES if other != source)}" if source in LANGUAGES else None
 
 
-def _segments(unit: Any) -> dict[str, str]:
-    """Language -> text."""
-    found: dict[str, str] = {}
+def _segments(unit: Any) -> dict[str, dict[str, str]]:
+    """Language -> its codes as they are written, such as `en-GB` -> text."""
+    found: dict[str, dict[str, str]] = {}
     for variant in unit.iterchildren("{*}tuv"):
-        language = language_code(variant.get(XML_LANG) or variant.get("lang") or "")
+        code = (variant.get(XML_LANG) or variant.get("lang") or "").strip()
         segment = variant.find("{*}seg")
         if segment is None:
             continue
-        text = _plain(segment)
-        if found.setdefault(language, text) != text:
-            raise _Refused(f"has two different texts in {language}")
+        language, text = language_code(code), plain(segment)
+        same = found.setdefault(language, {})
+        if same.setdefault(code, text) != text:
+            raise Refused(f"has two different texts in {code}")
     return found
 
 
-def _plain(segment: Any) -> str:
-    """The text of a `seg`, without the codes of other programs that stand in it (`bpt`, `ept`, `it`, `ph`, `ut`)."""
-    if len(segment) == 0:
-        return segment.text or ""
-    return " ".join("".join(_pieces(segment)).split())
+def _chosen(texts: dict[str, str], language: str, srclang: str | None) -> tuple[str, str]:
+    """The text of one language, and what to say of the choice: that of `srclang` if there are several, else that
+    without a country, else the first."""
+    wanted = (_folded(srclang or ""), language)
+    code = next((code for name in wanted for code in texts if _folded(code) == name), next(iter(texts)))
+    others = [other for other, text in texts.items() if text != texts[code]]
+    return texts[code], f"of {', '.join(texts)} {code} was taken" if others else ""
 
 
-def _pieces(element: Any) -> Iterator[str]:
-    yield element.text or ""
-    for child in element:
-        if not isinstance(child.tag, str):
-            raise _Refused("uses an entity that is not declared")
-        if etree.QName(child).localname == "hi":
-            yield from _pieces(child)
-        yield child.tail or ""
+def _folded(code: str) -> str:
+    return code.strip().lower().replace("_", "-")
 
 
 def _props(unit: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from app.access.access import Client
@@ -29,7 +29,9 @@ router = APIRouter(tags=["corrections"])
 
 
 class ImportProblemOut(BaseModel):
-    """Something in the file that was refused."""
+    """Something in the file."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     line: int
     reason: str
@@ -38,11 +40,17 @@ class ImportProblemOut(BaseModel):
 class ImportOut(BaseModel):
     """What became of a file."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     imported: Annotated[int, Field(description="Stored now.")]
     approved: Annotated[int, Field(description="Of those, approved at once.")]
     skipped: Annotated[int, Field(description="There already.")]
     refused: int
     problems: Annotated[list[ImportProblemOut], Field(description="Why; at most 1,000 are told one by one.")]
+    notes: Annotated[
+        list[ImportProblemOut] | None,
+        Field(description="What was chosen in reading, such as one of two kinds of English; left out without any."),
+    ] = None
 
 
 @router.get(
@@ -78,6 +86,7 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
 @router.post(
     IMPORT_PATH,
     summary="Take corrections from a file",
+    response_model_exclude_none=True,
     responses={status: RESPONSES[status] for status in (401, 403, 408, 413, 422, 503)},
     openapi_extra={"requestBody": {"required": True, "content": FILE}},
 )
@@ -95,11 +104,8 @@ async def import_corrections(
     with its line; the rest is stored."""
     body = await _body(request)
     report = await services.importer.run(read(BytesIO(body), format, pair), client, approve=approve)
-    problems = [ImportProblemOut(line=problem.line, reason=problem.reason) for problem in report.problems]
-    return ImportOut(
-        imported=report.imported, approved=report.approved, skipped=report.skipped, refused=report.refused,
-        problems=problems,
-    )  # fmt: skip
+    answer = ImportOut.model_validate(report)
+    return answer if answer.notes else answer.model_copy(update={"notes": None})
 
 
 async def _body(request: Request) -> bytes:
