@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.access.access import Access
 from app.access.keys import Keys
@@ -49,7 +49,14 @@ class Traghetto(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
-        await self.edge(scope, receive, send)
+
+        async def send_briefly(message: Message) -> None:
+            """Without Starlette's traceback, where the engine has said already why the models cannot be loaded."""
+            if message["type"] == "lifespan.startup.failed" and self.state.services.engine.state == "failed":
+                message = {**message, "message": ""}
+            await send(message)
+
+        await self.edge(scope, receive, send_briefly if scope["type"] == "lifespan" else send)
 
 
 def create_app(
@@ -58,6 +65,7 @@ def create_app(
     *,
     detect: Detect = detect,
     on_failure: Callable[[], None] | None = None,
+    wait_for_models: bool = False,
 ) -> FastAPI:
     """The server's ASGI app.
 
@@ -66,12 +74,15 @@ def create_app(
         translators: builds the translators in the engine's thread; by default the models on disk
         detect: language detection
         on_failure: called on the event loop if the models cannot be loaded or the engine dies
+        wait_for_models: have the start take until the models are loaded, and fail if they cannot be
     """
     services = _build(settings, translators or loader(settings), detect)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with _running(services, on_failure):
+            if wait_for_models:
+                await services.engine.wait_ready(None)
             yield
 
     app = Traghetto(

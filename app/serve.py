@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
+import time
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -13,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from app.errors import SettingsError
 from app.main import create_app
@@ -21,10 +25,21 @@ from app.storage.db import migrate
 
 log = logging.getLogger("traghetto")
 
+WORKER_APP = "app.serve:worker_app"
 KEEP_ALIVE_S = 30
 SWITCH_INTERVAL_S = 0.0005
 """How long one thread may keep the interpreter while another wants it. The network's thread gives it up at each
 kernel and must get it back soon: with Python's default of 5 ms every kernel may wait that long for the event loop."""
+
+
+START_TRIES = 3
+"""Of each worker in a row, before the server ends."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
+"""Between a worker that could not start and the next."""
+PING_TIMEOUT_S, HEALTH_TIMEOUT_S = 1.0, 30
+"""A worker that does not say for so long that it lives is replaced; loading the libraries can keep it busy."""
+END_TIMEOUT_S = 20.0
+"""For a worker to end, besides what it may take to answer what it has accepted and to stop its engine."""
 
 
 class Server(uvicorn.Server):
@@ -104,20 +119,92 @@ def _run_alone(settings: Settings) -> int:
 def _run_workers(settings: Settings) -> int:
     """Several processes on one port; each reads its settings from the environment."""
     os.environ.update(settings.to_environment())
-    config = _uvicorn_config(settings, "app.serve:worker_app", factory=True, workers=settings.workers)
+    config = _uvicorn_config(settings, WORKER_APP, factory=True, workers=settings.workers)
     socket = config.bind_socket()
     socket.listen(config.backlog)  # clients may connect now; the workers answer when they are there
     _announce(*socket.getsockname()[:2])
-    Multiprocess(config, sockets=[socket]).run()
-    return 0
+    supervisor = Supervisor(config, [socket])
+    supervisor.run()
+    return 1 if supervisor.gave_up else 0
 
 
 def worker_app() -> FastAPI:
-    """The app of one of several worker processes."""
+    """The app of one of several worker processes. It takes connections once its models are loaded: while one worker is
+    replaced, callers go to the others. If its engine dies, it answers what it has accepted and ends."""
     settings = load_settings()
     _set_up_logging(settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return create_app(settings)
+    return create_app(settings, on_failure=partial(signal.raise_signal, signal.SIGTERM), wait_for_models=True)
+
+
+class Supervisor(Multiprocess):
+    """Replaces workers that die, and ends the server if they die before they could serve, again and again."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[Any]) -> None:
+        super().__init__(config, sockets)
+        self._heard: dict[Process, float] = {}
+        """When each last said that it lives, on the monotonic clock."""
+        self._up: set[Process] = set()
+        """Those that have served."""
+        self._due: dict[Process, float] = {}
+        """Those that are dead, and when they are replaced, on the monotonic clock."""
+        self._failed_starts = 0
+        """Since a worker was last up."""
+        self.gave_up = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Called twice a second."""
+        for index, worker in enumerate(self.processes):
+            if worker in self._due:
+                self._replace_when_due(index)
+            elif not self._lives(worker):
+                self._bury(worker)
+            elif worker not in self._up and worker.is_ready(PING_TIMEOUT_S):
+                self._up.add(worker)
+                self._failed_starts = 0
+
+    def _lives(self, worker: Process) -> bool:
+        """Waits briefly for its answer, and is patient if there is none: it may be busy, or just ending."""
+        now = time.monotonic()
+        if worker.is_alive(PING_TIMEOUT_S):
+            self._heard[worker] = now
+        return worker.exitcode is None and now - self._heard.setdefault(worker, now) < HEALTH_TIMEOUT_S
+
+    def _bury(self, worker: Process) -> None:
+        worker.kill()  # it may only be hung
+        worker.join()
+        wait_s = 0.0
+        if worker not in self._up:
+            self._failed_starts += 1
+            tries = -(-self._failed_starts // self.processes_num)
+            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (tries - 1))
+            if self._failed_starts >= START_TRIES * self.processes_num:
+                log.critical("no worker could start, %d times in a row: the server ends", self._failed_starts)
+                self.gave_up = True
+                self.should_exit.set()
+                return
+        log.error("worker %s died (status %s); a new one begins in %g s", worker.pid, worker.exitcode, wait_s)
+        self._due[worker] = time.monotonic() + wait_s
+
+    def _replace_when_due(self, index: int) -> None:
+        worker = self.processes[index]
+        if time.monotonic() < self._due[worker]:
+            return
+        del self._due[worker]
+        self._heard.pop(worker, None)
+        self._up.discard(worker)
+        self.processes[index] = Process(self.config, self.sockets)
+        self.processes[index].start()
+
+    def join_all(self) -> None:
+        """Wait for the workers to end, within bounds."""
+        ends = time.monotonic() + 2 * (self.config.timeout_graceful_shutdown or 0) + END_TIMEOUT_S
+        for worker in self.processes:
+            worker.process.join(max(0.0, ends - time.monotonic()))
+            if worker.exitcode is None:
+                log.error("worker %s does not end and is killed", worker.pid)
+                worker.kill()
+            worker.join()
 
 
 def _uvicorn_config(settings: Settings, app: Any, **more: Any) -> uvicorn.Config:
@@ -134,6 +221,8 @@ def _uvicorn_config(settings: Settings, app: Any, **more: Any) -> uvicorn.Config
         limit_concurrency=settings.max_connections,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(settings.drain_s) + 1,
+        timeout_worker_healthcheck=HEALTH_TIMEOUT_S,
+        lifespan="on",
         **more,
     )
 

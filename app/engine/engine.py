@@ -95,11 +95,11 @@ class Engine:
         """Whether anything waits or is being translated."""
         return self._scheduler.busy
 
-    async def wait_ready(self, timeout_s: float) -> None:
+    async def wait_ready(self, timeout_s: float | None) -> None:
         """Return when the models are warm.
 
         Raises:
-            NotReady: they are not, after `timeout_s` or for good.
+            NotReady: they are not, after `timeout_s` (None: however long loading takes) or for good.
             ShuttingDown: the engine takes no more work.
         """
         if self.state == "loading":
