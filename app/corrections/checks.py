@@ -38,8 +38,25 @@ ENGLISH_WORDS = (
 )
 OWN_WORDS = {"it": frozenset(ITALIAN_WORDS.split()), "en": frozenset(ENGLISH_WORDS.split())}
 """... unless one of these is in it, which neighbouring languages have not: technical Italian such as `Confronta i file
-e le directory` is taken for English. Of 16,310 right pairs from manuals and games 19 were refused, of the same with the
-sides exchanged 98 %; of those with the Italian side twice 92 %, and the rest but 3 were marked."""
+e le directory` is taken for English..."""
+MORE_ITALIAN_WORDS = (
+    "lo la le una uno del col al ai dai sui con tra fra da su mi ti si ci vi se ma chi dove quando perché già"
+    " mai sempre molto poco tutto tutti tutta ogni senza dopo prima fa ha hanno era erano sta stato stata suo sua mio"
+    " mia tuo tua loro noi voi lui lei"
+)
+MORE_ENGLISH_WORDS = (
+    "an on as or but if does did who what when where why how there here him them us who than then"
+    " would could should shall may might must am being into about over after before between out up down all any some"
+    " such only just very more most please his their our"
+)
+TELLING_WORDS = {
+    "it": OWN_WORDS["it"].union(MORE_ITALIAN_WORDS.split()), "en": OWN_WORDS["en"].union(MORE_ENGLISH_WORDS.split()),
+}  # fmt: skip
+LONG_WORDS = 8
+"""... and only if more of these words are of the other language; from so many words on, if none is of either. Else
+`Lo staff del marketing fa brainstorming` would be English with a confidence of 0.97. Of the 5,710 right pairs of our
+own sets none is refused, of the same with the sides exchanged 97 %, of those with the Italian side twice 90 %; all
+others but a few dozens are marked."""
 STRANGER_WORDS = 10
 """From so many words on, a side is in a third language. The detector says so of 30 in 5,000 right everyday sentences
 with 4 to 9 words, which are marked instead."""
@@ -195,16 +212,16 @@ def _check_languages(draft: Draft, detect: Detect, marks: list[str]) -> Iterator
 
 def _language_problem(words: list[str], found: Detection, language: str) -> str | None:
     """Why the text is surely not in `language`; None if it may be."""
-    if not OWN_WORDS[language].isdisjoint(WORD_PART.split(" ".join(words).lower())):
+    parts = frozenset(WORD_PART.split(" ".join(words).lower()))
+    if parts & OWN_WORDS[language]:
         return None
     if found.language is None:
         stranger = len(words) >= STRANGER_WORDS or _is_other_script("".join(words))
-        return (
-            f"seems to be neither {LANGUAGE_NAMES[language]} nor {LANGUAGE_NAMES[OTHER[language]]}"
-            if stranger
-            else None
-        )
-    if len(words) < LANGUAGE_WORDS or found.confidence < LANGUAGE_SURE:
+        both = f"neither {LANGUAGE_NAMES[language]} nor {LANGUAGE_NAMES[OTHER[language]]}"
+        return f"seems to be {both}" if stranger else None
+    for_it, against = (len(parts & TELLING_WORDS.get(one, frozenset())) for one in (language, found.language))
+    shown = against > for_it or (against == for_it == 0 and len(words) >= LONG_WORDS)
+    if len(words) < LANGUAGE_WORDS or found.confidence < LANGUAGE_SURE or not shown:
         return None
     return f"seems to be {LANGUAGE_NAMES.get(found.language, found.language)}, not {LANGUAGE_NAMES[language]}"
 
