@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import Client
 from app.corrections import retention, search
+from app.corrections.admission import Quotas, Replay
 from app.corrections.checks import Limits, Verdict, check, compare
-from app.corrections.idempotency import Replay
-from app.corrections.quotas import REVIEW_SCOPES, Quotas
 from app.corrections.review import Counter, Reviewing, is_author, no_memory, uncounted
 from app.corrections.states import Found, find_out
 from app.corrections.statistics import PairStatistics, statistics
-from app.corrections.values import Draft, Outcome, Submission, checked_reason, draft_of, not_found, row_of
+from app.corrections.values import (
+    REVIEW_SCOPES,
+    Draft,
+    Outcome,
+    Submission,
+    checked_reason,
+    draft_of,
+    not_found,
+    row_of,
+    with_session,
+)
 from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from app.settings import Settings
 from app.storage.db import Database
@@ -30,11 +35,8 @@ from app.storage.locks import Lock
 from app.storage.tables import APPROVED, PENDING, Correction
 from app.translating.detection import Detect
 
-ATTEMPTS = 3
-"""Of a submission whose idempotency key another request used at the same moment."""
 MAX_BULK = 1000
 NO_SUCH = "There is no such correction."
-SESSION_BYTES = 32
 
 
 class Corrections:
@@ -65,33 +67,10 @@ class Corrections:
             LimitReached: so many wait for a reviewer that this one may not.
         """
         replay = None if idempotency_key is None else Replay.of(draft, client, idempotency_key)
-        verdict = await self._verdict(draft)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                submission = await self._store(draft, client, verdict.marks, replay)
-            except IntegrityError:
-                if replay is None or attempt == ATTEMPTS:
-                    raise
-            else:
-                break
-        if submission.created:
-            self._count(draft.pair, "submitted")
-        return submission
-
-    async def _verdict(self, draft: Draft) -> Verdict:
-        """In a thread: detection is too slow for the event loop."""
-        verdict = await asyncio.to_thread(check, draft, self._detect, self._limits)
-        if verdict.errors:
-            self._count(draft.pair, "refused")
-            raise InvalidRequest(verdict.errors)
-        return verdict
-
-    async def _store(self, draft: Draft, client: Client, marks: Sequence[str], replay: Replay | None) -> Submission:
+        marks = (await self._verdict(draft)).marks
+        author, token = with_session(client)
         trusted = client.trusted and not marks
-        token = secrets.token_urlsafe(SESSION_BYTES) if client.key_id is None and client.session is None else None
-        author = client if token is None else replace(client, session=hashlib.sha256(token.encode()).hexdigest())
-        locks = (Lock.DECISIONS, Lock.QUOTAS) if trusted else (Lock.QUOTAS,)
-        async with self._reviewing.begin(*locks) as review:
+        async with self._reviewing.begin(*([Lock.DECISIONS] if trusted else []), Lock.SUBMISSIONS) as review:
             if replay is not None and (earlier := await replay.find(review.session)) is not None:
                 return Submission((await find_out(review.session, [earlier]))[0], created=False)
             row = row_of(draft, author)
@@ -104,7 +83,16 @@ class Corrections:
                 review.approve(row, client, trusted=True)
             if row.status == PENDING:
                 await self._quotas.check(review.session, row, client)
+        self._count(draft.pair, "submitted")
         return Submission(Found(row), created=True, session=token)
+
+    async def _verdict(self, draft: Draft) -> Verdict:
+        """In a thread: detection is too slow for the event loop."""
+        verdict = await asyncio.to_thread(check, draft, self._detect, self._limits)
+        if verdict.errors:
+            self._count(draft.pair, "refused")
+            raise InvalidRequest(verdict.errors)
+        return verdict
 
     async def get(self, correction_id: uuid.UUID) -> Found:
         """The correction and what became of it.

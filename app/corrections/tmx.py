@@ -183,7 +183,7 @@ def _chosen(texts: dict[str, str], language: str, srclang: str | None) -> tuple[
     wanted = (_folded(srclang or ""), language)
     code = next((code for name in wanted for code in texts if _folded(code) == name), next(iter(texts)))
     others = [other for other, text in texts.items() if text != texts[code]]
-    return texts[code], f"of {', '.join(texts)} {code} was taken" if others else ""
+    return texts[code], f"has different texts in {', '.join(texts)}; that in {code} was taken" if others else ""
 
 
 def _folded(code: str) -> str:

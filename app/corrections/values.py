@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
@@ -23,6 +25,9 @@ EARLIEST, LATEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 
 """What both databases can compare with."""
 Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 MAX_REASON_CHARS = 1000
+SESSION_BYTES = 32
+REVIEW_SCOPES = frozenset({"review", "admin"})
+"""Who has one of them sees and decides about all corrections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,14 @@ class Outcome:
     def confirmations(self) -> int:
         """How many people have approved it."""
         return 0 if self.found is None else len(self.found.correction.confirmed_by)
+
+
+def with_session(client: Client) -> tuple[Client, str | None]:
+    """`client` as an author: one without a key or a session gets a session, whose token is told once."""
+    if client.key_id is not None or client.session is not None:
+        return client, None
+    token = secrets.token_urlsafe(SESSION_BYTES)
+    return replace(client, session=hashlib.sha256(token.encode()).hexdigest()), token
 
 
 def row_of(draft: Draft, author: Client) -> Correction:

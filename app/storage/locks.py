@@ -13,8 +13,8 @@ class Lock(enum.IntEnum):
 
     DECISIONS = 7_236_201_811
     """Decide about corrections, or describe model versions."""
-    QUOTAS = 7_236_201_812
-    """Store corrections, which are counted first. Taken after `DECISIONS`, if both are."""
+    SUBMISSIONS = 7_236_201_812
+    """Store a correction: others are counted, its idempotency key is looked up. After `DECISIONS`, if with it."""
     CONSENTED = 7_236_201_813
     """Store texts of clients without a key, which are counted first."""
 

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from app.access.access import SESSION_HEADER, Client
-from app.corrections.idempotency import HEADER as IDEMPOTENCY_HEADER
-from app.corrections.quotas import REVIEW_SCOPES
+from app.corrections.admission import HEADER as IDEMPOTENCY_HEADER
 from app.corrections.review import is_author
 from app.corrections.search import Search
 from app.corrections.states import Found
-from app.corrections.values import Draft, Outcome, not_found
+from app.corrections.values import REVIEW_SCOPES, Draft, Outcome, not_found
 from app.errors import FieldError, Forbidden, InvalidRequest
 from app.http.deps import BearerDep, ServicesDep, client_with
 from app.http.json_body import read_json

@@ -342,6 +342,16 @@ async def test_refused_lines_are_told_and_the_rest_is_stored(url: str, tmp_path:
     assert [one["line"] for one in answer["problems"]] == [2]
 
 
+async def test_what_was_chosen_in_a_unit_is_told(tmp_path: Path) -> None:
+    variants = (("it", "Che bel colore."), ("en-GB", "What a lovely colour."), ("en-US", "What a lovely color."))
+    inside = "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in variants)
+    data = f'<tmx version="1.4"><header srclang="it"/><body>\n<tu>{inside}</tu></body></tmx>'.encode()
+    async with people_of(app_on(sqlite(tmp_path), tmp_path)) as people:
+        answer = (await people.admin.post(f"{PATH}/import", params={"format": "tmx"}, content=data)).json()
+    assert (answer["imported"], answer["problems"]) == (1, [])
+    assert answer["notes"] == [{"line": 2, "reason": "has different texts in en-GB, en-US; that in en-GB was taken"}]
+
+
 async def test_who_may_and_what_is_refused(tmp_path: Path) -> None:
     settings = {"corrections_import_max_bytes": 2_000_000, "max_body_bytes": 4096}
     async with people_of(app_on(sqlite(tmp_path), tmp_path, **settings)) as people:

@@ -148,7 +148,8 @@ def test_of_two_kinds_of_english_one_is_taken_and_told(
     (entry,) = entries(unit(*texts), srclang=srclang, pair=pair)
     assert entry.record is not None
     assert taken in (entry.record.source_text, entry.record.corrected_translation)
-    assert entry.note == f"of {', '.join(code for code, _ in texts[1:])} {code} was taken"
+    codes = ", ".join(written for written, _ in texts[1:])
+    assert entry.note == f"has different texts in {codes}; that in {code} was taken"
 
 
 def test_the_same_text_twice_is_no_choice() -> None:
