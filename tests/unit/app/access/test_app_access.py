@@ -100,6 +100,16 @@ async def test_without_a_key_the_open_scopes_are_open() -> None:
         assert type(refused.value) is NotAuthorised
 
 
+def test_a_stranger_is_who_has_no_key_and_is_not_surely_the_owner() -> None:
+    """Whose consented texts are limited."""
+    mine, open_to_all = access(), access(admin_key=ADMIN_KEY, host="0.0.0.0")
+    assert not mine.is_stranger(request("POST"))
+    assert mine.is_stranger(request("POST", {"X-Forwarded-For": "192.0.2.1"})), "it came through a proxy"
+    assert open_to_all.is_stranger(request("POST"))
+    assert open_to_all.is_stranger(request("POST", {"Authorization": "Basic eDp5"})), "that is a proxy's"
+    assert not open_to_all.is_stranger(request("POST", {"Authorization": "Bearer good"}))
+
+
 @pytest.mark.parametrize("scope", ["translate", "correct"])
 async def test_open_scopes_can_be_closed(scope: Scope) -> None:
     keys = FakeKeys(scope)
