@@ -6,6 +6,7 @@ AppError
 │   ├── MalformedJson            the body is not JSON
 │   ├── BodyTooLarge             more bytes than allowed
 │   ├── BodyTooSlow              not all of it came in time
+│   ├── UnsupportedBody          of a type that is not read here
 │   ├── InvalidRequest           fields with wrong values; carries one `FieldError` each
 │   ├── PairUnavailable          no model for this direction
 │   ├── NotAuthorised            a route that needs a key, without a right one
@@ -19,6 +20,7 @@ AppError
     ├── DeadlineExceeded         not answered in time
     ├── NotReady                 the models are still loading, or could not be loaded
     ├── ShuttingDown             the server is going down
+    ├── TooManyConnections       there are as many as it may have
     ├── DatabaseDown             the database does not answer
     └── TranslationFailed        the model failed on this text
 """
@@ -72,6 +74,15 @@ class BodyTooSlow(RequestError):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"The request body had not arrived after {limit_s:g} s.")
+
+
+class UnsupportedBody(RequestError):
+    """The body is of a type that is not read here, such as a form."""
+
+    def __init__(self, declared: str, wanted: str) -> None:
+        """`declared` is the content type of the body, as it was sent; `wanted` says what to send."""
+        named = f"is declared as {declared[:80]!r}" if declared else "has no Content-Type"
+        super().__init__(f"The body {named}. {wanted}")
 
 
 class InvalidRequest(RequestError):
@@ -155,6 +166,15 @@ class ShuttingDown(ServiceError):
         super().__init__("The server is shutting down.")
 
 
+class TooManyConnections(ServiceError):
+    """The server has as many connections as it may have."""
+
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__("The server has too many connections already. Try again soon.")
+
+
 class DatabaseDown(ServiceError):
     """The database does not answer."""
 
@@ -194,6 +214,7 @@ KINDS: dict[type[AppError], Kind] = {
     MalformedJson: Kind(400, "malformed-json", "The body is not valid JSON"),
     BodyTooLarge: Kind(413, "body-too-large", "The request body is too large"),
     BodyTooSlow: Kind(408, "body-too-slow", "The request body did not arrive"),
+    UnsupportedBody: Kind(415, "unsupported-body", "Bodies of this type are not read here"),
     InvalidRequest: Kind(422, "invalid-request", "A field of the request is wrong"),
     PairUnavailable: Kind(422, "pair-unavailable", "This direction is not served"),
     NotAuthorised: Kind(401, "not-authorised", "A valid key is needed"),
@@ -206,6 +227,7 @@ KINDS: dict[type[AppError], Kind] = {
     DeadlineExceeded: Kind(503, "deadline-exceeded", "The answer was not ready in time"),
     NotReady: Kind(503, "not-ready", "The models are not ready"),
     ShuttingDown: Kind(503, "shutting-down", "The server is shutting down"),
+    TooManyConnections: Kind(503, "too-many-connections", "The server has too many connections"),
     DatabaseDown: Kind(503, "database-down", "The database does not answer"),
     TranslationFailed: Kind(500, "translation-failed", "The translation failed"),
 }

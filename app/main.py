@@ -18,7 +18,7 @@ from app.engine.engine import Engine, EngineLimits, Loader
 from app.http import problems
 from app.http.deps import Services
 from app.http.disconnect import DisconnectWatch
-from app.http.middleware import Edge
+from app.http.middleware import BODY_TIMEOUT_S, BodyLimit, Edge
 from app.http.routes import corrections, exchange, health, models, page, retraining, translate
 from app.memory.store import Memory
 from app.memory.sync import MemorySync
@@ -93,10 +93,9 @@ def create_app(
         app.include_router(part.router)
     app.router.routes.extend(page.mounts())
     problems.install(app)
-    larger = {exchange.IMPORT_PATH: settings.corrections_import_max_bytes}
-    app.edge = Edge(
-        super(Traghetto, app).__call__, services.metrics, settings.max_body_bytes, translate.EXPRESS, larger
-    )
+    limit = BodyLimit(settings.max_body_bytes, BODY_TIMEOUT_S)
+    larger = {exchange.IMPORT_PATH: BodyLimit(settings.corrections_import_max_bytes, exchange.UPLOAD_TIMEOUT_S)}
+    app.edge = Edge(super(Traghetto, app).__call__, services.metrics, limit, translate.EXPRESS, larger)
     return app
 
 

@@ -19,6 +19,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.errors import SettingsError
+from app.http.connections import Connection
 from app.main import create_app
 from app.settings import Settings, load_settings
 from app.storage.db import migrate
@@ -212,7 +213,7 @@ def _uvicorn_config(settings: Settings, app: Any, **more: Any) -> uvicorn.Config
         app,
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=settings.access_log,

@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     queue_tokens: Count = 100_000
     """Source tokens that may wait; beyond, requests get 429."""
     max_connections: Count = 1000
-    """Connections of one worker; beyond, the server answers 503 at once."""
+    """Connections of one worker, idle ones counted; beyond, requests get 503."""
     drain_s: Seconds = 20.0
     """After SIGTERM, time for what was accepted to be answered."""
 

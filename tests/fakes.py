@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.engine.engine import Engine, EngineLimits
+from app.http.connections import Connection
 from app.main import create_app
 from app.metrics import Metrics
 from app.settings import Settings
@@ -118,9 +119,11 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @contextlib.contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: Any, http: type[Connection] = Connection, **more: Any) -> Iterator[str]:
     """The address of `app` on a free port, served by uvicorn in a thread as `traghetto serve` does."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, port=0, http=http, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5, **more
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -66,6 +66,7 @@ class Access:
             NotAuthorised: it carries no key and needs one, or one that is wrong or revoked.
             AdminClosed: it carries no key, on a server that has an owner, and is not surely the owner's.
             Forbidden: its key lacks the scope; or it carries none and a web page could have sent it.
+            UnsupportedBody: it carries no key and a body of a type that a web page could have sent.
             InvalidRequest: the session header is malformed.
             DatabaseDown: it carries a key that cannot be looked up.
         """

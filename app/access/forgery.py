@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from app.errors import Forbidden
+from app.errors import Forbidden, UnsupportedBody
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
@@ -65,14 +65,15 @@ def check_content_type(headers: Headers) -> None:
     """Refuse a body that a form, or a script that asks nobody, could have sent.
 
     Raises:
-        Forbidden: there is a body of none of `BODY_TYPES`.
+        UnsupportedBody: there is a body of none of `BODY_TYPES`.
     """
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     types = [value.partition(";")[0].strip().lower() for value in headers.getlist("content-type")]
     if has_body and not (len(types) == 1 and types[0] in BODY_TYPES):
-        raise Forbidden(
+        raise UnsupportedBody(
+            ", ".join(headers.getlist("content-type")),
             "Without a key a body needs the header `Content-Type: application/json`, or for a file "
-            f"`application/octet-stream`. Send it, {HINT}."
+            f"`application/octet-stream`. Send it, {HINT}.",
         )
 
 

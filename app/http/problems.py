@@ -20,6 +20,7 @@ from app.errors import (
     LimitReached,
     NotAuthorised,
     ServiceError,
+    TooManyConnections,
     field_errors,
     kind_of,
 )
@@ -43,8 +44,8 @@ def problem_response(error: AppError) -> Response:
         extra["limit"] = error.setting
     if isinstance(error, ServiceError) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, BodyTooLarge | BodyTooSlow):
-        headers["Connection"] = "close"  # the rest of the body is not read
+    if isinstance(error, BodyTooLarge | BodyTooSlow | TooManyConnections):
+        headers["Connection"] = "close"  # the rest of the body is not read, or nothing more is
     if isinstance(error, NotAuthorised):
         headers["WWW-Authenticate"] = "Bearer"
     return _response(f"/problems/{kind.slug}", kind.title, kind.status, str(error), extra, headers)
@@ -93,6 +94,11 @@ async def _on_crash(_request: Request, _error: Exception) -> Response:
 def crash_response() -> Response:
     """The answer when the server itself is at fault."""
     return _response("about:blank", "Internal Server Error", 500, "The server made a mistake; it is logged.", {}, {})
+
+
+def bad_request_response(detail: str) -> Response:
+    """The answer to what is not HTTP."""
+    return _response("about:blank", "Bad Request", 400, detail, {}, {"Connection": "close"})
 
 
 def install(app: FastAPI) -> None:

@@ -40,7 +40,7 @@ REPLAYED: dict[int | str, dict[str, Any]] = {
     200: {"model": SubmittedOut, "description": "It was sent before, with the same key"}
 }
 READING = (401, 403, 404, 422, 503)
-CHANGING = (400, 401, 403, 404, 408, 413, 422, 503)
+CHANGING = (400, 401, 403, 404, 408, 413, 415, 422, 503)
 
 
 async def _author_or_reviewer(
@@ -75,7 +75,7 @@ def _reads(model: type[BaseModel]) -> dict[str, Any]:
     summary="Correct a translation",
     response_model=SubmittedOut,
     response_model_exclude_unset=True,
-    responses=_responses(400, 401, 403, 408, 413, 422, 429, 503) | REPLAYED,
+    responses=_responses(400, 401, 403, 408, 413, 415, 422, 429, 503) | REPLAYED,
     openapi_extra=_reads(SubmitBody),
 )
 async def submit(
@@ -123,7 +123,7 @@ async def statistics(services: ServicesDep, _client: Reviewer) -> StatisticsOut:
 @router.post(
     "/bulk",
     summary="Approve or reject many",
-    responses=_responses(400, 401, 403, 408, 413, 422, 503),
+    responses=_responses(400, 401, 403, 408, 413, 415, 422, 503),
     openapi_extra=_reads(BulkBody),
 )
 async def bulk(request: Request, services: ServicesDep, client: Reviewer) -> BulkOut:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Annotated, Literal
@@ -14,12 +13,12 @@ from starlette.responses import StreamingResponse
 from app.access.access import Client
 from app.corrections.exchange import MEDIA_TYPES, Format, Selection, export, read
 from app.corrections.values import Moment, Status
-from app.errors import BodyTooSlow
+from app.errors import UnsupportedBody
 from app.http.deps import ServicesDep, client_with
 from app.http.problems import RESPONSES
 
 IMPORT_PATH = "/v1/corrections/import"
-"""The one path whose bodies may have `corrections_import_max_bytes`."""
+"""The one path whose bodies may have `corrections_import_max_bytes`, and `UPLOAD_TIMEOUT_S` to arrive."""
 UPLOAD_TIMEOUT_S = 60.0
 Pair = Literal["it-en", "en-it"]
 Reviewer = Annotated[Client, Depends(client_with("review"))]
@@ -87,7 +86,7 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     IMPORT_PATH,
     summary="Take corrections from a file",
     response_model_exclude_none=True,
-    responses={status: RESPONSES[status] for status in (401, 403, 408, 413, 422, 503)},
+    responses={status: RESPONSES[status] for status in (401, 403, 408, 413, 415, 422, 503)},
     openapi_extra={"requestBody": {"required": True, "content": FILE}},
 )
 async def import_corrections(
@@ -102,15 +101,14 @@ async def import_corrections(
 ) -> ImportOut:
     """The body is the file. What is there already is skipped, and what a submission would be refused for is refused
     with its line; the rest is stored."""
-    body = await _body(request)
-    report = await services.importer.run(read(BytesIO(body), format, pair), client, approve=approve)
+    _refuse_forms(request)
+    body = BytesIO(await request.body())
+    report = await services.importer.run(read(body, format, pair), client, approve=approve)
     answer = ImportOut.model_validate(report)
     return answer if answer.notes else answer.model_copy(update={"notes": None})
 
 
-async def _body(request: Request) -> bytes:
-    try:
-        async with asyncio.timeout(UPLOAD_TIMEOUT_S):
-            return await request.body()
-    except TimeoutError:
-        raise BodyTooSlow(UPLOAD_TIMEOUT_S) from None
+def _refuse_forms(request: Request) -> None:
+    declared = request.headers.get("content-type", "")
+    if declared.lower().startswith("multipart/"):
+        raise UnsupportedBody(declared, "Send the file itself, as `Content-Type: application/octet-stream`.")

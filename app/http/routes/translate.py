@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1", tags=["translation"])
     summary="Translate one text or several",
     response_model=TranslateAnswer,
     response_model_exclude_unset=True,
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 408, 413, 422, 429, 500, 503)},
+    responses={status: RESPONSES[status] for status in (400, 401, 403, 408, 413, 415, 422, 429, 500, 503)},
     dependencies=[Depends(may_translate)],
 )
 async def translate(body: TranslateBody, request: Request) -> Response:

@@ -140,7 +140,7 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault_of_the_server(
 
 
 async def test_a_body_that_never_comes_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.http.json_body.BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("app.main.BODY_TIMEOUT_S", 0.1)
 
     async def stuck() -> AsyncIterator[bytes]:
         yield b"{"

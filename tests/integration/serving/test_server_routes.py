@@ -122,7 +122,7 @@ async def test_models_on_disk_are_listed(tiny_data_dir: Path) -> None:
 async def test_the_description_fits_what_is_answered(client: httpx.AsyncClient) -> None:
     api = (await client.get("/openapi.json")).json()
     operation = api["paths"]["/v1/translate"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "408", "413", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "408", "413", "415", "422", "429", "500", "503"}
     assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/TranslateBody")
     TranslateBody.model_validate(EXAMPLE_REQUEST)
     TranslateAnswer.model_validate(EXAMPLE_ANSWER, strict=True)

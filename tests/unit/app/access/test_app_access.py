@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from app.access.access import Access, Client
 from app.commands.keys import KeyScope
-from app.errors import AdminClosed, Forbidden, InvalidRequest, NotAuthorised, SettingsError
+from app.errors import AdminClosed, Forbidden, InvalidRequest, NotAuthorised, SettingsError, UnsupportedBody
 from app.scopes import ALL_SCOPES, SCOPES, Scope
 from app.settings import Settings, load_settings
 
@@ -294,12 +294,12 @@ async def test_bodies_that_forms_can_send_change_nothing(method: str, scope: Sco
         "text/plain; application/json", "application/json, text/plain", "application/jsonp",
     ):  # fmt: skip
         for body in ({"Content-Length": "2"}, chunked):
-            with pytest.raises(Forbidden, match="application/json"):
+            with pytest.raises(UnsupportedBody, match="application/json"):
                 await access().require(request(method, {"Content-Type": content_type, **body}), scope)
-    with pytest.raises(Forbidden, match="application/json"):
+    with pytest.raises(UnsupportedBody, match="application/json"):
         await access().require(request(method, {"Content-Length": "2"}), scope)
     two = [("Content-Type", "application/json"), ("Content-Type", "text/plain"), ("Content-Length", "2")]
-    with pytest.raises(Forbidden, match="application/json"):
+    with pytest.raises(UnsupportedBody, match="application/json"):
         await access().require(request(method, two), scope)
 
 

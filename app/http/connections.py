@@ -1,0 +1,116 @@
+"""One connection of a client: bounds what uvicorn leaves open, and says in our own words what uvicorn refuses.
+
+uvicorn closes a connection that is idle after an answer. Here, besides: one that does not send a whole request head in
+time, however its bytes trickle, and one whose client does not take an answer. `app.http.middleware` bounds bodies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import TimerHandle
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.http.problems import bad_request_response
+
+log = logging.getLogger("traghetto.http")
+
+HEAD_TIMEOUT_S = 10.0
+"""For the whole head of a request, from the opening of the connection or the first byte after an answer."""
+CROWDED_HEAD_TIMEOUT_S = 1.0
+"""... on a connection that will only be told that there are too many."""
+TAKE_TIMEOUT_S = 60.0
+"""For a client to take what was written, before more is; and what is left when the connection is to close."""
+CROWDED = "crowded"
+"""Key of a request's `state`: it came by a connection beyond the limit."""
+
+
+class Connection(HttpToolsProtocol):
+    """What `uvicorn.Config` is given as `http`. `limit_concurrency` counts connections here, and nothing else."""
+
+    head_timeout_s = HEAD_TIMEOUT_S
+    take_timeout_s = TAKE_TIMEOUT_S
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._most, self.limit_concurrency = self.limit_concurrency, None  # uvicorn would refuse in plain text
+        self._head_timer: TimerHandle | None = None
+        self._take_timer: TimerHandle | None = None
+
+    @property
+    def _is_crowded(self) -> bool:
+        return self._most is not None and len(self.connections) > self._most
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head(CROWDED_HEAD_TIMEOUT_S if self._is_crowded else self.head_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+        self._stop_take_timer()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if is_answered and self._head_timer is None and not self.transport.is_closing():
+            self._expect_head(self.head_timeout_s)  # a part of a head, or the rest of a body that nobody read
+
+    def on_headers_complete(self) -> None:
+        self._stop_head_timer()
+        if self._is_crowded:
+            self.scope["state"][CROWDED] = True
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._expect_taking()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_taking()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_take_timer()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
+
+    def send_400_response(self, msg: str) -> None:
+        response = bad_request_response(msg)
+        headers = [*self.server_state.default_headers, *response.raw_headers]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self.transport.write(STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body))
+        self._close()
+
+    def _expect_head(self, timeout_s: float) -> None:
+        self._head_timer = self.loop.call_later(timeout_s, self._close)
+
+    def _expect_taking(self) -> None:
+        if self._take_timer is None:
+            self._take_timer = self.loop.call_later(self.take_timeout_s, self._break)
+
+    def _close(self) -> None:
+        """Close when what was written is taken."""
+        if not self.transport.is_closing():
+            self.transport.close()
+        self._expect_taking()
+
+    def _break(self) -> None:
+        log.info("a connection is broken off: its client takes nothing")
+        self.transport.abort()
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_take_timer(self) -> None:
+        if self._take_timer is not None:
+            self._take_timer.cancel()
+            self._take_timer = None
