@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.access.access import Access
 from app.access.keys import Keys
+from app.access.links import Links
 from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
@@ -122,6 +123,7 @@ def _build(settings: Settings, load: Loader, detect: Detect) -> Services:
         swapper=swapper,
         promoter=Promoter(settings, engine, swapper),
         background=Background(metrics.background_failed),
+        links=Links(settings.data_dir),
     )
 
 

@@ -233,4 +233,13 @@ def _set_up_logging(level: str) -> None:
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     logging.getLogger("traghetto").setLevel(level.upper())
-    logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+    access = logging.getLogger("uvicorn.access")
+    access.setLevel(logging.INFO)
+    access.addFilter(without_query)
+
+
+def without_query(record: logging.LogRecord) -> bool:
+    """A filter for uvicorn's access log: what follows the `?` may be a text, or the signature of a link."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(one.partition("?")[0] if isinstance(one, str) else one for one in record.args)
+    return True

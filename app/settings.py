@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important message that is logged. No level logs texts."""
     access_log: bool = False
-    """Log a line for each request, with the client's address."""
+    """Log a line for each request, with the client's address and without what follows the `?`."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

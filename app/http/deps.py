@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.access.access import Access, Client
+from app.access.links import Links
 from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
@@ -44,6 +45,7 @@ class Services:
     swapper: Swapper
     promoter: Promoter
     background: Background
+    links: Links
 
 
 def services_of(request: Request) -> Services:

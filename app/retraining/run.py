@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select, update
 
-from app.errors import AppError, Conflict
+from app.errors import AppError, Conflict, told
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import (
@@ -150,7 +150,8 @@ class _Run:
             outcome = self.train(given)
             state = self._decide(outcome)
         except BaseException as error:
-            state, why = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED, str(error)
+            state = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+            why = told(error) if isinstance(error, Exception) else ""
             asyncio.run(self._opened(lambda database: self._end(database, state, None, why)))
             raise
         asyncio.run(self._opened(lambda database: self._finish(database, state, outcome)))

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 from starlette.responses import HTMLResponse
 
 from app.errors import NotFound
-from app.http.deps import ServicesDep, client_with
+from app.http.deps import BearerDep, Services, ServicesDep, client_with
 from app.http.problems import RESPONSES
 from app.http.routes.page import CONTENT_SECURITY_POLICY, templates
 from app.http.schemas.retraining import RunOut, RunsOut
 from app.storage.db import Database
 from app.storage.tables import RetrainingRun
 
-router = APIRouter(prefix="/v1/retraining", tags=["administration"], dependencies=[Depends(client_with("review"))])
+log = logging.getLogger("traghetto.http")
+
+PREFIX = "/v1/retraining"
+router = APIRouter(prefix=PREFIX, tags=["administration"])
+REVIEW = [Depends(client_with("review"))]
 ANSWERS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 404, 503)}
 SHOWN = 100
 POLICY = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
 
 
-@router.get("", summary="List the retrainings", responses=ANSWERS)
+def _report_path(id: uuid.UUID) -> str:
+    return f"{PREFIX}/{id}/report"
+
+
+async def may_see_report(
+    request: Request,
+    services: ServicesDep,
+    _described: BearerDep,
+    id: uuid.UUID,
+    expires: Annotated[int | None, Query(description="Of the `report_url` of the retraining.")] = None,
+    signature: Annotated[str | None, Query(max_length=64, description="As `expires`.")] = None,
+) -> None:
+    """A dependency: the client may review, or was given the link by somebody who may."""
+    if expires is None or signature is None:
+        await services.access.require(request, "review")
+    else:
+        await asyncio.to_thread(services.links.check, _report_path(id), expires, signature)
+
+
+@router.get("", summary="List the retrainings", responses=ANSWERS, dependencies=REVIEW)
 async def runs(services: ServicesDep) -> RunsOut:
     """The newest hundred, newest first, without their reports. Needs a key that may review."""
     newest = select(RetrainingRun).order_by(RetrainingRun.started_at.desc()).limit(SHOWN)
@@ -32,16 +57,34 @@ async def runs(services: ServicesDep) -> RunsOut:
     return RunsOut(runs=[RunOut.of(run) for run in found])
 
 
-@router.get("/{id}", summary="One retraining with the gate's report", responses=ANSWERS)
-async def one(services: ServicesDep, id: uuid.UUID) -> RunOut:
-    """Everything about one run. Needs a key that may review."""
+@router.get("/{id}", summary="One retraining with the gate's report", responses=ANSWERS, dependencies=REVIEW)
+async def one(request: Request, services: ServicesDep, id: uuid.UUID) -> RunOut:
+    """Everything about one run, and a link to its report for a browser. Needs a key that may review."""
     run = await _find(services.database, id)
-    return RunOut.of(run).model_copy(update={"report": run.report})
+    link = None if run.report is None else await asyncio.to_thread(_link, services, id)
+    url = None if link is None else request.scope.get("root_path", "") + link
+    return RunOut.of(run).model_copy(update={"report": run.report, "report_url": url})
 
 
-@router.get("/{id}/report", summary="The gate's report as a page", response_class=HTMLResponse, responses=ANSWERS)
+def _link(services: Services, id: uuid.UUID) -> str | None:
+    """None if the data directory has no usable key: the run is told all the same."""
+    try:
+        return services.links.sign(_report_path(id))
+    except (OSError, ValueError) as error:
+        log.error("there is no link to a report: %s", error)
+        return None
+
+
+@router.get(
+    "/{id}/report",
+    summary="The gate's report as a page",
+    response_class=HTMLResponse,
+    responses=ANSWERS,
+    dependencies=[Depends(may_see_report)],
+)
 async def report(services: ServicesDep, id: uuid.UUID) -> HTMLResponse:
-    """What the candidate gained and lost, with the sentences that changed. Needs a key that may review."""
+    """What the candidate gained and lost, with the sentences that changed. Needs a key that may review, or the
+    `report_url` of the retraining, which a browser can open for a quarter of an hour."""
     run = await _find(services.database, id)
     if run.report is None:
         raise NotFound(f"The run {id} has no report: it is {run.state}. {run.log}".strip())

@@ -24,11 +24,14 @@ class RunOut(BaseModel):
     finished_at: dt.datetime | None
     log: Annotated[str, Field(description="Why it was refused or failed; empty if all went well.")]
     report: Annotated[dict[str, Any] | None, Field(description="The gate's report; only for one run.")] = None
+    report_url: Annotated[
+        str | None, Field(description="Opens the report in a browser, without a key, for 15 minutes; only for one run.")
+    ] = None
 
     @classmethod
     def of(cls, run: RetrainingRun) -> Self:
         """Without the report."""
-        names = (name for name in cls.model_fields if name != "report")
+        names = (name for name in cls.model_fields if name not in ("report", "report_url"))
         return cls(**{name: getattr(run, name) for name in names})
 
 

@@ -158,3 +158,15 @@ def test_unsafe_or_wrong_settings_end_it_with_a_clear_message(environment: dict[
     assert process.returncode == 1
     assert message in errors
     assert "Traceback" not in errors
+
+
+def test_the_access_log_leaves_out_what_follows_the_question_mark(tmp_path: Path) -> None:
+    program = SLOW_FAKE.format(tests=str(TESTS))
+    with served(program, data_dir=str(tmp_path), access_log="true") as (process, address):
+        assert httpx.get(f"{address}/health/live?signature=segreto").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+        assert process.stderr is not None
+        errors = process.stderr.read()
+    assert '"GET /health/live HTTP/1.1" 200' in errors
+    assert "segreto" not in errors

@@ -1,0 +1,68 @@
+"""The gate's report in a real browser, which sends no key: by its link."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+from fakes import make_app, serving
+from playwright.sync_api import expect, sync_playwright
+from test_page import ARGUMENTS
+
+from app.settings import Settings
+from app.storage.db import Database
+from app.storage.tables import KEPT, RetrainingRun
+
+pytestmark = pytest.mark.browser
+
+KEY = "0123456789abcdef"
+CHANGED = {
+    "id": "1", "source": "Lei è una cantante famosa.", "reference": "She is a famous singer.",
+    "before": "She is a well singer singer.", "after": "She is a famous singer.", "gain": 41.5,
+}  # fmt: skip
+SET = {
+    "name": "corrections", "sentences": 12, "measure": "BLEU", "before": 31.2, "after": 44.9, "delta": 13.7,
+    "interval": [6.1, 20.4], "passed": True, "why": "they gain", "changed": [CHANGED], "notes": {},
+}  # fmt: skip
+REPORT = {
+    "pair": "it-en", "candidate": "corrected-20261128-1", "current": "default", "passed": True, "reasons": [],
+    "strength": 1.0, "replay": "sample", "seconds": 240, "left_out": [], "sets": [SET],
+}  # fmt: skip
+
+
+async def stored(settings: Settings) -> str:
+    """The id of a run that is put into the database."""
+    database = Database(settings.database)
+    run = RetrainingRun(
+        pair="it-en", state=KEPT, parent="default", candidate="corrected-20261128-1", corrections=12, report=REPORT
+    )
+    try:
+        async with database.writing() as session:
+            session.add(run)
+        return str(run.id)
+    finally:
+        await database.close()
+
+
+def test_a_browser_opens_the_report_by_its_link(chromium: str, tmp_path: Path) -> None:
+    app = make_app(tmp_path, admin_key=KEY)
+    id = asyncio.run(stored(Settings(data_dir=tmp_path)))
+    with serving(app) as address, sync_playwright() as playwright:
+        answer = httpx.get(f"{address}/v1/retraining/{id}", headers={"Authorization": f"Bearer {KEY}"})
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1100, "height": 640})
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        opened = page.goto(address + answer.json()["report_url"])
+        assert opened is not None and opened.status == 200
+        expect(page.locator("h1")).to_have_text("it-en: corrected-20261128-1")
+        expect(page.locator("body")).to_contain_text("She is a well singer singer.")
+        page.screenshot(path=str(Path(os.environ.get("TRAGHETTO_TEST_SCREENSHOTS", tmp_path)) / "report.png"))
+        without = page.goto(f"{address}/v1/retraining/{id}/report")
+        assert without is not None and without.status == 401
+        browser.close()
+    assert [text for text in complaints if "401" not in text and "404" not in text] == []  # 404: no icon
