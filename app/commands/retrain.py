@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +16,7 @@ from app.commands.options import Pair
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from app.retraining.run import Given
-    from training.adapting.job import Outcome
+    from training.adapting.job import Options
 
 EXIT_NOTHING, EXIT_REFUSED = 3, 4
 PROMOTED_OR_KEPT = ("promoted", "kept")
@@ -26,6 +28,10 @@ Data = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Train and judge, but do not promote.")]
 Margin = Annotated[float, typer.Option(min=0, help="BLEU points that the other sets may lose on average.")]
 Floor = Annotated[float, typer.Option(min=0, help="... and at the lower end of the 95 % interval.")]
+Drift = Annotated[
+    float | None,
+    typer.Option(min=0, help="... since the last full training, all promotions taken together. [0.5, or --margin]"),
+]
 Seed = Annotated[int, typer.Option(help="Of all random choices: the same seed gives the same candidate.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. [one a core]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the gate's report as JSON.")]
@@ -37,6 +43,7 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     dry_run: DryRun = False,
     margin: Margin = 0.2,
     floor: Floor = 1.0,
+    drift: Drift = None,
     seed: Seed = 1,
     processes: Processes = None,
     as_json: AsJson = False,
@@ -56,39 +63,55 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     from app.settings import load_settings
 
     settings = load_settings()
-
-    def train(given: Given) -> Outcome:
-        return _train(given, data, (margin, floor), seed, processes)
-
     try:
-        result = retrain_pair(settings, pair, train, dry_run=dry_run)
+        with _stoppable():
+            options = _options(data, (margin, floor, drift), seed, processes)
+            run = retrain_pair(settings, pair, lambda folder: _train(folder, options), dry_run=dry_run)
     except NothingToDo as error:
         typer.echo(f"traghetto: {error}", err=True)
         raise typer.Exit(EXIT_NOTHING) from None
+    report = run.report or {}
     if as_json:
-        typer.echo(json.dumps({"run": str(result.run_id), "state": result.state, **result.report}, ensure_ascii=False))
+        typer.echo(json.dumps({"run": str(run.id), "state": run.state, **report}, ensure_ascii=False))
     else:
-        _print(result.state, result.report)
-    if result.state not in PROMOTED_OR_KEPT:
+        _print(run.state, report)
+    if run.state not in PROMOTED_OR_KEPT:
         raise typer.Exit(EXIT_REFUSED)
 
 
-def _train(given: Given, data: Path | None, limits: tuple[float, float], seed: int, processes: int | None) -> Outcome:
-    from rich.console import Console
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM, and SIGHUP where it is not ignored, do what Ctrl-C does: nothing is left behind."""
+    signals = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {one: signal.signal(one, signal.default_int_handler) for one in signals}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
+
+def _options(data: Path | None, limits: tuple[float, float, float | None], seed: int, processes: int | None) -> Options:
     from model.kernels.cores import usable_cores
     from training.adapting.adaptation import AdaptationSettings
     from training.adapting.gate import Limits
-    from training.adapting.job import Job
-    from training.retrain import retrain as train
+    from training.adapting.job import Options
 
-    job = Job(
-        parent=given.parent, corrections=given.corrections, sha256=given.sha256, out=given.out, version=given.version,
-        work=given.work, data=data, consented=given.consented,
-        read_at=given.read_at, settings=AdaptationSettings(seed=seed),
-        limits=Limits(*limits), processes=processes or usable_cores(),
-    )  # fmt: skip
-    return train(job, Console(stderr=True))
+    margin, floor, drift = limits
+    return Options(
+        data=data,
+        settings=AdaptationSettings(seed=seed),
+        limits=Limits(margin, floor, max(margin, Limits.drift) if drift is None else drift),
+        processes=processes or usable_cores(),
+    )
+
+
+def _train(folder: Path, options: Options) -> dict[str, Any]:
+    from rich.console import Console
+
+    from training.retrain import retrain
+
+    return retrain(folder, options, Console(stderr=True))
 
 
 def _print(state: str, report: dict[str, Any]) -> None:
@@ -106,6 +129,11 @@ def _print(state: str, report: dict[str, Any]) -> None:
         )  # fmt: skip
     console: Console = Console(highlight=False)
     console.print(shown)
+    if len(report["attempts"]) > 1:
+        for one in report["attempts"]:
+            console.print(f"{one['strength']:.0%} of the new weights: {'; '.join(one['why'].values())}")
+    elif report["answers"]:
+        console.print(report["answers"]["why"])
     for reason in report["reasons"]:
         console.print(f"refused: {reason}")
     for left in report["left_out"]:

@@ -1,37 +1,34 @@
 """One retraining: corrections out of the database, the trainer, the gate, records, and the promotion.
 
-The trainer is handed in: this package never imports it, and a server starts a process of its own for a run.
+The trainer is handed in: this package never imports it, and a server starts a process of its own for a run. The two
+meet in a folder, which holds users' texts while a run goes on and is gone after it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from app.errors import AppError, Conflict, told
+from app.errors import AppError, DatabaseDown, told
+from app.retraining.leftovers import close_dead_runs, only_one, settle, work_root
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import (
     APPROVED,
     FAILED,
-    INTERRUPTED,
     KEPT,
     PROMOTED,
     REFUSED,
     RUN_REJECTED,
-    RUNNING,
     Correction,
     LoggedTranslation,
     ModelVersion,
@@ -46,76 +43,21 @@ from model.versions.pointers import DEFAULT
 
 T = TypeVar("T")
 
-LOCK = "retrain.lock"
 MOST_LOGGED = 20_000
 """Sentences logged with consent that a run may replay, the newest."""
 
 
-class Trained(Protocol):
-    """What the trainer made; `training.retrain.Outcome`."""
-
-    @property
-    def passed(self) -> bool: ...
-    @property
-    def candidate(self) -> Path | None: ...
-    @property
-    def report(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the trainer is given."""
-
-    parent: Path
-    corrections: Path
-    sha256: str
-    out: Path
-    version: str
-    work: Path
-    consented: Path
-    read_at: str
-    """When the corrections were read, ISO 8601."""
-
-
-Train = Callable[[Given], Trained]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a run."""
-
-    run_id: uuid.UUID
-    state: str
-    candidate: str
-    corrections: int
-    report: dict[str, Any]
+Report = dict[str, Any]
+"""The gate's report, `docs/corrections.md` describes it; here, `passed` and `reasons` are read."""
+Train = Callable[[Path], Report]
+"""Given a folder with a job, as `training.adapting.job` describes it: makes a candidate in it, and judges it."""
 
 
 class NothingToDo(AppError):
     """There is no approved correction that the current version has not learnt."""
 
 
-class AlreadyRunning(Conflict):
-    """Another retraining runs on this data directory."""
-
-
-@contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Hold the lock of retraining; the system lets it go when a process dies, however it dies.
-
-    Raises:
-        AlreadyRunning: another process holds it.
-    """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.data_dir / LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning("another retraining runs already; only one may at a time") from None
-        yield
-
-
-def retrain_pair(settings: Settings, pair: str, train: Train, *, dry_run: bool = False) -> Result:
+def retrain_pair(settings: Settings, pair: str, train: Train, *, dry_run: bool = False) -> RetrainingRun:
     """Retrain `pair` from its current version and promote the candidate if it passes the gate.
 
     Args:
@@ -127,10 +69,10 @@ def retrain_pair(settings: Settings, pair: str, train: Train, *, dry_run: bool =
         ModelError: the trainer or the promotion failed; the run is recorded as failed.
     """
     with only_one(settings):
-        work_root = settings.data_dir / "retraining"
-        shutil.rmtree(work_root, ignore_errors=True)  # of a run that was killed: nobody else can be running
-        work_root.mkdir(parents=True)
-        with tempfile.TemporaryDirectory(dir=work_root) as work:
+        root = work_root(settings)
+        shutil.rmtree(root, ignore_errors=True)  # of a run that was killed: nobody else can be running
+        root.mkdir(parents=True)
+        with tempfile.TemporaryDirectory(dir=root) as work:
             return _Run(settings, pair, train, dry_run, Path(work)).go()
 
 
@@ -142,20 +84,23 @@ class _Run:
         self.roots = model_roots(settings)
         self.parent = current_version(settings, pair) or DEFAULT
         self.version = _name(settings, pair)
-        self.id = uuid.uuid4()
+        self.record = RetrainingRun(id=uuid.uuid4(), pair=pair, parent=self.parent, candidate=self.version)
 
-    def go(self) -> Result:
-        given, count = asyncio.run(self._opened(self._start))
+    def go(self) -> RetrainingRun:
+        report: Report | None = None
         try:
-            outcome = self.train(given)
-            state = self._decide(outcome)
-        except BaseException as error:
-            state = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
-            why = told(error) if isinstance(error, Exception) else ""
-            asyncio.run(self._opened(lambda database: self._end(database, state, None, why)))
+            asyncio.run(self._opened(self._start))
+            report = self.train(self.work)
+            state = self._decide(report)
+            asyncio.run(self._opened(lambda database: self._finish(database, state, report or {})))
+        except (NothingToDo, DatabaseDown):
             raise
-        asyncio.run(self._opened(lambda database: self._finish(database, state, outcome)))
-        return Result(self.id, state, self.version, count, outcome.report)
+        except BaseException as error:
+            stopped, why = isinstance(error, KeyboardInterrupt), told(error) if isinstance(error, Exception) else ""
+            state = settle(self.settings, self.pair, self.version) if stopped else FAILED
+            asyncio.run(self._opened(lambda database: self._end(database, state, report, why)))
+            raise
+        return self.record
 
     async def _opened(self, work: Callable[[Database], Awaitable[T]]) -> T:
         database = Database(self.settings.database)
@@ -164,46 +109,37 @@ class _Run:
         finally:
             await database.close()
 
-    async def _start(self, database: Database) -> tuple[Given, int]:
+    async def _start(self, database: Database) -> None:
         await reconcile(database, self.settings)
-        await self._close_dead_runs(database)
+        await close_dead_runs(database, self.settings)
         moment = now().isoformat()
         rows = await self._new_corrections(database)
         if not rows:
             raise NothingToDo(f"{self.pair}/{self.parent} has learnt all approved corrections")
-        given = self._write(rows, await self._consented(database), moment)
-        run = RetrainingRun(
-            id=self.id, pair=self.pair, parent=self.parent, candidate=self.version, corrections=len(rows)
-        )
+        self._write(rows, await self._consented(database), moment)
+        self.record.corrections = len(rows)
         async with database.writing() as session:
-            session.add(run)
-        return given, len(rows)
+            session.add(self.record)
 
-    def _decide(self, outcome: Trained) -> str:
+    def _decide(self, report: Report) -> str:
         """Move the candidate to the versions if it passed, and promote it."""
-        if not outcome.passed or outcome.candidate is None:
+        if not report["passed"]:
             return RUN_REJECTED
         folder = self.roots[0] / self.pair / self.version
         folder.parent.mkdir(parents=True, exist_ok=True)
-        outcome.candidate.rename(folder)
+        (self.work / "models" / self.pair / self.version).rename(folder)
         if self.dry_run:
             return KEPT
         promote(self.settings, self.pair, self.version, expected=self.parent)
         return PROMOTED
 
-    async def _finish(self, database: Database, state: str, outcome: Trained) -> None:
+    async def _finish(self, database: Database, state: str, report: Report) -> None:
         await reconcile(database, self.settings)
         if state == RUN_REJECTED:
             row = ModelVersion(pair=self.pair, version=self.version, parent=self.parent, status=REFUSED)
             async with database.writing() as session:
                 await session.merge(row)
-        await self._end(database, state, outcome.report, "\n".join(outcome.report.get("reasons", [])))
-
-    async def _close_dead_runs(self, database: Database) -> None:
-        """Runs that a crash left as running: who holds the lock knows that they are dead."""
-        async with database.writing() as session:
-            dead = update(RetrainingRun).where(RetrainingRun.state == RUNNING)
-            await session.execute(dead.values(state=INTERRUPTED, finished_at=now()))
+        await self._end(database, state, report, "\n".join(report["reasons"]))
 
     async def _new_corrections(self, database: Database) -> list[Correction]:
         """Approved and not in the ancestry of the current version, oldest first."""
@@ -213,17 +149,20 @@ class _Run:
             rows = (await session.scalars(wanted.order_by(Correction.created_at, Correction.id))).all()
         return [row for row in rows if not is_learnt(row, learnt)]
 
-    def _write(self, rows: list[Correction], consented: list[dict[str, str]], moment: str) -> Given:
+    def _write(self, rows: list[Correction], consented: list[dict[str, str]], moment: str) -> None:
+        """What the trainer reads: `training.adapting.job`."""
         lines = [
             {"id": str(row.id), "source_text": row.source_text, "corrected_translation": row.corrected_translation}
             for row in rows
         ]
-        text, path, logged = _jsonl(lines), self.work / "corrections.jsonl", self.work / "consented.jsonl"
-        path.write_bytes(text)
-        logged.write_bytes(_jsonl(consented))
-        parent = store.find(self.roots, self.pair, self.parent)
-        digest = hashlib.sha256(text).hexdigest()
-        return Given(parent, path, digest, self.work / "models", self.version, self.work, logged, moment)
+        text = _jsonl(lines)
+        job = {
+            "pair": self.pair, "parent": self.parent, "version": self.version, "roots": [*map(str, self.roots)],
+            "sha256": hashlib.sha256(text).hexdigest(), "read_at": moment,
+        }  # fmt: skip
+        (self.work / "corrections.jsonl").write_bytes(text)
+        (self.work / "consented.jsonl").write_bytes(_jsonl(consented))
+        (self.work / "job.json").write_text(json.dumps(job), encoding="utf-8")
 
     async def _consented(self, database: Database) -> list[dict[str, str]]:
         source, _, target = self.pair.partition("-")
@@ -234,11 +173,11 @@ class _Run:
             rows = await session.execute(wanted.order_by(LoggedTranslation.created_at.desc()).limit(MOST_LOGGED))
             return [{"source_text": text, "translation": translation} for text, translation in rows]
 
-    async def _end(self, database: Database, state: str, report: dict[str, Any] | None, text: str) -> None:
+    async def _end(self, database: Database, state: str, report: Report | None, text: str) -> None:
+        run = self.record
+        run.state, run.report, run.log, run.finished_at = state, report, text, now()
         async with database.writing() as session:
-            run = await session.get(RetrainingRun, self.id)
-            if run is not None:
-                run.state, run.report, run.log, run.finished_at = state, report, text, now()
+            await session.merge(run)
 
 
 def _jsonl(rows: Iterable[dict[str, str]]) -> bytes:

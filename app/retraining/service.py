@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import AppError
+from app.retraining.leftovers import clear_leftovers
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import RetrainingRun, now
@@ -71,16 +72,22 @@ class RetrainingService:
 
     async def run(self) -> None:
         """Until cancelled; a run that is going on is asked to stop, and leaves nothing behind."""
-        if not (self._settings.retrain_at or self._settings.retrain_after):
-            return
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+        cleared = False
+        while not cleared or self._settings.retrain_at or self._settings.retrain_after:
             try:
-                for pair in PAIRS:
-                    if is_due(await self.standing(pair), self._settings, dt.datetime.now().astimezone()):
-                        await self.start(pair)
+                if cleared:
+                    await self._look()
+                else:
+                    await clear_leftovers(self._settings, self._database)
+                    cleared = True
             except (AppError, ModelError, SQLAlchemyError, OSError) as error:
                 log.warning("retraining was not looked after: %s", error)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look(self) -> None:
+        for pair in PAIRS:
+            if is_due(await self.standing(pair), self._settings, dt.datetime.now().astimezone()):
+                await self.start(pair)
 
     async def standing(self, pair: str) -> Standing:
         """How `pair` stands.
@@ -103,12 +110,24 @@ class RetrainingService:
         try:
             status = await process.wait()
         except asyncio.CancelledError:
-            process.terminate()
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await process.wait()
+            await _stop(process)
             raise
+        if status not in _ENDS:
+            await clear_leftovers(self._settings, self._database)
         log.info("%s: retraining ended %s at %s", pair, _ENDS.get(status, f"with status {status}"), now().isoformat())
         return status
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """Ask it to stop as Ctrl-C does; what does not in time is killed, and cleared away at the next start."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        log.warning("the retraining did not stop within %g s and was killed", STOP_TIMEOUT_S)
+        process.kill()
+        await process.wait()
 
 
 _ENDS = {0: "with a promotion", 3: "with nothing to learn", 4: "without a promotion: the gate refused"}

@@ -255,6 +255,6 @@ class RetrainingRun(Base):
     corrections: Mapped[int] = mapped_column(Integer, default=0)
     log: Mapped[str] = mapped_column(Text, default="")
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """`training.gate_report.GateReport.to_dict()`."""
+    """What `training.retrain.retrain` returned."""
 
     __table_args__ = (_one_of("state", RUN_STATES),)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -105,7 +106,7 @@ def run_folds(folds: Sequence[Fold], processes: int, finished: Callable[[], None
             _watch(futures, finished)
             return [future.result() for future in futures]
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            _kill_workers()  # leaving the pool waits for those that are at work, which may be minutes
             raise
 
 
@@ -118,8 +119,18 @@ def _watch(futures: Sequence[Future[list[list[float]]]], finished: Callable[[], 
             finished()
 
 
+def _kill_workers() -> None:
+    for worker in multiprocessing.active_children():
+        worker.kill()
+
+
 def _prepare_worker(parent: int) -> None:
-    """In a worker: one thread, and an end when the parent is gone, which a killed parent cannot bring about."""
+    """In a worker: one thread, and an end when the parent is gone, which a killed parent cannot bring about.
+
+    Ctrl-C and SIGTERM often reach the whole group of processes: the parent decides, and ends its workers.
+    """
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -3,8 +3,10 @@
 (a) Corrections that were held out must gain: below 50 by the log-probability of their tokens, from 50 on by BLEU as
     users would get it. Either way they must gain more after their own sources than after strange ones, or what was
     learnt is not translation.
-(b) the challenge set and (c) the general set, and the corpus's dev set when present, may lose `margin` BLEU on
-    average, and the lower end of the 95 % interval of the paired bootstrap may lose `floor`.
+(b) The challenge set and (c) the general set, and the corpus's dev set when present, may lose `margin` BLEU on
+    average, and the lower end of the 95 % interval of the paired bootstrap may lose `floor`; and since the last full
+    training they may have lost `drift`, with all that was promoted meanwhile (`.anchor`).
+(d) It must say at least one correction by itself, as users would get it, that the current version gets wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from model.config import JsonConfig, SearchConfig, require
 from model.translator import Translator
 from training.scoring.bootstrap import Difference, Interval, Statistics, mean_interval
 from training.scoring.challenge import Item, check, read_challenge
-from training.scoring.sets import CHALLENGE, GENERAL, Corpus, available, read_general, read_table
+from training.scoring.sets import CHALLENGE, GENERAL, SETS, Corpus, available, read_general, read_table
 
 CHANGED = 25
 """Sentences that got better, and worse, that a report shows of each set."""
@@ -38,6 +40,8 @@ class Limits(JsonConfig):
     """BLEU points on average."""
     floor: float = 1.0
     """BLEU points at the lower end of the 95 % interval."""
+    drift: float = 0.5
+    """BLEU points on average since the last full training, all promotions since taken together."""
     least_fit: float = 0.5
     """Nats a token by which a correction must be likelier after its own source than after others, to be learnt at all.
 
@@ -46,7 +50,7 @@ class Limits(JsonConfig):
     """
 
     def __post_init__(self) -> None:
-        require(self.margin >= 0 and self.floor >= 0, "margin and floor must be 0 or more")
+        require(min(self.margin, self.floor, self.drift) >= 0, "margin, floor and drift must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class Judgement:
     why: str
     changed: list[Changed] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    drift: float | None = None
+    """BLEU points gained since the last full training; None for corrections."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -96,9 +102,9 @@ class GateSet:
     items: list[Item] = field(default_factory=list)
 
 
-def gate_sets(pair: str, data: Path | None) -> list[GateSet]:
+def gate_sets(pair: str, data: Path | None, sets: Path = SETS) -> list[GateSet]:
     """The sets of a pair: our own, and the corpus's dev set when there is a folder with one."""
-    paths = available(pair, Corpus(data, pair) if data is not None and data.is_dir() else None)
+    paths = available(pair, Corpus(data, pair) if data is not None and data.is_dir() else None, sets)
     found = []
     if CHALLENGE in paths:
         items = read_challenge(paths[CHALLENGE])
@@ -119,29 +125,48 @@ def translations(translator: Translator, texts: Sequence[str]) -> list[str]:
     return [translation.text for translation in translator.translate(texts, SearchConfig())]
 
 
-def judge_set(gate: GateSet, before: Sequence[str], after: Sequence[str], limits: Limits) -> Judgement:
-    """Whether the translations `after` are not worse than `before`."""
+def judge_set(
+    gate: GateSet, before: Sequence[str], after: Sequence[str], limits: Limits, drift: float = 0.0
+) -> Judgement:
+    """Whether the translations `after` are not worse than `before`, those of the current version.
+
+    Args:
+        drift: BLEU points that `before` gained since the last full training, negative if it lost.
+    """
     rows = [row for row, references in enumerate(gate.references) if references]
-    references = [gate.references[row] for row in rows]
+    sources, references = [gate.sources[row] for row in rows], [gate.references[row] for row in rows]
     old, new = ([outputs[row] for row in rows] for outputs in (before, after))
     theirs, ours = Statistics(old, references), Statistics(new, references)
-    difference = ours.compare(theirs)["bleu"]
-    passed, why = _allowed(difference, limits)
+    difference = ours.compare_bleu(theirs)
+    passed, why = _allowed(difference, limits, drift)
     notes: dict[str, Any] = {"signature": ours.bleu_signature}
     if gate.items:
         notes["passed before"], notes["passed after"] = (check(gate.items, out).total[0] for out in (before, after))
     return Judgement(
-        gate.name, len(rows), "BLEU", theirs.estimate().bleu, ours.estimate().bleu, difference.delta,
-        difference.interval, passed, why, changes([gate.sources[row] for row in rows], references, old, new), notes,
+        gate.name, len(rows), "BLEU", theirs.bleu, ours.bleu, difference.delta,
+        difference.interval, passed, why, changes(sources, references, old, new), notes, drift + difference.delta,
     )  # fmt: skip
 
 
-def _allowed(difference: Difference, limits: Limits) -> tuple[bool, str]:
-    low = difference.interval[0]
+def gained(gate: GateSet, before: Sequence[str], after: Sequence[str]) -> float:
+    """BLEU points by which the translations `after` are better than `before`."""
+    rows = [row for row, references in enumerate(gate.references) if references]
+    references = [gate.references[row] for row in rows]
+    theirs, ours = (Statistics([outputs[row] for row in rows], references) for outputs in (before, after))
+    return ours.bleu - theirs.bleu
+
+
+def _allowed(difference: Difference, limits: Limits, drift: float) -> tuple[bool, str]:
+    low, total = difference.interval[0], drift + difference.delta
     if difference.delta < -limits.margin:
         return False, f"loses {-difference.delta:.2f} BLEU; {limits.margin:g} may be lost"
     if low < -limits.floor:
         return False, f"might lose {-low:.2f} BLEU (lower end of 95 %); {limits.floor:g} may be lost"
+    if total < -limits.drift:
+        return False, (
+            f"is {-total:.2f} BLEU below the last full training, with all that was promoted since; "
+            f"{limits.drift:g} may be lost: train in full, or go back"
+        )
     return True, f"{difference.delta:+.2f} BLEU, at worst {low:+.2f}"
 
 
@@ -203,13 +228,13 @@ def judge_bleu(
     before, after = outputs
     lists = [[reference] for reference in references]
     theirs, ours = Statistics(before, lists), Statistics(after, lists)
-    difference = ours.compare(theirs)["bleu"]
+    difference = ours.compare_bleu(theirs)
     passed = by_log_prob.passed and difference.interval[0] > 0
     why = f"{difference.delta:+.2f} BLEU" if passed else f"{difference.delta:+.2f} BLEU is not beyond chance"
     if not by_log_prob.passed:
         why = by_log_prob.why
     notes = {**by_log_prob.notes, "log-probability": by_log_prob.delta, "signature": ours.bleu_signature}
     return Judgement(
-        "corrections", len(references), "BLEU", theirs.estimate().bleu, ours.estimate().bleu, difference.delta,
+        "corrections", len(references), "BLEU", theirs.bleu, ours.bleu, difference.delta,
         difference.interval, passed, why, changes(sources, lists, before, after), notes,
     )  # fmt: skip

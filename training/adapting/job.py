@@ -1,62 +1,64 @@
-"""What a retraining is given, tries, and gives back."""
+"""What a retraining is given: a folder with what the server's side knows, and the choices of who starts it.
+
+job.json            below
+corrections.jsonl   what is to be learnt, see `training.adapting.corrections`
+consented.jsonl     sentences logged with consent, see `training.adapting.replay`
+models/PAIR/VERSION the candidate, once there is one; all else that is written there is not kept
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Self
 
+from model.config import JsonConfig
+from model.errors import ConfigError
 from training.adapting.adaptation import AdaptationSettings
-from training.adapting.gate import Judgement, Limits
+from training.adapting.gate import Limits
+from training.scoring.sets import SETS
+
+JOB, CORRECTIONS, CONSENTED, MODELS = "job.json", "corrections.jsonl", "consented.jsonl", "models"
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a retraining is given."""
+class Job(JsonConfig):
+    """`job.json`; `app.retraining.run` writes it."""
 
-    parent: Path
-    """Folder of the version that serves."""
-    corrections: Path
-    """See `training.adapting.corrections`."""
-    out: Path
-    """Root of the versions."""
+    pair: str
+    parent: str
+    """The version that serves."""
     version: str
     """Name of the candidate."""
-    work: Path
-    """A folder for what is not kept."""
-    sha256: str | None = None
+    roots: list[str]
+    """Folders where versions are looked for, the first first."""
+    sha256: str
     """Of the corrections file."""
+    read_at: str
+    """When the corrections were read, ISO 8601; for the card."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The job in `folder`.
+
+        Raises:
+            ConfigError: there is none, or it is not one of ours.
+        """
+        try:
+            return cls.from_json((folder / JOB).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"cannot read {folder / JOB}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen."""
+
     data: Path | None = None
     """Folder of the corpus, or a prepared set."""
-    consented: Path | None = None
-    """Sentences logged with consent, see `training.adapting.replay`."""
-    read_at: str | None = None
-    """When the corrections were read, ISO 8601; for the card."""
+    sets: Path = SETS
+    """Folder of the sets of our own that the gate looks at."""
     settings: AdaptationSettings = field(default_factory=AdaptationSettings)
     limits: Limits = field(default_factory=Limits)
     processes: int = 1
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One blend before the gate."""
-
-    strength: float
-    judgements: list[Judgement]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every set lets it pass."""
-        return all(judgement.passed for judgement in self.judgements)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of it."""
-
-    passed: bool
-    candidate: Path | None
-    """None if there was nothing to train on."""
-    trained_ids: list[str]
-    report: dict[str, Any]
-    """JSON; `docs/corrections.md` describes it."""
+    """Folds trained at once."""

@@ -38,7 +38,7 @@ class Replay:
     """For the card and for people."""
 
 
-def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int) -> Replay:
+def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int, sets: Path = SETS) -> Replay:
     """What there is to replay for the version of `card`.
 
     Args:
@@ -46,6 +46,7 @@ def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int
         data: folder of the corpus or prepared set.
         consented: JSONL of `source_text` and `translation`, logged with consent.
         seed: of the draw.
+        sets: folder of the samples that ship with the program.
 
     Raises:
         ConfigError: `data` is given and cannot be used.
@@ -55,7 +56,7 @@ def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int
         pairs = _of_corpus(card, data, rng)
         return Replay(pairs, f"{len(pairs)} pairs of {data.name}")
     logged = _logged(consented) if consented is not None and consented.exists() else []
-    sample = SETS / card.pair / SAMPLE
+    sample = sets / card.pair / SAMPLE
     shipped = read_general(sample) if sample.is_file() else []
     origin = " and ".join(
         text for count, text in ((len(logged), f"{len(logged)} sentences logged with consent"),

@@ -73,14 +73,14 @@ def find_sets(
     return {name: known[name] for name in wanted if name in known}, [f"left out: no set {name}" for name in missing]
 
 
-def available(pair: str, corpus: Corpus | None) -> dict[str, Path]:
-    """All sets of a direction, by name. Pairs aligned by hand serve both directions."""
+def available(pair: str, corpus: Corpus | None, sets: Path = SETS) -> dict[str, Path]:
+    """All sets of a direction, by name, our own from `sets`. Pairs aligned by hand serve both directions."""
     own = {GENERAL: f"{pair}/general.tsv", CHALLENGE: f"{pair}/challenge.tsv"}
     held_out: dict[str, Path] = {}
     if pair in DIRECTIONS:
         own[ALIGNED] = "it-en/aligned.tsv"
         held_out = corpus.held_out() if corpus else {}
-    return held_out | {name: SETS / file for name, file in own.items() if (SETS / file).is_file()}
+    return held_out | {name: sets / file for name, file in own.items() if (sets / file).is_file()}
 
 
 def read_table(path: Path, pair: str) -> list[tuple[str, str]]:

@@ -13,18 +13,21 @@ from typing import Any, TypeVar
 
 import pytest
 from corrections_kit import ADMIN_KEY, KINDS, app_on, fresh, people_of
+from retraining_kit import within
 from sqlalchemy import delete, select
 from stored import correction, store
 
-from app.retraining.run import AlreadyRunning, Given, NothingToDo, only_one, retrain_pair
+from app.retraining.leftovers import AlreadyRunning, clear_leftovers, only_one
+from app.retraining.run import NothingToDo, retrain_pair
 from app.retraining.service import Standing, is_due
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import Correction, ModelVersion, RetrainingRun, TrainedCorrection
-from app.versions.promotion import rollback
+from app.versions.promotion import promote, rollback
 from app.versions.registry import reconcile
 from app.versions.store import current_version
 from model.versions import store as versions
+from training.adapting.job import CONSENTED, CORRECTIONS, MODELS, Job
 
 T = TypeVar("T")
 
@@ -51,33 +54,31 @@ class StandIn:
     fails: type[BaseException] | None = None
     given: list[str] = field(default_factory=list)
     """Source texts that it was given, of all runs."""
-    passed: bool = False
-    candidate: Path | None = None
-    report: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, given: Given) -> StandIn:
-        rows = [json.loads(line) for line in given.corrections.read_text().splitlines()]
+    def __call__(self, folder: Path) -> dict[str, Any]:
+        job = Job.read(folder)
+        rows = [json.loads(line) for line in (folder / CORRECTIONS).read_text().splitlines()]
+        assert (folder / CONSENTED).read_text() == ""
         self.given = [row["source_text"] for row in rows]
-        parent = versions.load(given.parent)
+        parent = versions.load(versions.find([Path(root) for root in job.roots], job.pair, job.parent))
         card = {
             "parent": f"it-en/{parent.card.version}",
             "data": {"corrections": {"ids": [row["id"] for row in rows]}},
         }
-        tokenizers = parent.source, parent.target
-        self.candidate = versions.save(given.out, "it-en", given.version, parent.model, tokenizers, card)
+        versions.save(folder / MODELS, "it-en", job.version, parent.model, (parent.source, parent.target), card)
         if self.fails is not None:
             raise self.fails("the trainer stopped")
-        self.passed = self.passes
         changed = [{"id": row["id"], "source": row["source_text"], "reference": "<b>", "before": "a", "after": "b",
                     "gain": 1.0} for row in rows]  # fmt: skip
-        self.report = {
-            "pair": "it-en", "candidate": given.version, "current": parent.card.version, "passed": self.passes,
+        return {
+            "pair": "it-en", "candidate": job.version, "current": parent.card.version, "passed": self.passes,
             "reasons": [] if self.passes else ["general loses 3 BLEU"], "strength": 1.0, "replay": "none", "seconds": 1,
+            "answers": {"why": "answers 1 of 1 corrections itself; before, 0"},
             "left_out": [], "sets": [{"name": "corrections", "sentences": 1, "measure": "BLEU", "before": 1.0,
                                       "after": 2.0, "delta": 1.0, "interval": [0.5, 1.5], "passed": True, "why": "",
                                       "changed": changed, "notes": {}}],
+            "attempts": [{"strength": 1.0, "passed": self.passes, "why": {"general": "loses 3 BLEU"}}],
         }  # fmt: skip
-        return self
 
 
 def on(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
@@ -174,6 +175,66 @@ def test_only_one_runs_and_a_dead_one_is_noticed(settings: Settings) -> None:
     assert sorted(run.state for run in rows(settings, RetrainingRun)) == ["interrupted", "promoted"]
 
 
+def test_a_run_that_is_stopped_at_the_promotion_leaves_no_version(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The candidate is among the versions by then; one that nobody promoted must not stay."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("app.retraining.run.promote", interrupted)
+    approve(settings, "uno")
+    with pytest.raises(KeyboardInterrupt):
+        retrain_pair(settings, "it-en", StandIn())
+    assert [run.state for run in rows(settings, RetrainingRun)] == ["interrupted"]
+    assert sorted(path.name for path in (settings.data_dir / "models" / "it-en").iterdir()) == ["default", "second"]
+
+
+def killed(settings: Settings, candidate: str) -> Path:
+    """What a run leaves that was killed: a file with texts, and a row that says `running`; the file."""
+    text = settings.data_dir / "retraining" / "tmp1" / CORRECTIONS
+    text.parent.mkdir(parents=True)
+    text.write_text("secret")
+
+    async def leave_running(database: Database) -> None:
+        async with database.writing() as session:
+            session.add(RetrainingRun(pair="it-en", parent="default", candidate=candidate))
+
+    on(settings, leave_running)
+    return text
+
+
+async def test_a_server_clears_at_its_start_what_a_killed_run_left(settings: Settings) -> None:
+    text = await asyncio.to_thread(killed, settings, "corrected-x-1")
+    half = settings.data_dir / "models" / "it-en" / "corrected-x-1"
+    await asyncio.to_thread(shutil.copytree, settings.data_dir / "models" / "it-en" / "second", half)
+
+    def cleared() -> bool:
+        return [run.state for run in rows(settings, RetrainingRun)] == ["interrupted"]
+
+    async with people_of(app_on(settings.database, settings.data_dir)):
+        assert await asyncio.to_thread(within, 10, cleared)
+    assert not text.exists(), "they are texts of users"
+    assert not half.exists(), "a run that did not end must leave no version"
+
+
+def test_a_run_that_is_going_on_is_left_alone(settings: Settings) -> None:
+    text = killed(settings, "corrected-x-1")
+    with only_one(settings):
+        on(settings, lambda database: clear_leftovers(settings, database))
+        assert text.exists()
+    assert [run.state for run in rows(settings, RetrainingRun)] == ["running"]
+
+
+def test_a_run_that_was_killed_after_the_pointer_moved_was_a_promotion(settings: Settings) -> None:
+    killed(settings, "second")
+    promote(settings, "it-en", "second")
+    on(settings, lambda database: clear_leftovers(settings, database))
+    assert [run.state for run in rows(settings, RetrainingRun)] == ["promoted"]
+    versions.verify(settings.data_dir / "models" / "it-en" / "second")
+
+
 def test_a_deleted_correction_is_not_linked_again(settings: Settings) -> None:
     approve(settings, "uno")
     retrain_pair(settings, "it-en", StandIn())
@@ -193,12 +254,13 @@ async def test_runs_and_the_page_of_a_report(settings: Settings) -> None:
     async with people_of(app_on(settings.database, settings.data_dir)) as people:
         assert (await people.stranger.get("/v1/retraining")).status_code == 401
         listed = (await people.admin.get("/v1/retraining")).json()["runs"]
-        one = (await people.admin.get(f"/v1/retraining/{result.run_id}")).json()
-        page = await people.admin.get(f"/v1/retraining/{result.run_id}/report")
+        one = (await people.admin.get(f"/v1/retraining/{result.id}")).json()
+        page = await people.admin.get(f"/v1/retraining/{result.id}/report")
         missing = await people.admin.get("/v1/retraining/00000000-0000-0000-0000-000000000000/report")
     assert [(run["state"], run["corrections"], run["report"]) for run in listed] == [("promoted", 1, None)]
     assert one["report"] == result.report
     assert page.status_code == 200 and result.candidate in page.text
+    assert "answers 1 of 1 corrections itself; before, 0" in page.text
     assert "Il &lt;script&gt;" in page.text and "<script" not in page.text, "texts of strangers must be escaped"
     assert missing.status_code == 404
     assert [run["report_url"] for run in listed] == [None], "links are given one by one"

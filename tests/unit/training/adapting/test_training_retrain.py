@@ -2,65 +2,69 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-import shutil
+import signal
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
+from retraining_kit import (
+    LEARNS,
+    PAIRS,
+    QUICK,
+    UNTRAINED,
+    candidate_of,
+    retrained,
+    small_sets,
+    teach,
+    within,
+    write_corrections,
+)
 
 from model.errors import ConfigError
 from model.versions import store
 from training.adapting.adaptation import AdaptationSettings, Material, adapt, encode, log_probs
 from training.adapting.corrections import Correction, examples, read_corrections
 from training.adapting.folds import blended, deal, fold_count
-from training.adapting.gate import GateSet, HeldOut, Limits, judge_log_probs, judge_set
-from training.adapting.job import Job
-from training.retrain import retrain
 
-PAIRS = (
-    ("Il gatto dorme sul divano.", "The cat sleeps on the sofa."),
-    ("Quanto costa questo libro?", "How much is this book?"),
-    ("Sono già stato a Roma due volte.", "I have already been to Rome twice."),
-    ("Vorrei un bicchiere d'acqua, per favore.", "I would like a glass of water, please."),
-    ("Non so perché non è venuta!", "I don't know why she did not come!"),
-    ("Domani andiamo al mare con gli amici.", "We are going to the sea tomorrow with our friends."),
-)
-UNTRAINED = Limits(100, 100, least_fit=-100)
-"""For a model that knows nothing: it cannot tell a translation from nonsense."""
-QUICK = AdaptationSettings(learning_rate=2e-3, least_steps=8, warmup_steps=1)
+Report = dict[str, Any]
 
 
-def write(path: Path, pairs: Sequence[tuple[str, str]]) -> str:
-    lines = [{"id": f"c{number}", "source_text": source, "corrected_translation": target}
-             for number, (source, target) in enumerate(pairs)]  # fmt: skip
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """With tensors as small as these, a second thread only makes the first one wait."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
-def job(parent: Path, folder: Path, pairs: Sequence[tuple[str, str]], **more: object) -> Job:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "work").mkdir()
-    digest = write(folder / "c.jsonl", pairs)
-    values = {"settings": QUICK, "limits": UNTRAINED, "sha256": digest} | more
-    return Job(parent, folder / "c.jsonl", folder / "models", "next", folder / "work", **values)  # type: ignore[arg-type]
-
-
-def quiet() -> Console:
-    return Console(file=io.StringIO())
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tiny(tiny_data_dir: Path) -> Path:
     return tiny_data_dir / "models" / "it-en" / "default"
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_sets(tmp_path_factory.mktemp("sets"))
+
+
+@pytest.fixture(scope="module")
+def six(tiny: Path, sets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    """The report of a retraining on six corrections, and its folder; three tests look at it."""
+    folder = tmp_path_factory.mktemp("six") / "run"
+    return retrained(tiny, folder, PAIRS, settings=QUICK, limits=UNTRAINED, sets=sets), folder
+
+
+@pytest.fixture(scope="module")
+def taught(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has learnt four of the six pairs by heart."""
+    return teach(tiny, tmp_path_factory.mktemp("taught"), PAIRS[:4])
 
 
 def learn(tiny: Path, material: Material, settings: AdaptationSettings) -> store.Seq2Seq:
@@ -87,28 +91,51 @@ def test_what_is_corrected_becomes_likelier_and_what_is_replayed_stays(tiny: Pat
     assert drift[2] < drift[1], "the anchor must hold it where there is no replay"
 
 
-def test_the_same_seed_gives_the_same_weights(tiny: Path, tmp_path: Path) -> None:
-    one, two = (retrain(job(tiny, tmp_path / name, PAIRS), quiet()).candidate for name in ("a", "b"))
-    assert one and two
-    assert store.verify(one).files["model.safetensors"] == store.verify(two).files["model.safetensors"]
+def test_the_same_seed_gives_the_same_weights(tiny: Path, sets: Path, six: tuple[Report, Path], tmp_path: Path) -> None:
+    retrained(tiny, tmp_path / "again", PAIRS, settings=QUICK, limits=UNTRAINED, sets=sets)
+    one, two = (store.verify(candidate_of(folder)) for folder in (six[1], tmp_path / "again"))
+    assert one.files["model.safetensors"] == two.files["model.safetensors"]
 
 
-def test_the_card_says_where_a_candidate_comes_from(tiny: Path, tmp_path: Path) -> None:
-    outcome = retrain(job(tiny, tmp_path, PAIRS), quiet())
-    assert outcome.candidate == tmp_path / "models" / "it-en" / "next"
-    card = store.verify(outcome.candidate)
+def test_the_card_says_where_a_candidate_comes_from(tiny: Path, six: tuple[Report, Path]) -> None:
+    report, folder = six
+    card = store.verify(candidate_of(folder))
     assert card.parent == "it-en/default"
-    assert card.data["corrections"]["ids"] == outcome.trained_ids
+    assert card.data["corrections"]["ids"] == [f"c{number}" for number in range(len(PAIRS))]
     assert card.settings["adaptation"]["seed"] == QUICK.seed
-    assert {one["name"] for one in outcome.report["sets"]} == {"corrections", "challenge", "general"}
-    stored = json.loads(json.dumps(outcome.report, allow_nan=False))
+    assert {one["name"] for one in report["sets"]} == {"corrections", "challenge", "general"}
+    stored = json.loads(json.dumps(report, allow_nan=False))
     assert {name for name in stored if card.scores["gate"][name] != stored[name]} <= {"sets"}
     assert PAIRS[0][0] not in card.to_json(), "a card stays when a correction is deleted: no texts"
+    weights = store.verify(tiny).files["model.safetensors"]
+    drift = {one["name"]: one["delta"] for one in report["sets"] if one["name"] != "corrections"}
+    assert report["anchor"] == {"version": "default", "sha256": weights, "drift": drift}
 
 
-def test_a_single_correction_cannot_be_held_out(tiny: Path, tmp_path: Path) -> None:
-    report = retrain(job(tiny, tmp_path, PAIRS[:1]), quiet()).report
-    assert "nothing can be held out" in report["sets"][0]["why"]
+def test_a_candidate_that_says_none_of_its_corrections_is_refused(six: tuple[Report, Path]) -> None:
+    report, _ = six
+    assert report["answers"] == {
+        "corrections": 6, "before": 0, "after": 0, "learnt": 0, "passed": False,
+        "why": "answers none of 6 corrections itself",
+    }  # fmt: skip
+    assert not report["passed"], "the limits are wide, and held-out corrections are no proof of what users get"
+    assert report["reasons"][0] == "100% of the new weights: answers none of 6 corrections itself"
+    assert len(report["attempts"]) == 1, "a weaker blend says still less"
+
+
+def test_what_a_candidate_says_itself_is_counted_before_and_after(taught: Path, sets: Path, tmp_path: Path) -> None:
+    learnt = [PAIRS[0], PAIRS[4], PAIRS[4]]  # twice, so that what is held out gains as well
+    report = retrained(taught, tmp_path / "run", learnt, settings=LEARNS, limits=UNTRAINED, sets=sets)
+    counts = {name: report["answers"][name] for name in ("corrections", "before", "after", "learnt")}
+    assert counts == {"corrections": 3, "before": 1, "after": 3, "learnt": 2}
+
+
+def test_a_single_correction_cannot_be_held_out_but_must_be_answered(taught: Path, sets: Path, tmp_path: Path) -> None:
+    options = {"limits": UNTRAINED, "sets": sets}
+    weak = retrained(taught, tmp_path / "weak", PAIRS[4:5], settings=QUICK, **options)
+    assert "nothing can be held out" in weak["sets"][0]["why"]
+    assert not weak["passed"] and "answers none" in weak["reasons"][0]
+    assert retrained(taught, tmp_path / "learnt", PAIRS[4:5], settings=LEARNS, **options)["passed"]
 
 
 def test_folds_hold_each_correction_out_once_and_keep_its_parts_together(tiny: Path, tmp_path: Path) -> None:
@@ -135,7 +162,7 @@ def test_a_blend_lies_between_the_two(tiny: Path) -> None:
 
 
 def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
-    digest = write(tmp_path / "c.jsonl", PAIRS)
+    digest = write_corrections(tmp_path / "c.jsonl", PAIRS)
     assert len(read_corrections(tmp_path / "c.jsonl", digest)) == len(PAIRS)
     with (tmp_path / "c.jsonl").open("a") as file:
         file.write('{"id": "x"}\n')
@@ -143,40 +170,6 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
         read_corrections(tmp_path / "c.jsonl", digest)
     with pytest.raises(ConfigError, match="line 7"):
         read_corrections(tmp_path / "c.jsonl")
-
-
-GATE = GateSet("general", [f"s{n}" for n in range(40)], [[f"the small cat number {n} sleeps here"] for n in range(40)])
-RIGHT = [references[0] for references in GATE.references]
-
-
-@pytest.mark.parametrize(
-    ("spoilt", "limits", "passed"),
-    [
-        (0, Limits(), True),
-        (1, Limits(margin=0.2), False),
-        (1, Limits(margin=10, floor=10), True),
-        (1, Limits(margin=10, floor=0.5), False),  # the mean is within the margin, the lower end is not
-    ],
-)
-def test_a_set_may_not_lose_more_than_the_limits(spoilt: int, limits: Limits, passed: bool) -> None:
-    after = ["no dog is awake there at all"] * spoilt + RIGHT[spoilt:]
-    found = judge_set(GATE, RIGHT, after, limits)
-    assert found.passed is passed, found.why
-    assert [one.source for one in found.changed] == GATE.sources[:spoilt]
-
-
-@pytest.mark.parametrize(
-    ("after", "after_crossed", "passed"),
-    [
-        ([-1.0, -1.5], [-6.0, -6.0], True),
-        ([-3.5, -3.5], [-6.0, -6.0], False),  # less likely
-        ([-1.0, -1.5], [-3.0, -3.0], False),  # likelier, but after any source
-    ],
-)
-def test_held_out_corrections_must_gain_after_their_own_sources(
-    after: list[float], after_crossed: list[float], passed: bool
-) -> None:
-    assert judge_log_probs(HeldOut([-3.0, -3.0], after, [-6.0, -6.0], after_crossed)).passed is passed
 
 
 def poison(kind: str) -> list[tuple[str, str]]:
@@ -190,57 +183,65 @@ def poison(kind: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("kind", ["shuffled", "spam", "letters"])
 def test_nonsense_does_not_pass(kind: str, tmp_path: Path) -> None:
     shipped = store.BUNDLED / "it-en" / "default"
-    outcome = retrain(job(shipped, tmp_path, poison(kind), limits=Limits()), quiet())
-    assert not outcome.passed and outcome.candidate is None
-    assert "cannot be translations of their sources" in outcome.report["reasons"][0]
+    report = retrained(shipped, tmp_path / "run", poison(kind))
+    assert not report["passed"] and not candidate_of(tmp_path / "run").exists()
+    assert "cannot be translations of their sources" in report["reasons"][0]
 
 
 @pytest.mark.weights
-def test_one_bad_correction_among_good_ones_is_left_out(tmp_path: Path) -> None:
+def test_one_bad_correction_among_good_ones_is_left_out(sets: Path, tmp_path: Path) -> None:
     shipped = store.BUNDLED / "it-en" / "default"
     bad = ("Il treno per Torino è in ritardo.", "Buy cheap bananas now.")
-    settings = AdaptationSettings(least_steps=2)
-    outcome = retrain(job(shipped, tmp_path, [*PAIRS, bad], settings=settings, limits=Limits()), quiet())
-    assert [one["id"] for one in outcome.report["left_out"]] == ["c6"]
-    assert len(outcome.trained_ids) == len(PAIRS)
+    report = retrained(
+        shipped, tmp_path / "run", [*PAIRS[:4], bad], settings=AdaptationSettings(least_steps=1), sets=sets
+    )
+    assert [one["id"] for one in report["left_out"]] == ["c4"]
+    assert report["answers"]["corrections"] == 4
 
 
-KILLED = """
-import sys
+FOLDS = """
+import dataclasses, os, signal, sys
 from pathlib import Path
 from model.versions import store
-from training.adapting.adaptation import AdaptationSettings, encode
+from training.adapting.adaptation import AdaptationSettings, Material, encode
 from training.adapting.corrections import Example
 from training.adapting.folds import deal, run_folds
 
+class Telling(list):
+    def __len__(self):
+        Path(f"{os.getpid()}.working").touch()
+        return super().__len__()
+
 if __name__ == "__main__":
-    parent, work = map(Path, sys.argv[1:3])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    parent = Path(sys.argv[1])
     version = store.load(parent)
     (ids,) = encode([("Il gatto dorme.", "The cat sleeps.")], (version.source, version.target), 64)
     settings = AdaptationSettings(least_steps=10**7)
-    run_folds(deal([Example(str(n), "a", "b", ids) for n in range(2)], [], parent, settings, work), 2, print)
+    folds = deal([Example(str(n), "a", "b", ids) for n in range(2)], [], parent, settings, Path())
+    telling = [dataclasses.replace(one, material=Material(Telling(one.material.corrections), [])) for one in folds]
+    run_folds(telling, 2, print)
 """
+"""Two folds that never end; each worker leaves a file when it is at work."""
 
 
-def children(pid: int) -> set[int]:
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return {int(line) for line in found.stdout.split()}
-
-
-@pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
-def test_folds_end_when_the_run_is_killed(tiny: Path, tmp_path: Path) -> None:
-    script = tmp_path / "run.py"
-    script.write_text(KILLED)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_folds_end_when_the_run_is_stopped(how: signal.Signals, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(FOLDS)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
-    run = subprocess.Popen([sys.executable, str(script), str(tiny), str(tmp_path)], env=environment)
-    ends = time.monotonic() + 60
-    while len(workers := children(run.pid)) < 3 and time.monotonic() < ends:  # two folds and the resource tracker
-        time.sleep(0.2)
-    time.sleep(3)  # so that they are at work
-    run.kill()
-    run.wait()
-    assert len(workers) == 3
-    ends = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < ends:
-        time.sleep(0.2)
-    assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == [], "orphans would train for ever"
+    with (tmp_path / "err").open("wb") as errors:
+        command = [sys.executable, "run.py", str(tiny)]
+        run = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=errors)
+
+    def workers() -> list[int]:
+        return [pid for path in tmp_path.glob("*.working") if (pid := int(path.stem)) != run.pid]
+
+    try:
+        assert within(60, lambda: len(workers()) == 2), (tmp_path / "err").read_text()
+        run.send_signal(how)
+        assert run.wait(timeout=30) != 0
+    finally:
+        run.kill()
+        run.wait()
+    gone = within(30, lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers()))
+    assert gone, "orphans would train for ever"

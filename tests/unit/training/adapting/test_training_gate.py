@@ -1,0 +1,153 @@
+"""The gate: what it lets pass, alone and night after night."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.versions.card import CARD, Card
+from training.adapting.anchor import find_anchor
+from training.adapting.answers import judge_answers
+from training.adapting.gate import GateSet, HeldOut, Limits, gained, judge_log_probs, judge_set
+
+GATE = GateSet("general", [f"s{n}" for n in range(40)], [[f"the small cat number {n} sleeps here"] for n in range(40)])
+RIGHT = [references[0] for references in GATE.references]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "limits", "passed"),
+    [
+        (0, Limits(), True),
+        (1, Limits(margin=0.2), False),
+        (1, Limits(margin=10, floor=10, drift=10), True),
+        (1, Limits(margin=10, floor=10, drift=0.5), False),
+        (1, Limits(margin=10, floor=0.5, drift=10), False),  # the mean is within the margin, the lower end is not
+    ],
+)
+def test_a_set_may_not_lose_more_than_the_limits(spoilt: int, limits: Limits, passed: bool) -> None:
+    after = ["no dog is awake there at all"] * spoilt + RIGHT[spoilt:]
+    found = judge_set(GATE, RIGHT, after, limits)
+    assert found.passed is passed, found.why
+    assert [one.source for one in found.changed] == GATE.sources[:spoilt]
+
+
+@pytest.mark.parametrize(
+    ("after", "after_crossed", "passed"),
+    [
+        ([-1.0, -1.5], [-6.0, -6.0], True),
+        ([-3.5, -3.5], [-6.0, -6.0], False),  # less likely
+        ([-1.0, -1.5], [-3.0, -3.0], False),  # likelier, but after any source
+    ],
+)
+def test_held_out_corrections_must_gain_after_their_own_sources(
+    after: list[float], after_crossed: list[float], passed: bool
+) -> None:
+    assert judge_log_probs(HeldOut([-3.0, -3.0], after, [-6.0, -6.0], after_crossed)).passed is passed
+
+
+LONG = GateSet(
+    "general", [f"s{n}" for n in range(400)], [[f"the small cat number {n} sleeps here"] for n in range(400)]
+)
+NIGHTS = 50
+
+
+def worse(outputs: list[str]) -> list[str]:
+    """One more of the translations ends otherwise: some 0.15 BLEU, which the gate lets pass."""
+    row = next(row for row, text in enumerate(outputs) if text.endswith("sleeps here"))
+    return [*outputs[:row], outputs[row].removesuffix("sleeps here") + "is there", *outputs[row + 1 :]]
+
+
+def write_card(root: Path, version: str, parent: str | None, gate: dict[str, object] | None) -> Card:
+    """The card of a version, without the version: all that a running sum needs."""
+    settings = {"adaptation": {}} if parent else {}
+    card = Card("it-en", version, "2026-11-28T03:00:00+00:00", {"model.safetensors": version}, parent=parent,
+                scores={"gate": gate} if gate else {}, settings=settings)  # fmt: skip
+    (root / "it-en" / version).mkdir(parents=True)
+    (root / "it-en" / version / CARD).write_text(card.to_json())
+    return card
+
+
+def nights(root: Path, limits: Limits, measured: bool) -> list[str]:
+    """Fifty nights, each with a candidate that is a little worse; the translations of the version that serves then."""
+    first = current = [references[0] for references in LONG.references]
+    card = write_card(root, "full", None, None)
+    for night in range(NIGHTS):
+        anchor = find_anchor(card, [root])
+        assert (anchor.version, anchor.folder) == ("full", root / "it-en" / "full")
+        drift = gained(LONG, first, current) if measured else anchor.drift.get("general", 0.0)
+        judged = judge_set(LONG, current, worse(current), limits, drift)
+        if not judged.passed:
+            break  # and so would be the other nights, which are the same
+        assert judged.drift is not None
+        current = worse(current)
+        record = {"anchor": anchor.record({"general": judged.drift})}
+        card = write_card(root, f"night-{night}", f"it-en/{card.version}", record)
+    return current
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_fifty_promotions_lose_no_more_than_the_bound(measured: bool, tmp_path: Path) -> None:
+    """The sum is measured where the anchor is there, and else taken from the cards."""
+    first = [references[0] for references in LONG.references]
+    assert -0.5 <= gained(LONG, first, nights(tmp_path, Limits(), measured)) < -0.3
+
+
+def test_fifty_promotions_would_lose_many_points_without_the_bound(tmp_path: Path) -> None:
+    """Each loses less than may be lost at once: what bounds them in the test above is the anchor alone."""
+    first = [references[0] for references in LONG.references]
+    assert gained(LONG, first, nights(tmp_path, Limits(drift=100), measured=False)) < -4
+
+
+def test_a_reason_names_the_last_full_training() -> None:
+    first = [references[0] for references in LONG.references]
+    judged = judge_set(LONG, first, worse(first), Limits(), drift=-0.45)
+    assert not judged.passed
+    assert "below the last full training" in judged.why and "0.5 may be lost" in judged.why
+
+
+def test_the_sum_goes_on_when_the_anchor_is_gone_or_another_has_its_name(tmp_path: Path) -> None:
+    record = {"version": "full", "sha256": "full", "drift": {"general": -0.25, "tatoeba.dev": 0.5}}
+    card = write_card(tmp_path, "one", "it-en/full", {"anchor": record})
+    gone = find_anchor(card, [tmp_path])
+    assert (gone.version, gone.folder, gone.drift) == ("full", None, record["drift"])
+    assert gone.record({"general": -0.5})["drift"] == {"general": -0.5, "tatoeba.dev": 0.5}, "dev was not there tonight"
+    write_card(tmp_path, "full", None, None)
+    assert find_anchor(card, [tmp_path]).folder == tmp_path / "it-en" / "full"
+    other = {**record, "sha256": "other weights"}
+    card = write_card(tmp_path, "two", "it-en/full", {"anchor": other})
+    assert find_anchor(card, [tmp_path]).folder is None, "an upgrade brings another default"
+
+
+def test_versions_from_before_anchors_are_summed_up_by_what_their_gates_measured(tmp_path: Path) -> None:
+    def gate(delta: float) -> dict[str, object]:
+        return {"sets": [{"name": "corrections", "delta": 9.0}, {"name": "general", "delta": delta}]}
+
+    write_card(tmp_path, "one", "it-en/full", gate(-0.125))
+    card = write_card(tmp_path, "two", "it-en/one", gate(-0.25))
+    found = find_anchor(card, [tmp_path])
+    assert (found.version, found.folder, found.drift) == ("full", None, {"general": -0.375})
+    full = write_card(tmp_path, "full", None, None)
+    assert find_anchor(card, [tmp_path]).folder == tmp_path / "it-en" / "full"
+    assert find_anchor(full, [tmp_path]).drift == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "passed", "why"),
+    [
+        (["x", "x"], ["a cat!", "x"], True, "answers 1 of 2 corrections itself; before, 0"),
+        (["x", "x"], ["x", "y"], False, "answers none of 2 corrections itself"),
+        (["A cat.", "x"], ["A cat.", "y"], False,
+         "answers 1 of 2 corrections itself; before, 1, and none that it had not answered"),
+        (["A cat.", "x"], ["x", "A dog."], True, "answers 1 of 2 corrections itself; before, 1"),
+        (["a cat", "x"], ["A cat.", "x"], True, "answers 1 of 2 corrections itself; before, 1"),
+        (["A cat.", "A dog."], ["A cat.", "A dog."], True, "answers 2 of 2 corrections itself; before, 2"),
+        (["A cat.", "A dog."], ["x", "x"], False, "answers none of 2 corrections itself"),
+    ],
+    ids=["one", "none", "what it said before", "another", "its full stop", "all before", "all lost"],
+)  # fmt: skip
+def test_a_candidate_must_say_a_correction_that_it_did_not_say(
+    before: list[str], after: list[str], passed: bool, why: str
+) -> None:
+    found = judge_answers(["A cat.", "A dog."], before, after)
+    assert (found.passed, found.why) == (passed, why)

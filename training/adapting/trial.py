@@ -1,0 +1,87 @@
+"""Blends before the gate: what is known before the first of them, and what each of them makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.translator import Translator
+from training.adapting.anchor import Anchor
+from training.adapting.answers import Answers, judge_answers
+from training.adapting.corrections import Correction
+from training.adapting.gate import GateSet, Judgement, Limits, gained, judge_set, translations
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One blend before the gate."""
+
+    strength: float
+    answers: Answers
+    judgements: Sequence[Judgement]
+    """The corrections that were held out first."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it says corrections by itself and every set lets it pass."""
+        return self.answers.passed and all(judgement.passed for judgement in self.judgements)
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether it helps: if so, and the other sets do not let it pass, a weaker blend may."""
+        return self.answers.passed and self.judgements[0].passed
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it does not pass, each a line."""
+        share = f"{self.strength:.0%} of the new weights: "
+        failed = [f"{one.name} {one.why}" for one in self.judgements if not one.passed]
+        return [share + why for why in ([] if self.answers.passed else [self.answers.why]) + failed]
+
+    @property
+    def drift(self) -> dict[str, float]:
+        """Set -> BLEU points gained since the last full training."""
+        return {one.name: one.drift for one in self.judgements if one.drift is not None}
+
+    def summary(self) -> dict[str, Any]:
+        """As JSON, without sentences."""
+        why = {"answers": self.answers.why, **{one.name: f"{one.name} {one.why}" for one in self.judgements}}
+        return {"strength": self.strength, "passed": self.passed, "answers": self.answers.to_dict(), "why": why}
+
+
+class Trial:
+    """Knows what the version that serves makes of the sets, which is the same for every blend."""
+
+    def __init__(
+        self, current: Translator, corrections: Sequence[Correction], gates: Sequence[GateSet], limits: Limits
+    ) -> None:
+        """`corrections` are those that were learnt."""
+        self._corrections, self._gates, self._limits = corrections, gates, limits
+        self._sources = [one.source for one in corrections]
+        self._answers = translations(current, self._sources)
+        self._before = [translations(current, gate.sources) for gate in gates]
+        self._drift = [0.0 for _ in gates]
+
+    def measure_from(self, anchor: Anchor, parent: Path) -> None:
+        """How far the version in `parent` has come from `anchor`: as measured, or by the cards if that is gone."""
+        measured = anchor.folder is not None and not anchor.folder.samefile(parent)
+        old = Translator.load(anchor.folder) if measured and anchor.folder is not None else None
+        self._drift = [
+            anchor.drift.get(gate.name, 0.0) if old is None else gained(gate, translations(old, gate.sources), before)
+            for gate, before in zip(self._gates, self._before, strict=True)
+        ]
+
+    def attempt(
+        self, strength: float, candidate: Translator, held_out: Judgement, judged: Callable[[], None]
+    ) -> Attempt:
+        """The verdict on a blend; `judged` is called after each set."""
+        after = translations(candidate, self._sources)
+        answers = judge_answers([one.target for one in self._corrections], self._answers, after)
+        judgements = [held_out]
+        for gate, before, drift in zip(self._gates, self._before, self._drift, strict=True):
+            outputs = translations(candidate, gate.sources)
+            judgements.append(judge_set(gate, before, outputs, self._limits, drift))
+            judged()
+        return Attempt(strength, answers, judgements)
