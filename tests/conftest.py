@@ -1,4 +1,4 @@
-"""What every test here relies on: needs that skip or fail, threads, random seeds, and the outside world.
+"""What every test here relies on: needs that skip or fail, parallel workers, threads, seeds, and the outside world.
 
 A test marked by a need (`corpus`, `postgres`, `browser`, `gpu`, `weights`, `native`) is skipped, with the reason, where
 that is absent. Where the environment variable TRAGHETTO_REQUIRE names it (comma-separated), the test fails instead: a
@@ -20,11 +20,16 @@ from pathlib import Path
 
 import pytest
 
-THREADS = "2"
-for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, THREADS)  # read when torch is first imported, so set before any test module
+THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+"""Of each process."""
+MAX_WORKERS = 8
+"""Parallel workers: each holds torch, and a few connections to PostgreSQL, which lets 100 in."""
+# Read when torch is first imported, so set before any test module; programs that tests start are told too. A thread that
+# waits sleeps: where several processes share the cores, one that spins keeps the one that it waits for from its work.
+for _variable, _value in (("OMP_NUM_THREADS", THREADS), ("MKL_NUM_THREADS", THREADS), ("OMP_WAIT_POLICY", "PASSIVE")):
+    os.environ.setdefault(_variable, _value)
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "covered"]
 
 SEED = 20181123
 DEFAULT_POSTGRES_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -136,6 +141,21 @@ def pytest_report_header(config: pytest.Config) -> str:
     """One line at the top of every run: what must not be skipped."""
     del config
     return f"traghetto: required here: {', '.join(sorted(required())) or 'nothing (absent parts are skipped)'}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many workers `-n auto` starts: one for each core that may be used."""
+    del config
+    from model.kernels.cores import usable_cores
+
+    return min(usable_cores(), MAX_WORKERS)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Parallel workers begin with what takes longest, so that it does not end the run alone."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.hookimpl(tryfirst=True)

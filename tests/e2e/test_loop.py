@@ -9,6 +9,7 @@ import pytest
 from benchmarks.demo_loop import choose, demonstrate
 
 
+@pytest.mark.long
 @pytest.mark.weights
 @pytest.mark.timeout(900)
 def test_five_corrections_act_at_once_and_then_by_the_model_itself(tmp_path: Path) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_kit import PROGRAM, Ended, as_program, failed, in_process, succeeded
 from corrections_kit import CORRECTED, MACHINE, SOURCE
 
 from app.settings import load_settings
 from app.storage.db import migrate
 
-PROGRAM = Path(sys.executable).parent / "traghetto"
 NOBODY = str(uuid.UUID(int=1))
-Result = subprocess.CompletedProcess[str]
+done, fails = succeeded, partial(failed, stdout=None)
 
 
 @pytest.fixture
@@ -28,22 +27,9 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(data_dir: Path, *arguments: str | Path, stdin: str = "", **environment: str) -> Result:
-    variables = {**os.environ, "TRAGHETTO_DATA_DIR": str(data_dir), **environment}
-    command = [str(PROGRAM), "corrections", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=variables, timeout=120, check=False)
-
-
-def done(result: Result) -> str:
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def fails(result: Result, status: int, *words: str) -> None:
-    assert result.returncode == status, result.stderr
-    assert "Traceback" not in result.stderr
-    for word in words:
-        assert word in " ".join(result.stderr.split()), result.stderr
+def run(data_dir: Path, *arguments: str | Path, stdin: str = "", **environment: str) -> Ended:
+    variables = {"TRAGHETTO_DATA_DIR": str(data_dir), **environment}
+    return in_process("corrections", *arguments, stdin=stdin, **variables)
 
 
 def added(data_dir: Path, source: str = SOURCE, machine: str = MACHINE, corrected: str = CORRECTED) -> str:
@@ -69,6 +55,24 @@ def lines(count: int, **more: str) -> str:
         + "\n"
         for number in range(count)
     )  # fmt: skip
+
+
+def test_every_command_is_one_of_the_program(data_dir: Path) -> None:
+    """In processes of their own; what each does in full is tested below, in this one."""
+    program = partial(as_program, "corrections", TRAGHETTO_DATA_DIR=str(data_dir))
+    file, out = data_dir / "file.jsonl", data_dir / "out.jsonl"
+    file.write_text(lines(1), encoding="utf-8")
+    assert "imported 1" in program("import", file).stderr
+    texts = ("--source", SOURCE, "--machine", MACHINE, "--corrected", CORRECTED)
+    one = done(program("add", "--pair", "it-en", *texts)).strip()
+    done(program("approve", one))
+    done(program("edit", one, "The ferry departs at half past seven."))
+    assert "departs" in done(program("show", one))
+    done(program("reject", one, "--reason", "wrong"))
+    assert json.loads(done(program("stats", "--json")))["it-en"]["by_status"]["rejected"] == 1
+    done(program("delete", one, stdin="y\n"))
+    assert "1 corrections in" in program("export", "--out", out).stderr
+    assert [found["state"] for found in json.loads(done(program("list", "--json")))] == ["pending"]
 
 
 def test_one_correction_from_submission_to_deletion(data_dir: Path) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_kit import Ended, as_program, failed, in_process, succeeded
 
 from app.access.keys import KEY_CHARS, KEY_START, Keys
 from app.settings import load_settings
 from app.storage.db import Database, migrate
 
-PROGRAM = Path(sys.executable).parent / "traghetto"
+done, fails = succeeded, failed
 
 
 @pytest.fixture
@@ -26,22 +25,8 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(data_dir: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "TRAGHETTO_DATA_DIR": str(data_dir), **environment}
-    command = [str(PROGRAM), "keys", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=120, check=False)
-
-
-def done(result: subprocess.CompletedProcess[str]) -> str:
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def fails(result: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
-    assert (result.returncode, result.stdout) == (status, ""), result.stderr
-    assert "Traceback" not in result.stderr
-    for word in words:
-        assert word in result.stderr
+def run(data_dir: Path, *arguments: str, **environment: str) -> Ended:
+    return in_process("keys", *arguments, **({"TRAGHETTO_DATA_DIR": str(data_dir)} | environment))
 
 
 def found(data_dir: Path, secret: str) -> Any:
@@ -56,19 +41,21 @@ def found(data_dir: Path, secret: str) -> Any:
 
 
 def test_a_key_is_printed_once_listed_and_revoked(data_dir: Path) -> None:
-    made = run(data_dir, "create", "Anna [revisora] è", "--scope", "review", "--scope", "correct")
+    """By the program in processes of its own."""
+    program = partial(as_program, "keys", TRAGHETTO_DATA_DIR=str(data_dir))
+    made = program("create", "Anna [revisora] è", "--scope", "review", "--scope", "correct")
     secret = done(made).removesuffix("\n")
     assert secret.startswith(KEY_START) and len(secret) == KEY_CHARS, "the key must stand alone on stdout"
     assert secret not in made.stderr and "cannot be shown again" in made.stderr
     assert found(data_dir, secret).scopes == {"review", "correct"}
-    table = run(data_dir, "list")
+    table = program("list")
     assert secret not in done(table)
     assert "Anna [revisora] è" in table.stdout and "correct review" in table.stdout and secret[:16] in table.stdout
-    (row,) = json.loads(done(run(data_dir, "list", "--json")))
+    (row,) = json.loads(done(program("list", "--json")))
     assert (row["prefix"], row["trusted"], row["revoked_at"]) == (secret[:16], False, None)
-    done(run(data_dir, "revoke", secret[:16]))
+    done(program("revoke", secret[:16]))
     assert found(data_dir, secret) is None
-    (row,) = json.loads(done(run(data_dir, "list", "--json")))
+    (row,) = json.loads(done(program("list", "--json")))
     assert row["revoked_at"]
 
 

@@ -7,42 +7,38 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import toy_corpus
+from cli_kit import PROGRAM, TIMEOUT_S, Ended, as_program, in_process, succeeded
+from cli_kit import failed as fails
 
-PROGRAM = Path(sys.executable).parent / "traghetto"
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
-TIMEOUT_S = 120
 ODD = (
     "Il gatto.", "", "   ", "a\u2028b\u0085c", "con CR\r", "NUL \0 qui", "😀😀😀", "à" * 3000, "42", "ciao " * 400,
 )  # fmt: skip
 
 
-def environment(data_dir: Path | None = None) -> dict[str, str]:
-    return {**os.environ, **({"TRAGHETTO_DATA_DIR": str(data_dir)} if data_dir else {})}
+def variables(data_dir: Path | None) -> dict[str, str]:
+    """Variables that name the data directory."""
+    return {"TRAGHETTO_DATA_DIR": str(data_dir)} if data_dir else {}
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    return {**os.environ, **variables(data_dir)}
 
 
 def run(
-    *arguments: str | Path, data_dir: Path | None = None, stdin: bytes = b"", cwd: Path | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    command = [str(PROGRAM), *map(str, arguments)]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, env=environment(data_dir), cwd=cwd, timeout=TIMEOUT_S, check=False
-    )
+    *arguments: str | Path, data_dir: Path | None = None, stdin: str | bytes = "", cwd: Path | None = None
+) -> Ended:
+    return as_program(*arguments, stdin=stdin, cwd=cwd, **variables(data_dir))
 
 
-def fails(result: subprocess.CompletedProcess[bytes], status: int, *words: str) -> None:
-    """One line for people, no traceback."""
-    shown = result.stderr.decode()
-    assert result.returncode == status, shown
-    assert result.stdout == b""
-    assert "Traceback" not in shown
-    for word in words:
-        assert word in shown, shown
+def here(*arguments: str | Path, data_dir: Path | None = None, cwd: Path | None = None) -> Ended:
+    """As `run`, in this process."""
+    return in_process(*arguments, cwd=cwd, **variables(data_dir))
 
 
 # --- translate -----------------------------------------------------------------------------------------------------
@@ -51,8 +47,7 @@ def fails(result: subprocess.CompletedProcess[bytes], status: int, *words: str) 
 def test_translate_gives_one_line_for_each_odd_line(tiny_data_dir: Path) -> None:
     lines = [line.encode() for line in ODD] + [b"byte \xff\xfe rotti", b"ultima senza a capo"]
     result = run("translate", "--pair", "it-en", data_dir=tiny_data_dir, stdin=b"\n".join(lines))
-    assert result.returncode == 0, result.stderr.decode()
-    answers = result.stdout.decode("utf-8").split("\n")
+    answers = succeeded(result).split("\n")
     assert answers.pop() == ""
     assert len(answers) == len(lines)
     assert len("\n".join(answers).splitlines()) == len(lines), "an answer holds a character that ends a line elsewhere"
@@ -63,8 +58,8 @@ def test_translate_gives_one_line_for_each_odd_line(tiny_data_dir: Path) -> None
 def test_translate_keeps_order_and_the_answer_depends_on_the_line_alone(tiny_data_dir: Path) -> None:
     lines = [f"Il gatto numero {number} dorme sul divano." for number in range(40)]
     command = ("translate", "--pair", "it-en", "--device", "cpu", "--model-version", "second")
-    forward = run(*command, data_dir=tiny_data_dir, stdin="\n".join(lines).encode()).stdout.decode().splitlines()
-    backward = run(*command, data_dir=tiny_data_dir, stdin="\n".join(lines[::-1]).encode()).stdout.decode().splitlines()
+    forward = run(*command, data_dir=tiny_data_dir, stdin="\n".join(lines)).stdout.splitlines()
+    backward = run(*command, data_dir=tiny_data_dir, stdin="\n".join(lines[::-1])).stdout.splitlines()
     assert len(forward) == len(lines)
     assert forward == backward[::-1]
 
@@ -105,7 +100,6 @@ def test_interrupt_ends_with_status_130(tiny_data_dir: Path) -> None:
         process.stdin.write(b"Ciao.\n")
         process.stdin.flush()
         process.stdout.readline()
-        time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         assert process.wait(TIMEOUT_S) == 130
         assert b"Traceback" not in process.stderr.read()
@@ -176,13 +170,13 @@ def test_the_route_of_the_command_line_goes_before_the_setting(
 
 def test_translate_refuses_what_it_cannot_do(tiny_data_dir: Path) -> None:
     translate = ("translate", "--pair")
-    fails(run(*translate, "en-xx", data_dir=tiny_data_dir), 1, "there is no version default of en-xx", "it-en/second")
-    fails(run(*translate, "italian", data_dir=tiny_data_dir), 2, "not a language pair", "it-en")
-    fails(run(*translate, "it-en", "--beam", "0", data_dir=tiny_data_dir), 2, "--beam", "greater than or equal to 1")
-    fails(run(*translate, "it-en", "--device", "tpu", data_dir=tiny_data_dir), 2, "--device")
-    fails(run(*translate, "it-en", "--route", "fp8", data_dir=tiny_data_dir), 2, "--route")
-    fails(run(*translate, "it-en", "--model-version", "../..", data_dir=tiny_data_dir), 1, "not a version name")
-    fails(run("translate", data_dir=tiny_data_dir), 2, "--pair")
+    fails(here(*translate, "en-xx", data_dir=tiny_data_dir), 1, "there is no version default of en-xx", "it-en/second")
+    fails(here(*translate, "italian", data_dir=tiny_data_dir), 2, "not a language pair", "it-en")
+    fails(here(*translate, "it-en", "--beam", "0", data_dir=tiny_data_dir), 2, "--beam", "greater than or equal to 1")
+    fails(here(*translate, "it-en", "--device", "tpu", data_dir=tiny_data_dir), 2, "--device")
+    fails(here(*translate, "it-en", "--route", "fp8", data_dir=tiny_data_dir), 2, "--route")
+    fails(here(*translate, "it-en", "--model-version", "../..", data_dir=tiny_data_dir), 1, "not a version name")
+    fails(here("translate", data_dir=tiny_data_dir), 2, "--pair")
 
 
 def test_a_damaged_model_is_named(tiny_data_dir: Path, tmp_path: Path) -> None:
@@ -192,7 +186,7 @@ def test_a_damaged_model_is_named(tiny_data_dir: Path, tmp_path: Path) -> None:
     for path in source.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "model.safetensors").write_bytes(b"cut")
-    result = run("translate", "--pair", "it-en", data_dir=tmp_path, stdin=b"Ciao.\n")
+    result = run("translate", "--pair", "it-en", data_dir=tmp_path, stdin="Ciao.\n")
     fails(result, 1, "model.safetensors", "SHA-256")
 
 
@@ -204,13 +198,13 @@ def test_models_list_and_show(tiny_data_dir: Path) -> None:
     ours = {entry["version"]: entry for entry in listed if str(tiny_data_dir) in entry["folder"]}
     assert set(ours) == {"default", "second"}
     assert ours["second"]["card"]["scores"]["test"]["bleu"] == 25.0
-    table = run("models", "list", data_dir=tiny_data_dir).stdout.decode()
+    table = here("models", "list", data_dir=tiny_data_dir).stdout
     assert "second" in table
     assert "25.0" in table
-    shown = json.loads(run("models", "show", "it-en", "second", data_dir=tiny_data_dir).stdout)
+    shown = json.loads(here("models", "show", "it-en", "second", data_dir=tiny_data_dir).stdout)
     assert shown["version"] == "second"
     assert set(shown["files"]) == {"model.safetensors", "config.json", "source.model", "target.model"}
-    fails(run("models", "show", "it-en", "third", data_dir=tiny_data_dir), 1, "no version third of it-en")
+    fails(here("models", "show", "it-en", "third", data_dir=tiny_data_dir), 1, "no version third of it-en")
 
 
 def test_evaluate_scores_a_file(tiny_data_dir: Path, tmp_path: Path) -> None:
@@ -219,27 +213,24 @@ def test_evaluate_scores_a_file(tiny_data_dir: Path, tmp_path: Path) -> None:
     reference.write_text("The cat sleeps.\nHow much is it?\n")
     command = ("evaluate", "--pair", "it-en", "--src", source, "--ref", reference)
     result = run(*command, "--json", "--beam", "2", data_dir=tiny_data_dir)
-    assert result.returncode == 0, result.stderr.decode()
-    scores = json.loads(result.stdout)
+    scores = json.loads(succeeded(result))
     assert scores["sentences"] == 2
     assert 0 <= scores["chrf"] <= 100
     assert "version:" in scores["bleu_signature"]
     reference.write_text("The cat sleeps.\n")
-    fails(run(*command, data_dir=tiny_data_dir), 2, "2 lines", "1")
+    fails(here(*command, data_dir=tiny_data_dir), 2, "2 lines", "1")
 
 
 def test_evaluate_finds_its_own_sets_wherever_it_runs(tiny_data_dir: Path, tmp_path: Path) -> None:
     command = ("evaluate", "--pair", "it-en", "--challenge", "--alignment", "--limit", "3")
-    result = run(*command, "--against", "second", "--json", data_dir=tiny_data_dir, cwd=tmp_path)
-    assert result.returncode == 0, result.stderr.decode()
-    found = json.loads(result.stdout)
+    found = json.loads(succeeded(here(*command, "--against", "second", "--json", data_dir=tiny_data_dir, cwd=tmp_path)))
     assert found["challenge"]["items"] == found["challenge_against"]["items"] == 3
     assert found["alignment"]["sentences"] == 3
-    shown = run(*command, data_dir=tiny_data_dir, cwd=tmp_path)
-    assert "phenomenon" in shown.stdout.decode()
-    assert shown.stderr == b"", "a bar where nobody looks"
+    shown = here(*command, data_dir=tiny_data_dir, cwd=tmp_path)
+    assert "phenomenon" in shown.stdout
+    assert shown.stderr == "", "a bar where nobody looks"
     missing = ("evaluate", "--pair", "it-en", "--set", "tatoeba.tset", "--data", tmp_path)
-    fails(run(*missing, data_dir=tiny_data_dir), 2, "no set tatoeba.tset for it-en", "general, challenge")
+    fails(here(*missing, data_dir=tiny_data_dir), 2, "no set tatoeba.tset for it-en", "general, challenge")
 
 
 def test_fetched_pairs_can_be_trained_on(tmp_path: Path) -> None:
@@ -249,17 +240,17 @@ def test_fetched_pairs_can_be_trained_on(tmp_path: Path) -> None:
     ]
     (tmp_path / "ita.txt").write_text("\n".join(lines))
     result = run("data", "fetch", "anki", "--url", "ita.txt", "--out", "data", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr.decode()
+    succeeded(result)
     assert {path.name for path in (tmp_path / "data").glob("*.gz")} == {
         f"tatoeba.{part}.tsv.gz" for part in ("train", "dev", "test")
     }
     fails(
-        run("data", "fetch", "anki", "--url", "none.zip", "--out", "other", cwd=tmp_path),
+        here("data", "fetch", "anki", "--url", "none.zip", "--out", "other", cwd=tmp_path),
         1,
         "there is no file none.zip",
     )
     wrong = ("data", "fetch", "anki", "--url", "ita.txt", "--out", "other", "--sha256", "0" * 64)
-    fails(run(*wrong, cwd=tmp_path), 1, "SHA-256", "expected 0000")
+    fails(here(*wrong, cwd=tmp_path), 1, "SHA-256", "expected 0000")
 
 
 def test_train_writes_a_version_that_translates(tmp_path: Path) -> None:
@@ -268,31 +259,26 @@ def test_train_writes_a_version_that_translates(tmp_path: Path) -> None:
     settings = (CONFIGS / "tiny.toml").read_text().replace("vocab_size = 400", "vocab_size = 320")
     (tmp_path / "tiny.toml").write_text(settings)
     shown = run("data", "table", "tiny.toml", "--data", "data", cwd=tmp_path)
-    assert shown.returncode == 0, shown.stderr.decode()
-    assert f"{len(toy_corpus.pairs())}" in shown.stdout.decode()
+    assert f"{len(toy_corpus.pairs())}" in succeeded(shown)
     out = tmp_path / "var" / "models"
     result = run("train", "tiny.toml", "--data", "data", "--out", out, "--max-steps", "4", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr.decode()
-    assert result.stdout.decode().strip() == str(out / "it-en" / "tiny")
+    assert succeeded(result).strip() == str(out / "it-en" / "tiny")
     command = ("translate", "--pair", "it-en", "--model-version", "tiny")
-    answer = run(*command, data_dir=tmp_path / "var", stdin=b"Vedo il gatto.\n")
-    assert answer.returncode == 0, answer.stderr.decode()
-    assert answer.stdout.count(b"\n") == 1
+    answer = run(*command, data_dir=tmp_path / "var", stdin="Vedo il gatto.\n")
+    assert succeeded(answer).count("\n") == 1
 
 
 def test_migrate_makes_the_embedded_database_twice_over(tmp_path: Path) -> None:
-    for _ in range(2):
-        result = run("migrate", data_dir=tmp_path / "new")
-        assert result.returncode == 0, result.stderr.decode()
-        assert b"up to date" in result.stdout
+    for how in (run, here):
+        assert "up to date" in succeeded(how("migrate", data_dir=tmp_path / "new"))
     assert (tmp_path / "new" / "traghetto.db").is_file()
 
 
 def test_migrate_names_the_database_but_not_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAGHETTO_DATABASE_URL", "postgresql://somebody:secret@127.0.0.1:1/nothing")
-    result = run("migrate")
+    result = here("migrate")
     fails(result, 1, "cannot migrate", "127.0.0.1:1/nothing")
-    assert b"secret" not in result.stderr
+    assert "secret" not in result.stderr
 
 
 def test_serve_refuses_the_world_without_a_key(tmp_path: Path) -> None:
@@ -305,18 +291,18 @@ def test_misspelt_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_train_and_evaluate_name_what_is_missing(tmp_path: Path) -> None:
-    fails(run("train", tmp_path / "no.toml"), 2, "no.toml")
+    fails(here("train", tmp_path / "no.toml"), 2, "no.toml")
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("learning_rte = 1\n")
-    fails(run("train", wrong, "--data", tmp_path, cwd=tmp_path), 2, "learning_rte")
-    fails(run("evaluate", "--pair", "it-en", "--src", tmp_path / "no", "--ref", wrong), 2, "--src")
+    fails(here("train", wrong, "--data", tmp_path, cwd=tmp_path), 2, "learning_rte")
+    fails(here("evaluate", "--pair", "it-en", "--src", tmp_path / "no", "--ref", wrong), 2, "--src")
 
 
 def test_help_and_version_are_quick_and_complete() -> None:
-    assert run("--version").stdout.startswith(b"traghetto 0.")
+    assert run("--version").stdout.startswith("traghetto 0.")
     started = time.monotonic()
-    shown = run("--help").stdout.decode()
+    shown = run("--help").stdout
     assert time.monotonic() - started < 20
     for command in ("translate", "serve", "migrate", "train", "evaluate", "models", "data"):
         assert command in shown
-    fails(run("tranlsate"), 2, "translate")
+    fails(here("tranlsate"), 2, "translate")
