@@ -24,8 +24,8 @@ THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 """Of each process."""
 MAX_WORKERS = 8
 """Parallel workers: each holds torch, and a few connections to PostgreSQL, which lets 100 in."""
-# Read when torch is first imported, so set before any test module; programs that tests start are told too. A thread that
-# waits sleeps: where several processes share the cores, one that spins keeps the one that it waits for from its work.
+# Read when torch is first imported, so set before any test module; programs that tests start are told too. A thread
+# that waits sleeps: where several processes share the cores, one that spins keeps from its work what it waits for.
 for _variable, _value in (("OMP_NUM_THREADS", THREADS), ("MKL_NUM_THREADS", THREADS), ("OMP_WAIT_POLICY", "PASSIVE")):
     os.environ.setdefault(_variable, _value)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from corrections_kit import KINDS, empty
 from fakes import FakeTranslator, body, client_of, make_app
 from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import OperationalError
@@ -25,10 +23,10 @@ from app.storage.db import MIGRATIONS, Database, alembic_config, migrate
 from app.storage.tables import Base, LoggedTranslation, now
 
 
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, empty database of either kind."""
-    yield from empty(request, tmp_path)
+@pytest.fixture
+def url(empty_url: str) -> str:
+    """Here one on which no migration has run."""
+    return empty_url
 
 
 def blocking(url: str) -> Engine:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,11 @@ import pytest
 from corrections_kit import (
     ADMIN_KEY,
     CORRECTED,
-    KINDS,
     PATH,
     SOURCE,
     People,
     app_on,
     draft,
-    fresh,
     people_of,
     submitted,
     translated,
@@ -33,11 +30,6 @@ from app.storage.tables import APPROVED, Correction, IdempotencyKey, now
 
 CLIENTS = 50
 DEAD = "postgresql://somebody@127.0.0.1:1/nothing"
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
 
 
 async def rows(people: People) -> int:

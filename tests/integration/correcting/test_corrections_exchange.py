@@ -7,7 +7,7 @@ import datetime as dt
 import io
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ import pytest
 from corrections_kit import (
     ADMIN_KEY,
     CORRECTED,
-    KINDS,
     PATH,
     SOURCE,
     app_on,
-    fresh,
     people_of,
     submitted,
     translated,
@@ -53,18 +51,6 @@ from app.translating.detection import Detection
 OWNER = Client("local", ALL_SCOPES)
 MOMENT = dt.datetime(2026, 5, 4, 3, 2, 1, 987654, dt.UTC)
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    opened = Database(url)
-    yield opened
-    await opened.close()
 
 
 def sqlite(folder: Path) -> str:

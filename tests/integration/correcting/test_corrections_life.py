@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from corrections_kit import (
     ADMIN_KEY,
     CORRECTED,
-    KINDS,
     PATH,
     SOURCE,
     People,
     app_on,
     decided,
     draft,
-    fresh,
     people_of,
     state,
     submitted,
@@ -33,17 +29,6 @@ from app.storage.tables import CURRENT, RETIRED, Correction, ModelVersion, Retra
 
 OTHER = "The ferry departs at half past seven."
 SESSION = "a session of our own making"
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
-
-
-@pytest.fixture
-async def people(url: str, tmp_path: Path) -> AsyncIterator[People]:
-    async with people_of(app_on(url, tmp_path)) as found:
-        yield found
 
 
 async def stored(people: People, *rows: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,10 @@ import httpx
 import pytest
 from corrections_kit import (
     CORRECTED,
-    KINDS,
     PATH,
     SOURCE,
     People,
     app_on,
-    fresh,
     people_of,
     state,
     submitted,
@@ -48,24 +45,6 @@ from app.storage.tables import (
     now,
 )
 from app.translating.detection import detect
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    opened = Database(url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def people(url: str, tmp_path: Path) -> AsyncIterator[People]:
-    async with people_of(app_on(url, tmp_path)) as found:
-        yield found
 
 
 async def page(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:

@@ -7,12 +7,11 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import psycopg
 import pytest
-from corrections_kit import KINDS, empty
 from fakes import body, client_of, make_app, one
 from sqlalchemy import delete, func, make_url, select, update
 from stored import correction, store
@@ -26,21 +25,6 @@ from app.storage.tables import PENDING, REJECTED, Correction, MemoryChange, Memo
 
 PATIENCE_S = 20.0
 """For what should take a quarter of a second, on a machine that does much else."""
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, empty database of either kind."""
-    yield from empty(request, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Stands for another process: nothing tells the servers that it has written."""
-    migrate(url)
-    made = Database(url)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import asyncio
 import datetime as dt
 import json
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from corrections_kit import ADMIN_KEY, KINDS, app_on, fresh, people_of
+from corrections_kit import ADMIN_KEY, app_on, people_of
 from retraining_kit import within
 from sqlalchemy import delete, select
 from stored import correction, store
@@ -30,12 +30,6 @@ from model.versions import store as versions
 from training.adapting.job import CONSENTED, CORRECTIONS, MODELS, Job
 
 T = TypeVar("T")
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, migrated database of either kind."""
-    yield from fresh(request, tmp_path)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from alembic import command
-from corrections_kit import KINDS, fresh
 from fakes import FakeTranslator, ask, body, client_of, fake_detect, make_app, one, problem, serving
 from fastapi import Depends, FastAPI
 from sqlalchemy import event, text
@@ -33,19 +32,6 @@ from app.storage.db import Database, alembic_config
 ADMIN_KEY = "0123456789abcdef"
 DEAD = "postgresql://somebody@127.0.0.1:1/nothing"
 UNKNOWN = KEY_START + "x" * (KEY_CHARS - len(KEY_START))
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, migrated database of either kind."""
-    yield from fresh(request, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    opened = Database(url)
-    yield opened
-    await opened.close()
 
 
 class Queries:
