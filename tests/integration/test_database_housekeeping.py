@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from corrections_kit import KINDS, app_on, fresh, people_of
+from corrections_kit import app_on, people_of
 from fakes import FakeDetection
 from sqlalchemy import event, func, insert, select
 
@@ -29,18 +29,6 @@ from app.storage.tables import LoggedTranslation, MemoryChange, now
 IMPORTED, FILES = 20_000, 4
 PURGED = 50_000
 LONG_AGO = dt.timedelta(days=100)
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    opened = Database(url)
-    yield opened
-    await opened.close()
 
 
 def consented(text: str) -> Consented:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
 from corrections_kit import (
     CORRECTED,
-    KINDS,
     PATH,
     SOURCE,
     People,
     app_on,
     decided,
-    fresh,
     people_of,
     submitted,
     translated,
@@ -27,11 +23,6 @@ from corrections_kit import (
 OTHER = "The ferry departs at half past seven."
 SESSION = "a session of our own making"
 PATIENCE_S = 20.0
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
 
 
 async def answers(people: People, expected: str) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from alembic import command
-from corrections_kit import CORRECTED, KINDS, PATH, SOURCE, app_on, decided, draft, fresh, people_of, submitted
+from corrections_kit import CORRECTED, PATH, SOURCE, app_on, decided, draft, people_of, submitted
 from fakes import problem
 from sqlalchemy import event, func, select
 from stored import correction, store
@@ -22,11 +21,6 @@ from app.storage.tables import APPROVED, PENDING, SUPERSEDED, Correction, text_k
 
 SESSION = "a session of our own making"
 OTHER_SESSION = "another session of our own"
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
 
 
 def numbered(number: int, **more: Any) -> dict[str, Any]:

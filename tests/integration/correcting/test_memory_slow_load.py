@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from corrections_kit import CORRECTED, KINDS, SOURCE, app_on, decided, fresh, people_of, submitted, translated
+from corrections_kit import CORRECTED, SOURCE, app_on, decided, people_of, submitted, translated
 from stored import correction, store
 
 from app.memory import sync
@@ -19,18 +18,6 @@ from app.metrics import Metrics
 from app.storage.db import Database
 
 PATIENCE_S = 20.0
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    opened = Database(url)
-    yield opened
-    await opened.close()
 
 
 class Gate:

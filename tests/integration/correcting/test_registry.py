@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from corrections_kit import KINDS, app_on, fresh
+from corrections_kit import app_on
 from fakes import client_of
 from sqlalchemy import select
 
@@ -31,12 +31,6 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "numbers that are none": lambda card: card.update(scores={"bleu": float("nan")}),
     "a character that no database stores": lambda card: card.update(parent="it-en/a\0b"),
 }
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, migrated database of either kind."""
-    yield from fresh(request, tmp_path)
 
 
 @pytest.fixture

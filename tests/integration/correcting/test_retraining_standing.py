@@ -7,12 +7,10 @@ import datetime as dt
 import random
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from corrections_kit import KINDS, fresh
 from sqlalchemy import event, func, select, update
 from stored import correction, store
 
@@ -29,18 +27,6 @@ PAIR = "it-en"
 VERSIONS = ("v1", "v2", "v3")
 SIDE = "side"
 """Of versions that were made beside these, and never served."""
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield from fresh(request, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    opened = Database(url)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
