@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from corrections_kit import app_on, people_of
-from fakes import FakeDetection
+from fakes import Detection
 from sqlalchemy import event, func, insert, select
 
 from app.access.access import Client
@@ -25,6 +25,7 @@ from app.storage.consent_log import Consented, ConsentLog
 from app.storage.db import Database
 from app.storage.housekeeping import SLICE_ROWS, in_slices
 from app.storage.tables import LoggedTranslation, MemoryChange, now
+from app.translating.detection import Detection
 
 IMPORTED, FILES = 20_000, 4
 PURGED = 50_000
@@ -52,7 +53,7 @@ def entries(file: int) -> Iterator[Entry]:
 async def test_consented_texts_are_stored_while_files_are_imported(database: Database, tmp_path: Path) -> None:
     """Round the line of writers they would be dropped: SQLite's own wait lets the next chunk go first."""
     importer = Importer(
-        database, Settings(data_dir=tmp_path), lambda text: FakeDetection("it" if "gatto" in text else "en", 1.0)
+        database, Settings(data_dir=tmp_path), lambda text: Detection("it" if "gatto" in text else "en", 1.0)
     )
     keeper = ConsentLog(database, retention_days=90)
     stored: list[bool] = []
