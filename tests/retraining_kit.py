@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from model.versions import store
@@ -26,6 +28,11 @@ PAIRS = (
     ("Non so perché non è venuta!", "I don't know why she did not come!"),
     ("Domani andiamo al mare con gli amici.", "We are going to the sea tomorrow with our friends."),
 )
+SHORT = (
+    ("Quanto?", "How much?"), ("Non so.", "I don't know."), ("Un libro?", "A book?"), ("Il gatto.", "The cat."),
+    ("Domani.", "Tomorrow."), ("Due volte.", "Twice."),
+)  # fmt: skip
+"""What a tiny model that has learnt them finds much likelier after their own sources than after others."""
 UNTRAINED = Limits(100, 100, 100, least_fit=-100)
 """For a model that knows nothing: it cannot tell a translation from nonsense."""
 QUICK = AdaptationSettings(learning_rate=2e-3, least_steps=4, warmup_steps=1)
@@ -39,7 +46,8 @@ def teach(tiny: Path, root: Path, pairs: Sequence[tuple[str, str]], version: str
     tokenizers = parent.source, parent.target
     ids = [one for one in encode(pairs, tokenizers, 64) if one]
     kept: list[store.Seq2Seq] = []
-    adapt(parent.model, Material(ids, []), LEARNS, [LEARNS.least_steps], lambda _, model: kept.append(model))
+    with one_thread():
+        adapt(parent.model, Material(ids, []), LEARNS, [LEARNS.least_steps], lambda _, model: kept.append(model))
     return store.save(root, "it-en", version, kept[-1], tokenizers, {"data": {"taught": len(ids)}})
 
 
@@ -68,7 +76,17 @@ def retrained(parent: Path, folder: Path, pairs: Sequence[tuple[str, str]], **op
     digest = write_corrections(folder / CORRECTIONS, pairs)
     job = Job("it-en", parent.name, "next", [str(parent.parents[1])], digest, "2026-11-28T03:00:00+00:00")
     (folder / JOB).write_text(job.to_json())
-    return retrain(folder, Options(**options), Console(file=io.StringIO()))
+    with one_thread():
+        return retrain(folder, Options(**options), Console(file=io.StringIO()))
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """With tensors as small as these, a second thread only makes the first one wait."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def candidate_of(folder: Path) -> Path:

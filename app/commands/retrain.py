@@ -25,6 +25,10 @@ Data = Annotated[
     Path | None,
     typer.Option(envvar="TRAGHETTO_CORPUS_DIR", exists=True, help="Corpus to replay: its folder, or a prepared set."),
 ]
+Sets = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Sets of your own for the gate: PAIR/general.tsv, challenge.tsv."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Train and judge, but do not promote.")]
 Margin = Annotated[float, typer.Option(min=0, help="BLEU points that the other sets may lose on average.")]
 Floor = Annotated[float, typer.Option(min=0, help="... and at the lower end of the 95 % interval.")]
@@ -40,6 +44,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the gate's report as
 def retrain(  # noqa: PLR0913 - one argument for each option
     pair: Pair,
     data: Data = None,
+    sets: Sets = None,
     dry_run: DryRun = False,
     margin: Margin = 0.2,
     floor: Floor = 1.0,
@@ -65,7 +70,7 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     settings = load_settings()
     try:
         with _stoppable():
-            options = _options(data, (margin, floor, drift), seed, processes)
+            options = _options(data, sets, (margin, floor, drift), seed, processes)
             run = retrain_pair(settings, pair, lambda folder: _train(folder, options), dry_run=dry_run)
     except NothingToDo as error:
         typer.echo(f"traghetto: {error}", err=True)
@@ -91,7 +96,13 @@ def _stoppable() -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _options(data: Path | None, limits: tuple[float, float, float | None], seed: int, processes: int | None) -> Options:
+def _options(
+    data: Path | None,
+    sets: Path | None,
+    limits: tuple[float, float, float | None],
+    seed: int,
+    processes: int | None,
+) -> Options:
     from model.kernels.cores import usable_cores
     from training.adapting.adaptation import AdaptationSettings
     from training.adapting.gate import Limits
@@ -100,6 +111,7 @@ def _options(data: Path | None, limits: tuple[float, float, float | None], seed:
     margin, floor, drift = limits
     return Options(
         data=data,
+        sets=sets or Options.sets,
         settings=AdaptationSettings(seed=seed),
         limits=Limits(margin, floor, max(margin, Limits.drift) if drift is None else drift),
         processes=processes or usable_cores(),

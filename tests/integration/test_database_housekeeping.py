@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from corrections_kit import app_on, people_of
-from fakes import Detection
 from sqlalchemy import event, func, insert, select
 
 from app.access.access import Client

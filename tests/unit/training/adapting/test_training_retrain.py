@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from retraining_kit import (
     QUICK,
     UNTRAINED,
     candidate_of,
+    one_thread,
     retrained,
     small_sets,
     teach,
@@ -33,15 +34,6 @@ from training.adapting.corrections import Correction, examples, read_corrections
 from training.adapting.folds import blended, deal, fold_count
 
 Report = dict[str, Any]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """With tensors as small as these, a second thread only makes the first one wait."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +61,8 @@ def taught(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def learn(tiny: Path, material: Material, settings: AdaptationSettings) -> store.Seq2Seq:
     kept = []
-    adapt(store.load(tiny).model, material, settings, settings.stops(1), lambda _, model: kept.append(model))
+    with one_thread():
+        adapt(store.load(tiny).model, material, settings, settings.stops(1), lambda _, model: kept.append(model))
     return kept[-1]
 
 

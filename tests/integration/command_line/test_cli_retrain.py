@@ -1,0 +1,150 @@
+"""A real `traghetto retrain`, stopped and killed at several moments: what is left, and whether the next one works."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from retraining_kit import SHORT, small_sets, teach, within
+from sqlalchemy import select
+from stored import correction, store
+
+from app.settings import Settings
+from app.storage.db import Database, migrate
+from app.storage.tables import RetrainingRun
+from app.versions.store import current_version
+from model.versions import store as versions
+
+PROGRAM = Path(sys.executable).parent / "traghetto"
+TIMEOUT_S = 120.0
+EXIT_REFUSED, EXIT_INTERRUPTED = 4, 130
+Begin = Callable[[], subprocess.Popen[bytes]]
+MOMENTS = ("corrections.jsonl", "fold-*.safetensors", "models/it-en/*/card.json")
+"""Files that a run has in its folder: when it begins, when its folds are at work, when it has a candidate."""
+
+
+@pytest.fixture(scope="module")
+def taught(tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Versions with a tiny model that has learnt some sentences: one that knows nothing is not retrained."""
+    root = tmp_path_factory.mktemp("taught")
+    teach(tiny_data_dir / "models" / "it-en" / "default", root, SHORT)
+    return root
+
+
+@pytest.fixture
+def begin(settings: Settings, tmp_path: Path) -> Iterator[Begin]:
+    """Begins a run in a group of processes of its own, its folds included; none outlives a test that fails."""
+    runs: list[subprocess.Popen[bytes]] = []
+    sets = small_sets(tmp_path / "sets")
+    environment = {**os.environ, "TRAGHETTO_DATA_DIR": str(settings.data_dir), "OMP_NUM_THREADS": "1"}
+
+    def one() -> subprocess.Popen[bytes]:
+        command = [str(PROGRAM), "retrain", "--pair", "it-en", "--processes", "2", "--sets", str(sets)]
+        runs.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True))
+        return runs[-1]
+
+    yield one
+    for run in runs:
+        if not ended(run.pid):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+
+
+@pytest.fixture
+def settings(taught: Path, tmp_path: Path) -> Settings:
+    """A data directory with that model and two approved corrections."""
+    settings = Settings(data_dir=tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "models").symlink_to(taught)
+    migrate(settings.database)
+
+    async def approve() -> None:
+        database = Database(settings.database)
+        await store(database, *(correction(source, target) for source, target in SHORT[:2]))
+        await database.close()
+
+    asyncio.run(approve())
+    return settings
+
+
+def reaches(settings: Settings, moment: str, run: subprocess.Popen[bytes]) -> bool:
+    """Wait until the folder of the run has a file of that name."""
+    folder = settings.data_dir / "retraining"
+
+    def there() -> bool:
+        return run.poll() is not None or any(folder.glob(f"*/{moment}"))
+
+    return within(TIMEOUT_S, there) and run.poll() is None
+
+
+def states(settings: Settings) -> list[str]:
+    """Of the runs, the oldest first."""
+
+    async def read() -> list[str]:
+        database = Database(settings.database)
+        async with database.reading() as session:
+            found = list((await session.scalars(select(RetrainingRun.state).order_by(RetrainingRun.started_at))).all())
+        await database.close()
+        return found
+
+    return asyncio.run(read())
+
+
+def versions_of(settings: Settings) -> list[str]:
+    return sorted(path.name for path in (settings.data_dir / "models" / "it-en").iterdir())
+
+
+def ended(group: int) -> bool:
+    """Whether no process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def left(settings: Settings) -> list[Path]:
+    folder = settings.data_dir / "retraining"
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+@pytest.mark.timeout(600)
+def test_a_run_that_is_killed_at_any_moment_leaves_nothing_that_the_next_does_not_clear(
+    begin: Begin, settings: Settings
+) -> None:
+    """kill -9 to all its processes: texts of users stay until the next run begins, and no longer."""
+    for number, moment in enumerate(MOMENTS):
+        run = begin()
+        assert reaches(settings, moment, run), f"ended with {run.poll()} before {moment}"
+        assert len(left(settings)) == 1, "what the last one left is gone when the next begins"
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        assert within(30, lambda group=run.pid: ended(group)), "folds that go on for ever"
+        assert states(settings) == ["interrupted"] * number + ["running"], "nobody was there to say that it died"
+        assert versions_of(settings) == ["default"] and current_version(settings, "it-en") == "default"
+    last = begin()
+    assert last.wait(timeout=TIMEOUT_S) in (0, EXIT_REFUSED)
+    *before, state = states(settings)
+    assert before == ["interrupted"] * len(MOMENTS)
+    assert (state, last.returncode) in (("promoted", 0), ("rejected", EXIT_REFUSED))
+    assert left(settings) == []
+    for version in versions_of(settings):
+        versions.verify(settings.data_dir / "models" / "it-en" / version) if version != "current.json" else None
+
+
+@pytest.mark.parametrize("whole_group", [False, True], ids=["the run", "its group"])
+def test_sigterm_is_ctrl_c(whole_group: bool, begin: Begin, settings: Settings) -> None:
+    """A service manager stops a group, `kill` a process: either way nothing stays, and the record says so at once."""
+    run = begin()
+    assert reaches(settings, MOMENTS[1], run)
+    stop: Callable[[int, int], None] = os.killpg if whole_group else os.kill
+    stop(run.pid, signal.SIGTERM)
+    assert run.wait(timeout=60) == EXIT_INTERRUPTED
+    assert within(30, lambda: ended(run.pid)), "folds that go on"
+    assert (states(settings), left(settings), versions_of(settings)) == (["interrupted"], [], ["default"])
