@@ -17,6 +17,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef __has_feature /* clang's way of asking */
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+/* `make check-native`: what is one block of memory to the system is many to us */
+#include <sanitizer/asan_interface.h>
+#define GAP ALIGNMENT /* bytes between two of them, which nobody may touch */
+#else
+#define GAP 0
+#define ASAN_POISON_MEMORY_REGION(start, size) ((void)0)
+#endif
 
 #define PANEL 32
 #define ROWS 12 /* of one block of a product: 24 of 32 registers hold sums */
@@ -24,7 +35,7 @@
 #define ALIGNMENT 64
 #define NOT_NORMALISED -1.0f
 
-enum { DONE = 0, NO_MEMORY = 1, NOT_FINITE = 2 };
+enum { DONE = 0, NO_MEMORY = 1, NOT_FINITE = 2, UNFIT = 3 };
 enum { PAD = 0, BOS = 2, END = 3 };
 
 typedef struct {
@@ -35,7 +46,8 @@ typedef struct {
 } Linear;
 
 typedef struct {
-    int32_t encoder_layers, decoder_layers, encoder_hidden, decoder_hidden, heads, embedding;
+    int32_t encoder_layers, decoder_layers, encoder_hidden, decoder_hidden, heads;
+    int32_t source_vocab, target_vocab; /* rows of the tables */
     float epsilon;
     const float *source_table, *target_table;        /* [vocab, 2 x 3 x hidden], [vocab, 3 x hidden] */
     Linear encoder_inputs[MAX_LAYERS];               /* from layer 2: both directions */
@@ -80,7 +92,8 @@ int32_t can_run(void) {
 /* 16 numbers, each times `factor`, as bytes around 128. */
 static inline void store_bytes(uint8_t *to, __m512 x, __m512 factor) {
     const __m512i rounded = _mm512_cvtps_epi32(_mm512_fmadd_ps(x, factor, _mm512_set1_ps(128.0f)));
-    _mm_storeu_si128((__m128i *)to, _mm512_cvtusepi32_epi8(_mm512_max_epi32(rounded, _mm512_setzero_si512())));
+    const __m128i bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(rounded, _mm512_setzero_si512()));
+    memcpy(to, &bytes, sizeof bytes);
 }
 
 /* To each of 16 sums, 4 products of bytes and weights. By hand: from the intrinsic, GCC 12 makes a copy of every sum at
@@ -439,43 +452,71 @@ static size_t widest(const Network *network) {
     return found;
 }
 
-/* Room for `count` numbers of 4 bytes at `*at`, which moves on to the next cache line. */
-static void *take(char **at, size_t count) {
-    char *taken = *at;
-    *at += (4 * count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+/* Memory that is given away piece by piece; without a start it only counts. */
+typedef struct {
+    char *start;
+    size_t used;
+} Room;
+
+/* Room for `count` numbers of 4 bytes, from a cache line on. */
+static void *take(Room *room, size_t count) {
+    const size_t size = 4 * count, whole = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GAP;
+    char *taken = room->start ? room->start + room->used : NULL;
+    if (taken) ASAN_POISON_MEMORY_REGION(taken + size, whole - size);
+    room->used += whole;
     return taken;
 }
 
-/* Points the parts of `work` into the memory from `start` on, and returns its end; from 0 on it only counts. */
-static char *lay_out(Work *work, char *start) {
+/* Points the parts of `work` into memory that begins at `start`, and returns its size; without a start it only counts. */
+static size_t lay_out(Work *work, char *start) {
     const Network *network = work->network;
     const size_t batch = work->job->batch, tokens = work->tokens, size = network->decoder_hidden;
     const size_t memory = 2 * (size_t)network->encoder_hidden, rows = larger(tokens, batch), row = larger(size, memory);
-    char *at = start;
-    work->first_token = take(&at, batch);
-    work->active = take(&at, batch);
-    work->last = take(&at, batch);
-    work->run = take(&at, batch);
-    work->bytes = take(&at, rows * row / 4);
-    work->row_scale = take(&at, rows);
-    work->gates = take(&at, batch * larger(3 * row + PANEL, work->job->longest));
-    work->wide = take(&at, rows * widest(network));
-    work->hidden = take(&at, tokens * memory);
-    work->outputs = take(&at, tokens * memory);
-    work->lasts = take(&at, batch * memory);
-    work->keys_values = take(&at, tokens * network->keys_values.outputs);
-    work->states = take(&at, batch * network->decoder_layers * size);
-    work->stream = take(&at, batch * size);
-    work->query = take(&at, batch * size);
-    work->logits = take(&at, batch * network->output.outputs);
-    return at;
+    Room room = {start, 0};
+    work->first_token = take(&room, batch);
+    work->active = take(&room, batch);
+    work->last = take(&room, batch);
+    work->run = take(&room, batch);
+    work->bytes = take(&room, rows * row / 4);
+    work->row_scale = take(&room, rows);
+    work->gates = take(&room, batch * larger(3 * row + PANEL, work->job->longest));
+    work->wide = take(&room, rows * widest(network));
+    work->hidden = take(&room, tokens * memory);
+    work->outputs = take(&room, tokens * memory);
+    work->lasts = take(&room, batch * memory);
+    work->keys_values = take(&room, tokens * network->keys_values.outputs);
+    work->states = take(&room, batch * network->decoder_layers * size);
+    work->stream = take(&room, batch * size);
+    work->query = take(&room, batch * size);
+    work->logits = take(&room, batch * network->output.outputs);
+    return room.used;
+}
+
+/* Whether all `count` ids are rows of a table of `vocab`. */
+static int are_ids(const int32_t *ids, size_t count, int32_t vocab) {
+    for (size_t at = 0; at < count; at++)
+        if (ids[at] < 0 || ids[at] >= vocab) return 0;
+    return 1;
+}
+
+/* Whether the numbers of `job` lead nowhere outside its arrays and the tables of `network`. */
+static int fits(const Network *network, const Job *job) {
+    const size_t batch = job->batch;
+    for (size_t row = 0; row < batch; row++) {
+        const int32_t most = row ? job->lengths[row - 1] : job->longest;
+        if (job->lengths[row] < 1 || job->lengths[row] > most) return 0;
+        if (job->limits[row] < 1 || job->limits[row] > job->steps) return 0;
+    }
+    return are_ids(job->source, batch * job->longest, network->source_vocab) &&
+           are_ids(job->prefix, batch * job->prefix_steps, network->target_vocab);
 }
 
 /* Decodes all sentences of `job` into its results. Returns 0, or what went wrong. */
 int32_t decode(const Network *network, const Job *job) {
     Work work = {.network = network, .job = job};
+    if (!fits(network, job)) return UNFIT;
     for (int32_t row = 0; row < job->batch; row++) work.tokens += job->lengths[row];
-    char *all = aligned_alloc(ALIGNMENT, (size_t)lay_out(&work, 0));
+    char *all = aligned_alloc(ALIGNMENT, lay_out(&work, NULL));
     if (!all) return NO_MEMORY;
     lay_out(&work, all);
     for (int32_t row = 0, at = 0; row < job->batch; at += job->lengths[row], row++) work.first_token[row] = at;

@@ -77,7 +77,7 @@ class FusedGRU(torch.autograd.Function):
         states[0] = state
         outputs, kept = inputs.new_empty(batch, time, hidden), inputs.new_empty(time, batch, 4 * hidden)
         products = inputs.new_empty(batch, 3 * hidden)
-        biases = bias_ih.float(), bias_hh.float()
+        biases = bias_ih.float().contiguous(), bias_hh.float().contiguous()
         for step in range(time):
             torch.mm(states[step], weight_hh.t(), out=products)
             library.gru_forward(
@@ -94,7 +94,8 @@ class FusedGRU(torch.autograd.Function):
         inputs, states, kept, weight_ih, weight_hh = ctx.saved_tensors
         time, batch, hidden = states.shape[0] - 1, states.shape[1], states.shape[2]
         of_outputs, product = of_outputs.contiguous(), of_last.contiguous().clone()
-        carry, bias = torch.zeros(batch, hidden), torch.zeros(4 * hidden)
+        carry = torch.zeros(batch, hidden, dtype=torch.float32)
+        bias = torch.zeros(4 * hidden, dtype=torch.float32)
         of_gates, of_products = inputs.new_empty(batch * time, 3 * hidden), inputs.new_empty(time, batch, 3 * hidden)
         for step in reversed(range(time)):
             library.gru_backward(
@@ -121,17 +122,24 @@ def cross_entropy_gradients(
 
     Args:
         rows: `[tokens, size]` bf16, what the output layer reads.
-        weight: `[vocab, size]` fp32, and `bias` `[vocab]` of the output layer.
+        weight: `[vocab, size]`, and `bias` `[vocab]` of the output layer, fp32 as a rule.
         labels: `[tokens]`
 
     Returns:
         gradients of `rows`, `weight` and `bias`; `[2]`: the sums of the negative log-likelihoods, and of the logarithms
         of the softmax's denominators.
+
+    Raises:
+        IndexError: a label is not in the vocabulary.
     """
     library = _library()
+    vocab, labels = len(bias), labels.long().contiguous()
+    if bool(((labels < 0) | (labels >= vocab)).any()):
+        raise IndexError(f"a label is not one of {vocab} words")
     narrow, narrow_bias = weight.to(rows.dtype), bias.to(rows.dtype)
-    row_grad, weight_grad, bias_grad = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
-    scratch, sums, labels = torch.empty_like(bias), torch.zeros(2, dtype=torch.float64), labels.contiguous()
+    row_grad, weight_grad = torch.empty_like(rows), torch.zeros_like(weight)
+    bias_grad, scratch = torch.zeros(vocab, dtype=torch.float32), torch.empty(vocab, dtype=torch.float32)
+    sums = torch.zeros(2, dtype=torch.float64)
     for start in range(0, rows.shape[0], CHUNK_TOKENS):
         chunk = rows[start : start + CHUNK_TOKENS]
         logits = torch.addmm(narrow_bias, chunk, narrow.t())  # [chunk, vocab]
@@ -140,7 +148,7 @@ def cross_entropy_gradients(
         )
         torch.mm(logits, narrow, out=row_grad[start : start + CHUNK_TOKENS])
         weight_grad += logits.t() @ chunk
-    return row_grad, weight_grad, bias_grad, sums.float()
+    return row_grad, weight_grad, bias_grad.to(bias.dtype), sums.float()
 
 
 def _library() -> ctypes.CDLL:

@@ -33,6 +33,7 @@ Part = TypeVar("Part")
 FAILURES = {
     1: "there is not enough memory for this batch",
     2: "the decoder's output is not a finite number; the weights may be damaged",
+    3: "an id that is not in the vocabulary, an empty source, or a limit below 1",
 }
 
 
@@ -46,7 +47,8 @@ class _Linear(ctypes.Structure):
 class _Network(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int32) for name in (
-            "encoder_layers", "decoder_layers", "encoder_hidden", "decoder_hidden", "heads", "embedding",
+            "encoder_layers", "decoder_layers", "encoder_hidden", "decoder_hidden", "heads",
+            "source_vocab", "target_vocab",
         )),
         ("epsilon", ctypes.c_float), ("source_table", ctypes.c_void_p), ("target_table", ctypes.c_void_p),
         ("encoder_inputs", _Linear * MAX_LAYERS), ("encoder_states", _Linear * 2 * MAX_LAYERS),
@@ -112,7 +114,8 @@ class NativeDecoder:
             encoder_hidden=model.config.encoder_hidden_size,
             decoder_hidden=model.config.decoder_hidden_size,
             heads=model.config.attention_heads,
-            embedding=model.config.embedding_size,
+            source_vocab=len(network.source_table),
+            target_vocab=len(network.target_table),
             epsilon=cast(nn.LayerNorm, model.decoder.norm).eps,
             source_table=network.source_table.data_ptr(),
             target_table=network.target_table.data_ptr(),
@@ -181,7 +184,8 @@ class NativeDecoder:
             options: as for `search`; `not_empty` and `attention` are taken as set. The score is a mean log-probability.
 
         Raises:
-            SearchError: there is no memory, or the network gives something else than finite numbers.
+            SearchError: there is no memory, the network gives something else than finite numbers, or the arguments hold
+                an id that is not in the vocabulary, an empty source or a limit below 1.
         """
         call = _Call(sources, limits, prefix, options, self._network.output.outputs)
         status = self._library.decode(ctypes.byref(self._network), ctypes.byref(call.job))
@@ -223,7 +227,8 @@ class _Call:
             "forbidden": _bias(options.forbidden, rows, outputs),
         }
         self._tokens, self._counts = torch.zeros(batch, steps, dtype=torch.int32), torch.zeros(batch, dtype=torch.int32)
-        self._log_probs, self._attention = torch.zeros(batch, steps), torch.zeros(batch, steps, source.shape[1])
+        self._log_probs = torch.zeros(batch, steps, dtype=torch.float32)
+        self._attention = torch.zeros(batch, steps, source.shape[1], dtype=torch.float32)
         self.job = _Job(
             batch=batch, longest=source.shape[1], steps=steps, prefix_steps=forced.shape[1],
             forbidden_stride=outputs if len(self._inputs["forbidden"]) > 1 else 0,
@@ -255,7 +260,7 @@ def _runs(most: Tensor) -> Tensor:
 def _bias(forbidden: Tensor | None, rows: Tensor, outputs: int) -> Tensor:
     """0 for what may be generated, else minus infinity: `[1 or batch, outputs]`, in the order of `rows`."""
     if forbidden is None:
-        return torch.zeros(1, outputs)
+        return torch.zeros(1, outputs, dtype=torch.float32)
     table = forbidden[None] if forbidden.dim() == 1 else forbidden[rows]
-    bias = torch.zeros(table.shape).masked_fill_(table, float("-inf"))
+    bias = torch.zeros(table.shape, dtype=torch.float32).masked_fill_(table, float("-inf"))
     return torch.nn.functional.pad(bias, (0, outputs - bias.shape[1]))

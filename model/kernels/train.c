@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
@@ -22,8 +23,16 @@
 typedef uint16_t bf16; /* the upper half of a float */
 
 static inline __m512 load(const bf16 *from) {
-    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+    __m256i narrow;
+    memcpy(&narrow, from, sizeof narrow);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
+}
+
+static inline float load_one(const bf16 *from) {
+    const uint32_t bits = (uint32_t)*from << 16; /* a bf16 alone becomes an int, and its highest bit the sign */
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
 }
 
 /* Rounded to nearest, ties to even. */
@@ -31,7 +40,8 @@ static inline void store(bf16 *to, __m512 x) {
     const __m512i bits = _mm512_castps_si512(x);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
     const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+    const __m256i narrow = _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+    memcpy(to, &narrow, sizeof narrow);
 }
 
 static inline void add_to(float *to, __m512 x) { _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), x)); }
@@ -119,7 +129,7 @@ void cross_entropy(int64_t rows, int64_t vocab, bf16 *logits, const int64_t *lab
         __m512 top = _mm512_set1_ps(-INFINITY), total = _mm512_setzero_ps();
         for (int64_t at = 0; at < vocab; at += WIDTH) top = _mm512_max_ps(top, load(logits + at));
         const float highest = _mm512_reduce_max_ps(top);
-        const float chosen = _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(logits[label] << 16)));
+        const float chosen = load_one(logits + label);
         for (int64_t at = 0; at < vocab; at += WIDTH) {
             const __m512 part = exponential(_mm512_sub_ps(load(logits + at), _mm512_set1_ps(highest)));
             _mm512_storeu_ps(row + at, part);

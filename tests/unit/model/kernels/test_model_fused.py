@@ -1,10 +1,14 @@
 """`train.c` against PyTorch in fp32: the same results, as near as bf16 can come."""
 
+import copy
+import functools
+
 import pytest
 import torch
 from torch import nn
 
-from model.kernels.fused import FusedGRU, is_fused, kernels
+from model.kernels.fused import FusedGRU, cross_entropy_gradients, is_fused, kernels, run_layer
+from tests.layouts import LAYOUTS, drawn, placed
 from training.run.loss import smoothed_cross_entropy
 
 pytestmark = pytest.mark.native
@@ -64,6 +68,69 @@ def test_the_loss_and_its_gradients(smoothing):
         results.append((loss.smoothed, loss.nll, rows.grad, output.weight.grad.clone(), output.bias.grad.clone()))
     for name, expected, found in zip(("smoothed", "nll", "rows", "weight", "bias"), *results, strict=True):
         assert distance(found, expected.detach()) < TOLERANCE, name
+
+
+def results_of(run, layer, inputs, state, of_outputs, of_last):
+    """What `run` gives for a layer of one direction, and the gradients of all that it reads, by name."""
+    inputs, state = inputs.requires_grad_(), state.requires_grad_()
+    outputs, last = run(inputs, state[None])
+    torch.autograd.backward((outputs, last), (of_outputs, of_last[None]))
+    gradients = {name: parameter.grad for name, parameter in layer.named_parameters()}
+    return {"outputs": outputs, "last": last, "inputs": inputs.grad, "state": state.grad, **gradients}
+
+
+@LAYOUTS
+def test_a_recurrent_layer_of_any_layout(seed):
+    rng = drawn(seed)
+    batch, time, size, hidden = (
+        rng.choice((1, 2, 7, 33)),
+        rng.choice((1, 2, 9)),
+        rng.randint(1, 70),
+        rng.randint(1, 128),
+    )
+    layer = nn.GRU(size, hidden, batch_first=True).bfloat16()
+    given = torch.randn(batch, time, size), torch.randn(batch, hidden).div_(2)
+    given += torch.randn(batch, time, hidden), torch.randn(batch, hidden)
+    given = [tensor.bfloat16() for tensor in given]
+    wide = copy.deepcopy(layer).float()
+    expected = results_of(wide, wide, *(tensor.float() for tensor in given))
+    found = results_of(functools.partial(run_layer, layer), layer, *(placed(tensor, rng) for tensor in given))
+    for name, tensor in expected.items():
+        assert distance(found[name], tensor) < TOLERANCE, name
+
+
+@LAYOUTS
+def test_the_loss_of_any_layout(seed):
+    rng = drawn(seed)
+    tokens, size, vocab = rng.choice((1, 2, 37, 511, 512, 513)), rng.randint(1, 70), 16 * rng.randint(1, 20)
+    rows, weight, bias = torch.randn(tokens, size).bfloat16(), torch.randn(vocab, size) / 8, torch.randn(vocab)
+    labels, smoothing = torch.randint(0, vocab, (tokens,)), rng.choice((0.0, 0.1))
+    logits = torch.addmm(bias.bfloat16(), rows, weight.bfloat16().t()).float()
+    log_probs = logits.log_softmax(dim=1)
+    of_logits = log_probs.exp()
+    of_logits[range(tokens), labels] -= 1 - smoothing
+    nll = -log_probs[range(tokens), labels].sum()
+    expected = (
+        of_logits @ weight,
+        of_logits.t() @ rows.float(),
+        of_logits.sum(dim=0),
+        nll,
+        logits.logsumexp(dim=1).sum(),
+    )
+
+    labels = labels.to(rng.choice((torch.int64, torch.int32)))
+    weight = weight.to(rng.choice((torch.float32, torch.bfloat16)))
+    arguments = [placed(tensor, rng) for tensor in (rows, weight, bias.to(weight.dtype), labels)]
+    *found, sums = cross_entropy_gradients(*arguments, smoothing)
+    for name, one, other in zip(("rows", "weight", "bias", "nll", "log sums"), (*found, *sums), expected, strict=True):
+        assert distance(one, other) < TOLERANCE, name
+
+
+@pytest.mark.parametrize("label", [-1, VOCAB])
+def test_a_label_that_is_no_word_is_refused(label):
+    rows, weight = torch.zeros(1, SIZE, dtype=torch.bfloat16), torch.zeros(VOCAB, SIZE)
+    with pytest.raises(IndexError, match=f"{VOCAB} words"):
+        cross_entropy_gradients(rows, weight, torch.zeros(VOCAB), torch.tensor([label]), 0.0)
 
 
 def test_what_it_cannot_take_is_left_to_pytorch():
