@@ -23,7 +23,7 @@ SOURCES = app model training benchmarks scripts tests migrations
 INSTALL_INPUTS = pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL = help
-.PHONY: help install install-dev install-bench native serve test check format bench demo-loop evaluate train-small constraints clean
+.PHONY: help install install-dev install-bench native check-native serve test check format bench demo-loop evaluate train-small constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -41,6 +41,9 @@ check: install-dev  ## formatting, lint, types, architecture
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_architecture.py
+
+check-native: install-dev  ## tests of the C code under address and undefined-behaviour sanitizers; needs clang or gcc, AVX-512 VNNI
+	@exec $(BIN)/python scripts/check_native.py
 
 format: install-dev  ## let ruff format and repair
 	$(BIN)/ruff format $(SOURCES)

@@ -2,6 +2,9 @@
 
 `decode.c` decodes, `train.c` has the inner loops of training. The library lies in the virtual environment under the
 hash of its sources, so that one of other sources is never loaded. Standard library only.
+
+With `--sanitize` a second one is made in a folder of its own, which ends the process at the first thing that C leaves
+undefined. A process that runs under AddressSanitizer, and no other, loads that one: see scripts/check_native.py.
 """
 
 from __future__ import annotations
@@ -16,47 +19,55 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("decode.c", "train.c"))
 HEADERS = (Path(__file__).with_name("activations.h"),)
 FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC")
+SANITIZED = (
+    "-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *FLAGS[1:],
+)  # fmt: skip
 COMPILERS = ("gcc", "cc", "clang")
 MACHINES = ("x86_64", "amd64")
 COMPILE_TIMEOUT_S = 120.0
 SLOWLY = "decoding and training go through PyTorch, more slowly"
 
 
-def built_path() -> Path:
-    """Where the library for these sources and this Python environment lies, or would lie."""
+def built_path(flags: Sequence[str] = FLAGS) -> Path:
+    """Where the library for these sources and this Python environment lies, or would lie, if compiled with `flags`."""
     read = b"".join(path.read_bytes() for path in (*SOURCES, *HEADERS))
-    digest = hashlib.sha256(read + " ".join(FLAGS).encode()).hexdigest()[:16]
-    return Path(sys.prefix) / "lib" / "traghetto" / f"native-{digest}.so"
+    digest = hashlib.sha256(read + " ".join(flags).encode()).hexdigest()[:16]
+    folder = Path(sys.prefix) / "lib" / "traghetto"
+    return (folder / "sanitized" if flags is SANITIZED else folder) / f"native-{digest}.so"
 
 
-def compile_library() -> tuple[bool, str]:
+def compile_library(flags: Sequence[str] = FLAGS) -> tuple[bool, str]:
     """Compile if there is a compiler: whether nothing is left to do here, and what was done, for people."""
-    path = built_path()
+    path = built_path(flags)
     if platform.machine().lower() not in MACHINES:
         return True, f"the C files are for {MACHINES[0]}: on {platform.machine()} all goes through PyTorch"
-    if path.exists():
+    if (
+        path.exists() and flags is not SANITIZED
+    ):  # that one goes with the runtime of its compiler, whichever it is today
         return True, f"{path} is up to date"
     compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
     if compiler is None:
         return False, f"no C compiler, so {SLOWLY} (install gcc or clang, then: make native)"
     try:
-        problem = _compile(compiler, path)
+        problem = _compile(compiler, flags, path)
     except (OSError, subprocess.TimeoutExpired) as error:
         problem = str(error)
     return not problem, f"{compiler} failed, so {SLOWLY}:\n{problem}" if problem else f"compiled {path} with {compiler}"
 
 
-def _compile(compiler: str, path: Path) -> str:
+def _compile(compiler: str, flags: Sequence[str], path: Path) -> str:
     """Put the library in place, and remove those of older sources; what the compiler complained of, or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
-        command = [compiler, *FLAGS, "-o", str(built), *map(str, SOURCES), "-lm"]
+        shared = ["-shared-libasan"] if flags is SANITIZED and "clang" in Path(compiler).name else []
+        command = [compiler, *flags, *shared, "-o", str(built), *map(str, SOURCES), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
         if done.returncode:
             return done.stderr or f"exit status {done.returncode}"
@@ -69,7 +80,7 @@ def _compile(compiler: str, path: Path) -> str:
 @functools.cache
 def load_library() -> ctypes.CDLL | None:
     """The compiled library, or None where there is none or this CPU cannot run it."""
-    path = built_path()
+    path = built_path(SANITIZED if _is_sanitized_process() else FLAGS)
     if not path.exists():
         return None
     try:
@@ -79,15 +90,21 @@ def load_library() -> ctypes.CDLL | None:
     return library if library.can_run() else None
 
 
+def _is_sanitized_process() -> bool:
+    """Whether this process was started with the runtime of AddressSanitizer, which must come before all else."""
+    return os.name == "posix" and hasattr(ctypes.CDLL(None), "__asan_init")
+
+
 def main() -> None:
     """Compile, say so, and leave the stamp where there is nothing more to do. Never fails: it works without."""
     parser = argparse.ArgumentParser(description="Compile the fast decoder and the inner loops of training.")
     parser.add_argument("--stamp", type=Path)
-    done, message = compile_library()
+    parser.add_argument("--sanitize", action="store_true", help="the library that make check-native tests")
+    options = parser.parse_args()
+    done, message = compile_library(SANITIZED if options.sanitize else FLAGS)
     sys.stdout.write(message + "\n")
-    stamp = parser.parse_args().stamp
-    if done and stamp is not None:
-        stamp.touch()
+    if done and options.stamp is not None:
+        options.stamp.touch()
 
 
 if __name__ == "__main__":

@@ -203,6 +203,8 @@ def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
     assert stamp.exists()
     assert not old.exists()
     assert native_library.compile_library()[1].endswith("up to date")
+    watched = native_library.built_path(native_library.SANITIZED)
+    assert watched.parent != native_library.built_path().parent, "make check-native would remove the library in use"
     broken = tmp_path / "decode.c"
     broken.write_text("this is not C")
     monkeypatch.setattr(native_library, "SOURCES", (broken,))

@@ -1,0 +1,84 @@
+"""Run the tests of the C code with every read, write and sum in it watched: `make check-native`.
+
+A second library, compiled with AddressSanitizer and UndefinedBehaviorSanitizer, takes the place of the usual one in a
+process of its own, which ends at the first thing that C leaves undefined. By clang where there is one, since GCC does
+not see arithmetic on null pointers; else by gcc. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TESTS = ("test_model_native_layouts.py", "test_model_native.py", "test_model_fused.py")
+RUNTIMES = {"clang": "libclang_rt.asan-x86_64.so", "gcc": "libasan.so"}
+"""Compiler -> its library that must be loaded before all else; the first that is there is taken."""
+THROWS = "libstdc++.so.6"
+"""To be loaded with it: AddressSanitizer wants to know what throws the exceptions of PyTorch."""
+LAYOUTS = "8"
+TIMEOUT_S = 600.0
+
+
+def main() -> int:
+    """Compile and test: the exit status of the tests.
+
+    Where that cannot be it is 0, or 1 if TRAGHETTO_REQUIRE names `native`.
+    """
+    found = next(((name, path) for name in RUNTIMES if (path := runtime(name)) is not None), None)
+    reason = why_not() or (f"neither {' nor '.join(RUNTIMES)} is here with its sanitizers" if found is None else None)
+    if found is None or reason is not None:
+        required = "native" in os.environ.get("TRAGHETTO_REQUIRE", "").split(",")
+        print(f"check-native: {'cannot run' if required else 'skipped'}: {reason}")
+        return int(required)
+    compiler, preloaded = found
+    library = [sys.executable, "-m", "model.kernels.native_library", "--sanitize"]
+    subprocess.run(library, cwd=ROOT, env={**os.environ, "CC": compiler}, check=True)
+    done = subprocess.run(command(), cwd=ROOT, env=watched(preloaded), timeout=TIMEOUT_S, check=False)
+    print(f"check-native: with {compiler}, exit status {done.returncode}")
+    return done.returncode
+
+
+def why_not() -> str | None:
+    """What keeps this machine from running the C code, or None."""
+    if platform.machine().lower() not in ("x86_64", "amd64") or not sys.platform.startswith("linux"):
+        return "the C code is checked on x86-64 Linux"
+    cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    return None if "avx512_vnni" in cpu else "this CPU has no AVX-512 VNNI"
+
+
+def runtime(compiler: str) -> Path | None:
+    """Where `compiler` keeps the library that must be loaded first; None if it, or the compiler, is not here."""
+    if shutil.which(compiler) is None:
+        return None
+    asked = [compiler, f"-print-file-name={RUNTIMES[compiler]}"]
+    path = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
+    return path if path.is_absolute() else None
+
+
+def watched(preloaded: Path) -> dict[str, str]:
+    """The environment of a process under the sanitizers. Python frees little at its end: leaks are not looked for."""
+    return {
+        **os.environ,
+        "LD_PRELOAD": f"{preloaded} {THROWS}",
+        "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=6",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "OMP_NUM_THREADS": "1",
+        "TRAGHETTO_REQUIRE": "native",
+        "TRAGHETTO_TEST_LAYOUTS": LAYOUTS,
+    }
+
+
+def command() -> list[str]:
+    """The tests of what is compiled, with standard error left alone: there a sanitizer says why it ends the process."""
+    tests = [f"tests/unit/model/kernels/{name}" for name in TESTS]
+    options = ["-q", "-m", "native", "--capture=sys", "-p", "no:cacheprovider"]
+    return [sys.executable, "-m", "pytest", *options, *tests]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
