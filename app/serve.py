@@ -167,6 +167,8 @@ class Supervisor(Multiprocess):
     def _lives(self, worker: Process) -> bool:
         """Waits briefly for its answer, and is patient if there is none: it may be busy, or just ending."""
         now = time.monotonic()
+        while worker.parent_conn.poll():
+            worker.parent_conn.recv()  # came too late for the question before
         if worker.is_alive(PING_TIMEOUT_S):
             self._heard[worker] = now
         return worker.exitcode is None and now - self._heard.setdefault(worker, now) < HEALTH_TIMEOUT_S

@@ -112,7 +112,7 @@ class Promoter:
         try:
             return await self._move(lambda: rollback(self._settings, pair))
         except (ModelError, NotReady) as error:
-            raise _refusal(pair, "the version before", error) from error
+            raise _refusal(pair, "the version before it", error) from error
 
     async def _move(self, move: Callable[[], Move]) -> Followed:
         async with self._turn:
@@ -130,4 +130,4 @@ class Promoter:
 def _refusal(pair: str, version: str, error: ModelError | AppError) -> Conflict:
     """Told to the client without the places that the log names."""
     log.warning("%s: %s was not made the current version: %s", pair, version, error)
-    return Conflict(told(error))
+    return Conflict(f"{pair}: {version} cannot be made the current version: {told(error)}")

@@ -80,7 +80,7 @@ def _load_current(settings: Settings, pair: str) -> Translator | None:
     A server that starts with an older version helps more than one that does not start. The default, the last resort,
     is not tested. None: there is no version at all.
     """
-    from model.errors import ModelError, VersionNotFound
+    from model.errors import ModelError, VersionDamaged, VersionNotFound
 
     wanted = list(takewhile(lambda name: name != DEFAULT, _pointed(settings, pair)))
     for version in wanted:
@@ -95,6 +95,8 @@ def _load_current(settings: Settings, pair: str) -> Translator | None:
         return _read(settings, pair, DEFAULT)
     except VersionNotFound:
         return None
+    except VersionDamaged as error:
+        raise VersionDamaged(f"{pair}/{DEFAULT}: {error.problem}", error.place) from error
 
 
 def _pointed(settings: Settings, pair: str) -> tuple[str, ...]:
