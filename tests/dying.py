@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fakes import FakeTranslator, fake_detect, fake_split
+from fakes import FakeTranslator, fake_detect
 from fastapi import FastAPI
 
 import app.serve
@@ -31,7 +31,7 @@ def _missing() -> dict[str, FakeTranslator]:
 
 
 def _create(settings: Settings, load: Loader, **more: Any) -> FastAPI:
-    return create_app(settings, load, split=fake_split, detect=fake_detect, **more)
+    return create_app(settings, load, detect=fake_detect, **more)
 
 
 def worker_app() -> FastAPI:
