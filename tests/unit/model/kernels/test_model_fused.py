@@ -82,12 +82,8 @@ def results_of(run, layer, inputs, state, of_outputs, of_last):
 @LAYOUTS
 def test_a_recurrent_layer_of_any_layout(seed):
     rng = drawn(seed)
-    batch, time, size, hidden = (
-        rng.choice((1, 2, 7, 33)),
-        rng.choice((1, 2, 9)),
-        rng.randint(1, 70),
-        rng.randint(1, 128),
-    )
+    batch, time, size = rng.choice((1, 2, 7, 33)), rng.choice((1, 2, 9)), rng.randint(1, 70)
+    hidden = 16 * rng.randint(1, 8) if rng.random() < 0.8 else rng.randint(1, 70)  # the latter are left to PyTorch
     layer = nn.GRU(size, hidden, batch_first=True).bfloat16()
     given = torch.randn(batch, time, size), torch.randn(batch, hidden).div_(2)
     given += torch.randn(batch, time, hidden), torch.randn(batch, hidden)
