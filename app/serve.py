@@ -37,7 +37,7 @@ START_TRIES = 3
 """Of each worker in a row, before the server ends."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
 """Between a worker that could not start and the next."""
-PING_TIMEOUT_S, HEALTH_TIMEOUT_S = 1.0, 30
+PING_TIMEOUT_S, HEALTH_TIMEOUT_S = 1.0, 60
 """A worker that does not say for so long that it lives is replaced; loading the libraries can keep it busy."""
 END_TIMEOUT_S = 20.0
 """For a worker to end, besides what it may take to answer what it has accepted and to stop its engine."""

@@ -21,7 +21,7 @@ app.serve.WORKER_APP = "dying:%s"
 sys.exit(app.serve.run(load_settings(port=0)))
 """
 MORTAL, BROKEN = SERVER % "worker_app", SERVER % "broken_app"
-WAIT_S = 60
+WAIT_S = 120
 
 
 async def ask(address: str, text: str) -> httpx.Response | None:
