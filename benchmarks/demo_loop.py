@@ -121,11 +121,11 @@ def demonstrate(folder: Path, chosen: Chosen, options: Sequence[str] = ()) -> di
         say(f"corrected and approved; memory answers {from_memory} of {len(remembered)} at the next request")
         report, seconds = retrain(environment, options)
         numbers = {"corrections": len(chosen.corrected), "seconds": round(seconds), "state": report["state"],
-                   "strength": report["strength"], "replay": report["replay"],
+                   "strength": report["strength"], "replay": report["replay"], "answers": report["answers"],
                    "sets": {one["name"]: [one["measure"], round(one["before"], 2), round(one["after"], 2)]
                             for one in report["sets"]}}  # fmt: skip
         if report["state"] != "promoted":
-            say(f"the gate refused it: {report['reasons']}")
+            say("\n  ".join(("the gate refused it:", *report["reasons"])))
             return numbers | {"from_memory": from_memory}
         _wait_for(client, report["candidate"])
         after = Answers(client, chosen)

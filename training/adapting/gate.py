@@ -167,7 +167,8 @@ def _allowed(difference: Difference, limits: Limits, drift: float) -> tuple[bool
             f"is {-total:.2f} BLEU below the last full training, with all that was promoted since; "
             f"{limits.drift:g} may be lost: train in full, or go back"
         )
-    return True, f"{difference.delta:+.2f} BLEU, at worst {low:+.2f}"
+    since = f"; {total:+.2f} since the last full training" if drift else ""
+    return True, f"{difference.delta:+.2f} BLEU, at worst {low:+.2f}{since}"
 
 
 def changes(
