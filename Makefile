@@ -33,8 +33,9 @@ help:  ## list the targets
 serve: install  ## install, bring the embedded database up to date, serve on http://127.0.0.1:8000
 	@exec $(BIN)/traghetto serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(ARGS)
 
+# One worker a core (ARGS="-n 0" for none). What a part covers says little, so coverage is measured of the whole only.
 test: install-dev  ## run the whole test suite; ARGS="-k search" for a part
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist worksteal --durations 15 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
 
 check: install-dev  ## formatting, lint, types, architecture
 	$(BIN)/ruff format --check $(SOURCES)

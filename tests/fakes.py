@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from patience import wait_until
 
 from app.engine.engine import Engine, EngineLimits
 from app.http.connections import Connection
@@ -135,12 +136,8 @@ def serving(app: Any, http: type[Connection] = Connection, **more: Any) -> Itera
 
 
 def _port(server: uvicorn.Server) -> int:
-    ends = time.monotonic() + 20
-    while time.monotonic() < ends:
-        if server.started:
-            return int(server.servers[0].sockets[0].getsockname()[1])
-        time.sleep(0.01)
-    raise TimeoutError("the test server did not start")
+    wait_until(lambda: server.started, "the test server starts")
+    return int(server.servers[0].sockets[0].getsockname()[1])
 
 
 def body(text: str | list[str], **more: Any) -> dict[str, Any]:

@@ -11,6 +11,11 @@ PATIENCE_S = 20.0
 LOOK_EVERY_S = 0.005
 
 
+async def begun() -> None:
+    """Let tasks that were just made run up to where they wait for something."""
+    await asyncio.sleep(0)
+
+
 async def eventually(check: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Wait until `check()`, or what it gives to await, is true; `what` says what was missing in the end."""
     ends = time.monotonic() + timeout_s

@@ -24,6 +24,7 @@ from corrections_kit import (
     translated,
 )
 from fakes import problem, serving
+from patience import eventually
 from sqlalchemy import func, select, update
 
 from app.storage.tables import APPROVED, Correction, IdempotencyKey, now
@@ -110,11 +111,11 @@ async def test_of_many_approved_at_once_one_is_left(url: str, tmp_path: Path) ->
         async with first.app.state.services.database.reading() as session:
             approved = (await session.scalars(select(Correction).where(Correction.status == APPROVED))).all()
         assert len(approved) == 1, "two corrections of one sentence are approved"
-        for _ in range(200):  # the other server hears of it within a second
-            if await translated(second.stranger, SOURCE) == approved[0].corrected_translation:
-                break
-            await asyncio.sleep(0.05)
-        assert await translated(second.stranger, SOURCE) == approved[0].corrected_translation
+
+        async def heard() -> bool:
+            return await translated(second.stranger, SOURCE) == approved[0].corrected_translation
+
+        await eventually(heard, "the other server hears of it")
 
 
 async def one_client(address: str, number: int) -> list[tuple[str, int, str]]:

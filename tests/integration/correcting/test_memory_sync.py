@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from fakes import body, client_of, make_app, one
+from patience import PATIENCE_S, eventually
 from sqlalchemy import delete, func, make_url, select, update
 from stored import correction, store
 
@@ -22,9 +23,6 @@ from app.memory.sync import MAX_CHANGES, MemorySync
 from app.metrics import Metrics
 from app.storage.db import Database, migrate
 from app.storage.tables import PENDING, REJECTED, Correction, MemoryChange, MemoryState
-
-PATIENCE_S = 20.0
-"""For what should take a quarter of a second, on a machine that does much else."""
 
 
 @pytest.fixture
@@ -36,23 +34,16 @@ async def sync(database: Database) -> AsyncIterator[tuple[MemorySync, Memory]]:
     await made.close()
 
 
-async def until(check: Callable[[], object], what: str) -> None:
-    """Wait until `check()` is true."""
-    ends = time.monotonic() + PATIENCE_S
-    while not check():
-        assert time.monotonic() < ends, f"not within {PATIENCE_S} s: {what}"
-        await asyncio.sleep(0.02)
-
-
 async def settle(clients: Iterable, text: str, expected: str) -> list[dict]:
     """Ask all `clients` until each answers `expected`."""
     answers = []
     for client in clients:
-        ends = time.monotonic() + PATIENCE_S
-        while (answer := await one(client, body(text)))["text"] != expected:
-            assert time.monotonic() < ends, f"still {answer['text']!r} instead of {expected!r}"
-            await asyncio.sleep(0.02)
-        answers.append(answer)
+
+        async def answers_so(client: Any = client) -> bool:
+            return (await one(client, body(text)))["text"] == expected
+
+        await eventually(answers_so, f"{expected!r} is the answer")
+        answers.append(await one(client, body(text)))
     return answers
 
 
@@ -194,7 +185,7 @@ async def test_a_notification_is_enough(
     await asyncio.wait_for(keeper.ready.wait(), PATIENCE_S)
     for count in (1, 2, 3):
         await store(database, correction(f"Frase {count}.", "Sentence."))
-        await until(lambda count=count: len(memory) == count, "the notification was heard")
+        await eventually(lambda count=count: len(memory) == count, "the notification was heard")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -209,7 +200,7 @@ async def test_a_lost_notification_is_made_up_for(
     task = asyncio.create_task(keeper.run())
     await asyncio.wait_for(keeper.ready.wait(), PATIENCE_S)
     await store(database, correction("Ho fame.", "I'm hungry."))
-    await until(lambda: len(memory) == 1, "the version was polled")
+    await eventually(lambda: len(memory) == 1, "the version was polled")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -232,7 +223,9 @@ async def test_connections_that_the_server_ends_are_made_again(
             ).fetchone()
             assert ended is not None and ended[0] >= 1
             await store(database, correction(f"Frase {count}.", "Sentence."))
-            await until(lambda count=count: len(memory) == count, "memory goes on after its connections were ended")
+            await eventually(
+                lambda count=count: len(memory) == count, "memory goes on after its connections were ended"
+            )
     assert not task.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -260,15 +253,15 @@ async def test_a_database_that_is_down_is_told_once_and_memory_answers_what_it_h
 
     monkeypatch.setattr(keeper, "_reading", counted)
     task = asyncio.create_task(keeper.run())
-    await until(lambda: len(memory) == 1, "loaded")
+    await eventually(lambda: len(memory) == 1, "loaded")
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("ALTER TABLE memory_state RENAME TO elsewhere")
     tries = 0
-    await until(lambda: tries > 10, "it goes on trying")
+    await eventually(lambda: tries > 10, "it goes on trying")
     await keeper.refresh()  # must not raise: the correction that calls it is stored
     assert memory.find("it-en", "Ho fame.") is not None
     await store_blindly(file)
-    await until(lambda: len(memory) == 2, "it goes on when the database is back")
+    await eventually(lambda: len(memory) == 2, "it goes on when the database is back")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await keeper.close()

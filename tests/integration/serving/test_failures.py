@@ -9,10 +9,8 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import httpx
 import psycopg
 import pytest
 from corrections_kit import draft
+from patience import eventually, wait_until
 
 KILLS = 4
 SUBMISSIONS = 250
@@ -47,13 +46,14 @@ class Program:
         self.process.wait(timeout=60)
 
     def _wait_for_address(self) -> str:
-        ends = time.monotonic() + 90
-        while time.monotonic() < ends and self.process.poll() is None:
-            found = re.search(r"http://\S+", self._log.read_text())
-            if found:
-                return found.group()
-            time.sleep(0.05)
-        raise AssertionError(f"the server did not start: {self._log.read_text()[-2000:]}")
+        def told() -> bool:
+            assert self.process.poll() is None, f"the server did not start: {self._log.read_text()[-2000:]}"
+            return re.search(r"http://\S+\s", self._log.read_text()) is not None
+
+        wait_until(told, "the server tells its address", timeout_s=90)
+        found = re.search(r"http://\S+", self._log.read_text())
+        assert found is not None
+        return found.group()
 
 
 @pytest.fixture
@@ -118,11 +118,9 @@ class Cluster:
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs, self._folder = programs, folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
         self._as = {"user": "postgres"} if os.geteuid() == 0 else {}
-        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        """By a socket in the folder: a port that is free now may be taken when the server starts."""
         if self._as:
             shutil.chown(folder, "postgres")
         self._run("initdb", "-D", str(folder / "pg"), "-U", "postgres", "-A", "trust", "--no-sync")
@@ -132,7 +130,7 @@ class Cluster:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=90, **self._as)  # type: ignore[call-overload]
 
     def start(self) -> None:
-        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on"
+        options = f"-c listen_addresses= -c unix_socket_directories={self._folder} -c fsync=on"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._folder / "pg"), "-w", "-l", log, "-o", options, "start")
 
@@ -147,9 +145,10 @@ def cluster(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     if programs is None:
         pytest.skip("PostgreSQL's own programs (initdb, pg_ctl) are not here")
     folder = tmp_path_factory.mktemp("cluster")
-    for parent in (folder, *folder.parents):
-        if os.geteuid() == 0 and parent.owner() == "root" and parent.name.startswith("pytest"):
-            parent.chmod(0o755)
+    if os.geteuid() == 0:  # PostgreSQL's own user must come through
+        for parent in (folder, *folder.parents):
+            if parent.owner() == "root" and "pytest-" in str(parent):
+                parent.chmod(0o755)
     made = Cluster(programs, folder)
     made.start()
     try:
@@ -200,11 +199,13 @@ class Load:
             len(self.unavailable) + unavailable,
             self.translated + translated,
         )
-        async with asyncio.timeout(60):
-            for task in self.work:
-                assert not task.done(), task.exception()
-            while any(now < then for now, then in zip(self._counts(), wanted, strict=True)):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        for task in self.work:
+            assert not task.done(), task.exception()
+
+        def enough() -> bool:
+            return all(now >= then for now, then in zip(self._counts(), wanted, strict=True))
+
+        await eventually(enough, f"{wanted} acknowledged, refused, translated", timeout_s=60)
 
     def _counts(self) -> tuple[int, int, int]:
         return len(self.acknowledged), len(self.unavailable), self.translated

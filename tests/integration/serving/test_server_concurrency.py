@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from fakes import FakeTranslator, body, client_of, fake_detect, make_app, serving
+from patience import eventually
 
 from app.main import create_app
 from app.settings import Settings
@@ -78,14 +81,16 @@ async def test_64_clients_of_the_real_translator_get_what_each_would_get_alone(t
 
 async def test_overload_is_a_429_with_retry_after_and_passes(tmp_path: Path) -> None:
     translator = FakeTranslator()
-    async with client_of(make_app(tmp_path, translator, queue_tokens=10)) as client:
+    app = make_app(tmp_path, translator, queue_tokens=10)
+    async with client_of(app) as client:
         await client.post("/v1/translate", json=body("misura"))
         translator.gate.clear()
         translator.entered.clear()
         running = asyncio.create_task(client.post("/v1/translate", json=body("in corso")))
         assert await asyncio.to_thread(translator.entered.wait, 5)
         waiting = asyncio.create_task(client.post("/v1/translate", json=body("a b c d e f g h i l")))
-        await asyncio.sleep(0.1)
+        scheduler = app.state.services.engine._scheduler
+        await eventually(lambda: scheduler.waiting_tokens == 10, "it waits in the queue")
         refused = await client.post("/v1/translate", json=body("troppo"))
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
@@ -109,18 +114,23 @@ async def test_past_the_deadline_is_a_503_in_time(tmp_path: Path) -> None:
         assert (await client.post("/v1/translate", json=body("dopo"))).status_code == 200
 
 
-async def test_clients_that_went_away_are_not_translated_for(tmp_path: Path) -> None:
+async def test_clients_that_went_away_are_not_translated_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.http.disconnect.CHECK_EVERY_S", 0.01)
     translator = FakeTranslator()
-    with serving(make_app(tmp_path, translator)) as address:
+    app = make_app(tmp_path, translator)
+    scheduler = app.state.services.engine._scheduler
+    with serving(app) as address:
         async with httpx.AsyncClient(base_url=address, timeout=30) as client:
             await client.post("/v1/translate", json=body("prima"))
             translator.gate.clear()
             translator.entered.clear()
             running = asyncio.create_task(client.post("/v1/translate", json=body("in corso")))
             assert await asyncio.to_thread(translator.entered.wait, 5)
-            _send_and_leave(address, b'{"text": "sparito", "source": "it", "target": "en"}')
+            with _sent(address, b'{"text": "sparito", "source": "it", "target": "en"}'):
+                await eventually(lambda: scheduler.waiting_units == 1, "its sentence waits")
+            await eventually(lambda: scheduler.waiting_units == 0, "it has left the queue")
             stays = asyncio.create_task(client.post("/v1/translate", json=body("resta")))
-            await asyncio.sleep(1.0)
+            await eventually(lambda: scheduler.waiting_units == 1, "the other waits")
             translator.gate.set()
             assert (await running).status_code == 200
             assert (await stays).json()["translations"][0]["text"] == "RESTA"
@@ -132,32 +142,31 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault_of_the_server(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(make_app(tmp_path)) as address:
-        _send_and_leave(address, b'{"text": "mezz', declared=1000)
-        await asyncio.sleep(0.2)
         async with httpx.AsyncClient(base_url=address) as client:
+            with _sent(address, b'{"text": "mezz', declared=1000):
+                await client.get("/health/live")  # which came later: the server has read the first half
             assert (await client.post("/v1/translate", json=body("ciao"))).status_code == 200
     assert "fault" not in caplog.text
 
 
 async def test_a_body_that_never_comes_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.main.BODY_TIMEOUT_S", 0.1)
-
-    async def stuck() -> AsyncIterator[bytes]:
-        yield b"{"
-        await asyncio.sleep(1)
-
-    with serving(make_app(tmp_path)) as address:
-        async with httpx.AsyncClient(base_url=address) as client:
-            response = await client.post("/v1/translate", content=stuck())
-    assert (response.status_code, response.json()["type"]) == (408, "/problems/body-too-slow")
+    with serving(make_app(tmp_path)) as address, _sent(address, b"{", declared=1000) as connection:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        async with asyncio.timeout(20):
+            head, content = await reader.readuntil(b"\r\n\r\n"), await reader.readuntil(b"}")
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 408 ") and json.loads(content)["type"] == "/problems/body-too-slow"
 
 
-def _send_and_leave(address: str, content: bytes, declared: int | None = None) -> None:
+@contextlib.contextmanager
+def _sent(address: str, content: bytes, declared: int | None = None) -> Iterator[socket.socket]:
+    """A client that has sent `content` as the body, or its beginning, and leaves at the end."""
     host, port = address.removeprefix("http://").split(":")
     head = f"POST /v1/translate HTTP/1.1\r\nHost: x\r\nContent-Length: {declared or len(content)}\r\n\r\n".encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head + content)
-        time.sleep(0.2)
+        yield connection
 
 
 async def test_a_too_large_body_gets_its_answer_over_a_socket(tmp_path: Path) -> None:
@@ -173,7 +182,7 @@ async def test_a_long_document_does_not_hold_up_a_short_request(tmp_path: Path) 
     async with client_of(make_app(tmp_path, translator, batch_sentences=4)) as client:
         document = " ".join(f"Frase numero {number}." for number in range(200))
         long = asyncio.create_task(client.post("/v1/translate", json=body(document)))
-        await asyncio.sleep(0.2)
+        await eventually(lambda: len(translator.batches) > 1, "the document is being translated")
         assert (await client.post("/v1/translate", json=body("Breve."))).status_code == 200
         assert not long.done(), "the short request waited for the whole document"
         assert (await long).json()["translations"][0]["text"] == document.upper()

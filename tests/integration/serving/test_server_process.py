@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import os
 import re
 import signal
@@ -110,26 +112,18 @@ def _until_answered(address: str) -> httpx.Response:
 
 def test_sigterm_lets_accepted_requests_finish(tmp_path: Path) -> None:
     with served(SLOW_FAKE.format(tests=str(TESTS)), data_dir=str(tmp_path)) as (process, address):
-        answers: list[httpx.Response] = []
-        clients = [
-            threading.Thread(
-                target=lambda n=number: answers.append(
-                    httpx.post(f"{address}/v1/translate", json=body(f"frase {n}"), timeout=30)
-                )
-            )
-            for number in range(5)
-        ]
         httpx.post(f"{address}/v1/translate", json=body("calda"), timeout=30)
-        for client in clients:
-            client.start()
-        time.sleep(0.4)
+        host, port = address.removeprefix("http://").split(":")
+        clients = [http.client.HTTPConnection(host, int(port), timeout=30) for _ in range(5)]
+        for number, client in enumerate(clients):
+            client.request("POST", "/v1/translate", json.dumps(body(f"frase {number}")))
+        httpx.get(f"{address}/health/live")  # which came later: the server has read them all
         process.send_signal(signal.SIGTERM)
-        for client in clients:
-            client.join(timeout=20)
+        answers = [json.load(client.getresponse()) for client in clients]
         process.wait(timeout=20)
         with pytest.raises(httpx.ConnectError):
             httpx.get(address)
-    assert sorted(answer.json()["translations"][0]["text"] for answer in answers) == [f"FRASE {n}" for n in range(5)]
+    assert [answer["translations"][0]["text"] for answer in answers] == [f"FRASE {number}" for number in range(5)]
 
 
 def test_without_models_it_ends_with_a_clear_message(tmp_path: Path, tiny_data_dir: Path) -> None:

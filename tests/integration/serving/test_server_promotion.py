@@ -17,6 +17,7 @@ import pytest
 import torch
 from fakes import body, client_of, fake_detect, one, problem, serving
 from fastapi import FastAPI
+from patience import eventually
 
 from app.main import create_app
 from app.settings import Settings
@@ -228,18 +229,19 @@ async def test_moving_needs_a_key_that_may_administer(client: httpx.AsyncClient)
 async def test_a_move_by_another_process_is_noticed(client: httpx.AsyncClient, data_dir: Path) -> None:
     """As by `traghetto models promote`, which only moves the pointer."""
     await asyncio.to_thread(promote, settings_of(data_dir), PAIR, "b")
-    assert await _until(client, "b") == "b"
+    await _follows(client, "b")
     await asyncio.to_thread(rollback, settings_of(data_dir), PAIR)
-    assert await _until(client, "default") == "default"
+    await _follows(client, "default")
 
 
 async def test_a_refusal_is_told_everywhere_and_the_old_goes_on(client: httpx.AsyncClient, data_dir: Path) -> None:
     pointers.promote([data_dir / "models"], PAIR, "damaged")  # without the checks, or damaged since then
-    for _ in range(400):
-        ready = await client.get("/health/ready")
-        if ready.json()["detail"] is not None:
-            break
-        await asyncio.sleep(0.05)
+
+    async def told() -> bool:
+        return (await client.get("/health/ready")).json()["detail"] is not None
+
+    await eventually(told, "the refusal is told")
+    ready = await client.get("/health/ready")
     assert (ready.status_code, ready.json()["status"], ready.json()["models"][PAIR]) == (200, "ready", "default")
     assert "SHA-256 differs" in ready.json()["detail"]
     listed = {model["version"]: model for model in (await client.get("/v1/models")).json()["models"]}
@@ -252,11 +254,8 @@ async def test_a_refusal_is_told_everywhere_and_the_old_goes_on(client: httpx.As
     assert (await client.get("/health/ready")).json()["detail"] is None
 
 
-async def _until(client: httpx.AsyncClient, version: str) -> str:
-    """The version that serves, once it is `version` or after 20 s."""
-    for _ in range(400):
-        found = await version_of(client)
-        if found == version:
-            break
-        await asyncio.sleep(0.05)
-    return found
+async def _follows(client: httpx.AsyncClient, version: str) -> None:
+    async def follows() -> bool:
+        return await version_of(client) == version
+
+    await eventually(follows, f"the server follows to {version}")

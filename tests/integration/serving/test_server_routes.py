@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from fakes import FakeTranslator, ask, body, client_of, make_app, one, problem
+from patience import eventually
 
 from app.http.schemas.translation import EXAMPLE_ANSWER, EXAMPLE_REQUEST, Problem, TranslateAnswer, TranslateBody
 
@@ -92,11 +92,12 @@ class Leaving(FakeTranslator):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_an_engine_whose_thread_has_ended_is_not_alive(tmp_path: Path) -> None:
     async with client_of(make_app(tmp_path, Leaving())) as client:
-        for _ in range(500):  # the thread ends in its own time
-            live = await client.get("/health/live")
-            if live.status_code != 200:
-                break
-            await asyncio.sleep(0.01)
+
+        async def ended() -> bool:
+            return (await client.get("/health/live")).status_code != 200
+
+        await eventually(ended, "the thread ends in its own time")
+        live = await client.get("/health/live")
         assert (live.status_code, live.json()) == (503, {"status": "failed"})
 
 

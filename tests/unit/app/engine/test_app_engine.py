@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from fakes import FakeTranslator, running_engine
+from patience import begun
 from prometheus_client import CollectorRegistry
 
 from app.engine.engine import Engine, EngineLimits
@@ -64,7 +65,7 @@ async def test_the_queue_fills_while_the_worker_is_busy() -> None:
     async with running(translator) as engine:
         first = await held(engine, translator)
         others = [asyncio.create_task(translate(engine, f"frase {number}")) for number in range(20)]
-        await asyncio.sleep(0.05)
+        await begun()
         translator.gate.set()
         assert await first == ["BUSY"]
         assert await asyncio.gather(*others) == [[f"FRASE {number}"] for number in range(20)]
@@ -100,7 +101,7 @@ async def test_identical_sentences_in_flight_are_decoded_once() -> None:
     async with running(translator) as engine:
         first = await held(engine, translator)
         same = [asyncio.create_task(translate(engine, "busy", "ciao")) for _ in range(5)]
-        await asyncio.sleep(0.05)
+        await begun()
         translator.gate.set()
         await first
         assert await asyncio.gather(*same) == [["BUSY", "CIAO"]] * 5
@@ -113,7 +114,7 @@ async def test_one_bad_sentence_does_not_fail_its_neighbours() -> None:
         first = await held(engine, translator)
         good = [asyncio.create_task(translate(engine, f"buona {number}")) for number in range(10)]
         bad = asyncio.create_task(translate(engine, "ottima", "boom"))
-        await asyncio.sleep(0.05)
+        await begun()
         translator.gate.set()
         await first
         assert await asyncio.gather(*good) == [[f"BUONA {number}"] for number in range(10)]
@@ -160,7 +161,7 @@ async def test_a_cancelled_caller_is_not_translated_for() -> None:
     async with running(translator) as engine:
         first = await held(engine, translator)
         gone = asyncio.create_task(translate(engine, "sparito"))
-        await asyncio.sleep(0.02)
+        await begun()
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
@@ -176,7 +177,7 @@ async def test_a_full_queue_says_when_to_come_back() -> None:
         await translate(engine, "misura la velocità")  # about 30 tokens/s
         first = await held(engine, translator)
         waiting = asyncio.create_task(translate(engine, "uno due tre quattro cinque sei sette otto nove dieci"))
-        await asyncio.sleep(0.02)
+        await begun()
         with pytest.raises(Overloaded) as error:
             await translate(engine, "troppo")
         assert 1 <= (error.value.retry_after_s or 0) <= 60
@@ -192,7 +193,7 @@ async def test_searches_are_passed_on_and_never_mixed() -> None:
         wide = SearchConfig(beam=4, n_best=2)
         first = await held(engine, translator)
         tasks = [asyncio.create_task(translate(engine, "a")), asyncio.create_task(translate(engine, "b", search=wide))]
-        await asyncio.sleep(0.02)
+        await begun()
         translator.gate.set()
         await asyncio.gather(first, *tasks)
     assert list(zip(translator.batches, translator.searches, strict=True))[-2:] == [
@@ -251,9 +252,9 @@ async def test_stop_finishes_what_was_accepted() -> None:
     engine.start()
     await engine.wait_ready(5)
     accepted = [asyncio.create_task(translate(engine, f"a{number}")) for number in range(30)]
-    await asyncio.sleep(0.01)
+    await begun()
     stopping = asyncio.create_task(engine.stop(5))
-    await asyncio.sleep(0.01)
+    await begun()
     with pytest.raises(ShuttingDown):
         await translate(engine, "troppo tardi")
     await stopping
@@ -268,7 +269,7 @@ async def test_stop_answers_the_rest_when_the_time_is_over() -> None:
     await engine.wait_ready(5)
     stuck = await held(engine, translator)
     waiting = asyncio.create_task(translate(engine, "aspetta"))
-    await asyncio.sleep(0.01)
+    await begun()
     await engine.stop(0.05)
     for task in (stuck, waiting):
         with pytest.raises(ShuttingDown):

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeTranslator, running_engine
+from patience import begun, eventually
 
 from app.engine.decoder import Outcome
 from app.engine.engine import Engine, EngineLimits
 from app.engine.tickets import Sentence
-from app.errors import NotReady, ShuttingDown
+from app.errors import DeadlineExceeded, NotReady, ShuttingDown
 from app.metrics import Metrics
 from model.config import SearchConfig
 from model.translation import Translation
@@ -63,10 +64,10 @@ async def test_a_request_in_several_batches_is_answered_by_the_version_that_it_m
     async with running(old) as engine:
         before = await held(engine, old, *"abcde")  # batches of two: three of them
         waiting = asyncio.create_task(translate(engine, "f", "a", "g"))
-        await asyncio.sleep(0.01)
+        await begun()
         await replaced(engine, new)
         after = asyncio.create_task(translate(engine, *"abcfh"))
-        await asyncio.sleep(0.01)
+        await begun()
         old.gate.set()
         assert made_by(await before) == {"old"}, "a request must not be answered by two versions"
         assert made_by(await waiting) == {"old"}, "it came before the swap"
@@ -126,11 +127,7 @@ async def test_an_idle_engine_lets_go_at_once() -> None:
         await replaced(engine, second)
         del second
         await replaced(engine, Signing(version="3"))
-        for _ in range(500):  # the engine's thread does it in its own time
-            if alive() is None:
-                break
-            await asyncio.sleep(0.01)
-        assert alive() is None
+        await eventually(lambda: alive() is None, "the engine's thread lets go of it")
 
 
 async def test_back_and_forth_while_requests_wait() -> None:
@@ -140,7 +137,7 @@ async def test_back_and_forth_while_requests_wait() -> None:
         for translator in (second, Signing(version="1"), Signing(version="2")):
             await replaced(engine, translator)
             tasks.append(asyncio.create_task(translate(engine, "a", "b", "c")))
-            await asyncio.sleep(0.01)
+            await begun()
         first.gate.set()
         assert [made_by(await task) for task in tasks] == [{"1"}, {"2"}, {"1"}, {"2"}]
 
@@ -187,9 +184,10 @@ async def test_cancelled_and_late_requests_do_not_hold_the_old_version() -> None
         first = await held(engine, old, "a")
         late = asyncio.create_task(translate(engine, "b", timeout_s=0.05))
         gone = asyncio.create_task(translate(engine, "c"))
-        await asyncio.sleep(0.1)
+        with pytest.raises(DeadlineExceeded):
+            await late
         gone.cancel()
-        await asyncio.gather(late, gone, return_exceptions=True)
+        await asyncio.gather(gone, return_exceptions=True)
         await replaced(engine, keep)
         del old
         gate.set()

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from patience import begun
 
 from app.engine.worker import Worker
 
@@ -49,21 +50,22 @@ async def test_a_first_step_that_fails_does_not_end_the_thread(caplog: pytest.Lo
 
 async def test_jobs_of_callers_that_left_are_skipped() -> None:
     done: list[int] = []
-    busy = threading.Event()
+    entered, free = threading.Event(), threading.Event()
 
     def work(number: int) -> None:
-        busy.wait(5)
+        entered.set()
+        free.wait(20)
         done.append(number)
 
     worker = Worker("slow", work)
     worker.start()
     first = asyncio.create_task(worker.run(1))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(entered.wait, 20)
     gone, stays = asyncio.create_task(worker.run(2)), asyncio.create_task(worker.run(3))
-    await asyncio.sleep(0.01)
+    await begun()
     gone.cancel()
-    await asyncio.sleep(0.01)
-    busy.set()
+    await begun()
+    free.set()
     await asyncio.gather(first, stays)
     worker.stop()
     assert done == [1, 3]
