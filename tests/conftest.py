@@ -20,14 +20,23 @@ from pathlib import Path
 
 import pytest
 
-THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
-"""Of each process."""
 MAX_WORKERS = 8
 """Parallel workers: each holds torch, and a few connections to PostgreSQL, which lets 100 in."""
-# Read when torch is first imported, so set before any test module; programs that tests start are told too. A thread
-# that waits sleeps: where several processes share the cores, one that spins keeps from its work what it waits for.
-for _variable, _value in (("OMP_NUM_THREADS", THREADS), ("MKL_NUM_THREADS", THREADS), ("OMP_WAIT_POLICY", "PASSIVE")):
-    os.environ.setdefault(_variable, _value)
+
+
+def _few_threads() -> None:
+    """Two in a run without workers, one in a worker, whatever it was told by the process that started it.
+
+    A thread that waits sleeps: where several processes share the cores, one that spins keeps the others from the work
+    that it waits for. Programs that tests start are told too.
+    """
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1" if is_worker else os.environ.get(variable, "2")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+_few_threads()  # read when torch is first imported, so set before any test module
 
 pytest_plugins = ["pytester", "covered"]
 

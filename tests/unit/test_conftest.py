@@ -32,7 +32,9 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     for variable in ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR"):
         monkeypatch.delenv(variable, raising=False)
     pytester.makeconftest(CONFTEST)
-    pytester.makeini("[pytest]\naddopts = -p no:asyncio\nmarkers =\n    corpus: x\n    postgres: x\n    browser: x\n")
+    pytester.makeini(
+        "[pytest]\naddopts = -p no:asyncio\nmarkers =\n    corpus: x\n    postgres: x\n    browser: x\n    long: x\n"
+    )
     pytester.makepyfile(MARKED)
     return pytester
 
@@ -43,9 +45,10 @@ def test_absent_need_is_skipped_with_the_reason(inner: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*needs corpus: TRAGHETTO_CORPUS_DIR is not set*"])
 
 
-def test_absent_need_fails_when_required(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_absent_need_fails_when_required(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str) -> None:
     monkeypatch.setenv("TRAGHETTO_REQUIRE", "postgres, corpus")
-    result = inner.runpytest_subprocess()
+    result = inner.runpytest_subprocess("-n", workers)
     assert result.ret != 0, "a required part was missing and the run still passed"
     outcomes = result.parseoutcomes()
     assert outcomes.get("skipped", 0) == 0
@@ -65,6 +68,19 @@ def test_misspelt_requirement_stops_the_run(inner: pytest.Pytester, monkeypatch:
     result = inner.runpytest_subprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*TRAGHETTO_REQUIRE names postgre; known: corpus, postgres*"])
+
+
+def test_parallel_runs_begin_with_what_takes_long_and_close_with_the_line_that_ci_looks_for(
+    inner: pytest.Pytester,
+) -> None:
+    inner.makepyfile(
+        test_order="import os, pytest\n"
+        "def test_short(): assert os.environ['OMP_NUM_THREADS'] == '1'\n"
+        "@pytest.mark.long\n"
+        "def test_long(): pass\n"
+    )
+    result = inner.runpytest_subprocess("-n", "1", "--dist", "worksteal", "-v", "test_order.py")
+    result.stdout.fnmatch_lines(["*PASSED*::test_long*", "*PASSED*::test_short*", "*2 passed in *s*"])
 
 
 def test_missing_browser_is_named(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
