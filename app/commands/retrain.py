@@ -75,11 +75,10 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     except NothingToDo as error:
         typer.echo(f"traghetto: {error}", err=True)
         raise typer.Exit(EXIT_NOTHING) from None
-    report = run.report or {}
     if as_json:
-        typer.echo(json.dumps({"run": str(run.id), "state": run.state, **report}, ensure_ascii=False))
+        typer.echo(json.dumps({"run": str(run.id), "state": run.state, **(run.report or {})}, ensure_ascii=False))
     else:
-        _print(run.state, report)
+        _print(run.state, run.report or {})
     if run.state not in PROMOTED_OR_KEPT:
         raise typer.Exit(EXIT_REFUSED)
 
