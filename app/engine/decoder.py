@@ -79,8 +79,8 @@ class Decoder:
         """Their names, for the queue."""
         self._loaded: Mapping[tuple[str, str], Translator] = {}
         """By pair and version: also those that only older requests still need."""
-        self.tokens_per_s = 0.0
-        """Source tokens a second, running mean over batches; 0 before the first."""
+        self.cost_per_s = 0.0
+        """What is charged for source tokens (`Unit.cost`), a second; running mean over batches, 0 before the first."""
         self.last_success = 0.0
         self.last_seconds = 0.0
         """How long the last batch took."""
@@ -135,8 +135,8 @@ class Decoder:
         results = self._attempt(batch)
         seconds = self.last_seconds = time.monotonic() - started
         self._metrics.inference_seconds.observe(seconds)
-        speed = sum(unit.tokens for unit in batch.units) / max(seconds, 1e-6)
-        self.tokens_per_s += (SMOOTHING if self.tokens_per_s else 1.0) * (speed - self.tokens_per_s)
+        speed = sum(unit.cost for unit in batch.units) / max(seconds, 1e-6)
+        self.cost_per_s += (SMOOTHING if self.cost_per_s else 1.0) * (speed - self.cost_per_s)
         log.debug(
             "%s: %d sentences, %d padded tokens, %.1f ms",
             batch.group.pair, len(batch.units), batch.padded_tokens, seconds * 1000,

@@ -4,9 +4,9 @@
     translate() -> Scheduler.add     expire, next_batch -> Translator.translate -> finish
                 <- futures settled by one call_soon_threadsafe a batch
 
-While a batch is being translated, the next one gathers; there is no fixed window (see `_linger`). A batch that fails
-is halved until the sentence that the model cannot take is alone, so that its neighbours get their answers; the thread
-lives on.
+While a batch is being translated, the next one gathers; there is no fixed window (see `app.engine.linger`). A batch
+that fails is halved until the sentence that the model cannot take is alone, so that its neighbours get their answers;
+the thread lives on.
 
 `replace` gives new requests to another version; earlier ones are answered by the version that they met.
 """
@@ -69,7 +69,7 @@ class Engine:
         self.failure: str | None = None
 
     def start(self, on_failure: Callable[[], None] | None = None) -> None:
-        """Load and warm up in the background; `on_failure` is called on the event loop if that fails."""
+        """Load and warm up in the background; if that fails, or the thread dies, `on_failure` is called on the loop."""
         self._loop = asyncio.get_running_loop()
         self._loaded = asyncio.Event()
         self._on_failure = on_failure
@@ -163,14 +163,14 @@ class Engine:
             ticket.versions = self._decoder.versions
             try:
                 self._scheduler.add(ticket, now)
-            except QueueFull as full:
-                raise Overloaded(self._retry_after_s(full.waiting_tokens)) from None
+            except QueueFull:
+                raise Overloaded(self._retry_after_s()) from None
             self._wake.notify()
 
-    def _retry_after_s(self, waiting_tokens: int) -> int:
+    def _retry_after_s(self) -> int:
         """What the queue should take at the measured speed."""
-        speed = self._decoder.tokens_per_s
-        return max(1, min(MAX_RETRY_AFTER_S, math.ceil(waiting_tokens / speed))) if speed else 1
+        speed = self._decoder.cost_per_s
+        return max(1, min(MAX_RETRY_AFTER_S, math.ceil(self._scheduler.waiting_cost / speed))) if speed else 1
 
     def replace(self, translator: Translator) -> None:
         """Give all requests from now on to `translator`, and own it; from any thread but the event loop's.
@@ -250,8 +250,9 @@ class Engine:
 
     def _process(self, batch: Batch) -> None:
         started = time.monotonic()
-        for unit in batch.units:
-            self._metrics.queue_seconds.observe(started - unit.waiters[0][0].submitted)
+        if not batch.group.again:
+            for unit in batch.units:
+                self._metrics.queue_seconds.observe(started - unit.waiters[0][0].submitted)
         results = self._decoder.run(batch)
         with self._wake:
             complete = [

@@ -27,10 +27,6 @@ from app.engine.tickets import Batch, Group, Key, Priority, Sentence, Ticket, Un
 class QueueFull(Exception):
     """More tokens would wait than the queue may hold."""
 
-    def __init__(self, waiting_tokens: int) -> None:
-        super().__init__(f"{waiting_tokens} tokens are waiting already")
-        self.waiting_tokens = waiting_tokens
-
 
 @dataclass(slots=True)
 class _Room:
@@ -74,12 +70,15 @@ class Scheduler:
         self._in_flight: dict[Key, Unit] = {}
         self.waiting_tokens = 0
         self.waiting_units = 0
-        self._waiting_cost = 0
+        self.waiting_cost = 0
+        """Of the waiting tokens, what they are charged."""
+        self.waiting_again = 0
+        """Units that wait for a second search."""
 
     @property
     def batch_is_full(self) -> bool:
         """Whether what waits is enough for a batch, by its cost or by its count."""
-        return self._waiting_cost >= self._batch_tokens or self.waiting_units >= self._batch_sentences
+        return self.waiting_cost >= self._batch_tokens or self.waiting_units >= self._batch_sentences
 
     @property
     def busy(self) -> bool:
@@ -93,7 +92,7 @@ class Scheduler:
             QueueFull: nothing was queued. A ticket that comes to an empty queue is always taken.
         """
         if self.waiting_tokens and not self._has_room(ticket):
-            raise QueueFull(self.waiting_tokens)
+            raise QueueFull(f"{self.waiting_tokens} tokens are waiting already")
         ticket.submitted = now
         ticket.missing = len(ticket.sentences)
         ticket.results = [None] * ticket.missing
@@ -121,13 +120,15 @@ class Scheduler:
         return [ticket for ticket in late if not ticket.closed and self._settle(ticket)]
 
     def _settle(self, ticket: Ticket) -> bool:
-        complete = False
-        for unit in {unit for unit in ticket.units if unit.draft is not None and not unit.taken}:
+        drafts = [unit for unit in ticket.units if unit.draft is not None and not unit.taken]
+        ticket.units = [unit for unit in ticket.units if unit.draft is None or unit.taken]  # it waits for no others
+        for unit in dict.fromkeys(drafts):
             mine = [index for waiter, index in unit.waiters if waiter is ticket]
             unit.waiters = [waiter for waiter in unit.waiters if waiter[0] is not ticket]
             self._part(unit, len(mine))
-            complete = [ticket.give(index, unit.draft) for index in mine][-1]
-        return complete
+            for index in mine:
+                ticket.give(index, unit.draft)
+        return ticket.closed
 
     def cancel(self, ticket: Ticket) -> None:
         """Forget `ticket`; what nobody else wants leaves the queue."""
@@ -182,7 +183,7 @@ class Scheduler:
         for lane in self._lanes.values():
             lane.clear()
         self._in_flight.clear()
-        self.waiting_tokens = self.waiting_units = self._waiting_cost = 0
+        self.waiting_tokens = self.waiting_units = self.waiting_cost = self.waiting_again = 0
         return list(tickets)
 
     def _has_room(self, ticket: Ticket) -> bool:
@@ -221,12 +222,14 @@ class Scheduler:
     def _join_queue(self, unit: Unit) -> None:
         self.waiting_tokens += unit.tokens
         self.waiting_units += 1
-        self._waiting_cost += unit.cost
+        self.waiting_cost += unit.cost
+        self.waiting_again += unit.draft is not None
 
     def _leave_queue(self, unit: Unit) -> None:
         self.waiting_tokens -= unit.tokens
         self.waiting_units -= 1
-        self._waiting_cost -= unit.cost
+        self.waiting_cost -= unit.cost
+        self.waiting_again -= unit.draft is not None
 
     def _fill(self, room: _Room, lane: deque[Ticket]) -> None:
         """Round robin over `lane`; who was passed over stands in front next time."""

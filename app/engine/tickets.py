@@ -76,6 +76,7 @@ class Ticket:
             return False
         self.closed = True
         self.units.clear()
+        self.pending.clear()
         return True
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.engine.queue import QueueFull, Scheduler
-from app.engine.tickets import RETRY_COST, Priority, Sentence, Ticket
+from app.engine.tickets import RETRY_COST, Priority, Sentence, Ticket, Unit
 from model.config import SearchConfig
 
 GREEDY = SearchConfig()
@@ -164,9 +164,8 @@ def test_requests_past_their_deadline_are_taken_out() -> None:
 def test_a_full_queue_refuses_and_stays_as_it_was() -> None:
     queue = scheduler(queue_tokens=10)
     queue.add(ticket("a", "b", tokens=4), now=0)
-    with pytest.raises(QueueFull) as full:
+    with pytest.raises(QueueFull, match="8 tokens"):
         queue.add(ticket("c", "d", tokens=2), now=0)
-    assert full.value.waiting_tokens == 8
     queue.add(ticket("a", "e", tokens=2), now=0)  # "a" waits already and costs nothing
     assert queue.waiting_tokens == 10
     assert sorted(text for texts in drain(queue) for text in texts) == ["a", "b", "e"]
@@ -249,6 +248,81 @@ def test_a_batch_is_full_by_what_it_costs_not_by_how_many_wait() -> None:
     assert queue.batch_is_full
     drain(queue)
     assert not queue.batch_is_full
+
+
+def test_a_sentence_that_two_wait_for_is_settled_for_one_and_stays_for_the_other() -> None:
+    """A second look at the one killed the engine, and its leaving took the sentence from the other."""
+    queue = scheduler()
+    hurried = ticket("bad", *(f"s{number}" for number in range(3)), retry_by=5.0)
+    queue.add(hurried, now=0)
+    batch = queue.next_batch()
+    assert batch is not None
+    queue.again(batch.units[0], "draft")
+    patient = ticket("bad", retry_by=50.0)
+    queue.add(patient, now=1)
+    assert queue.settle(now=6.0) == [] and queue.settle(now=7.0) == []
+    queue.cancel(hurried)
+    assert drain(queue) == [["bad"]] and patient.results == ["BAD"]
+    for unit in batch.units[1:]:
+        queue.finish(unit, "late")
+    assert (queue.waiting_tokens, queue.waiting_units, queue.waiting_cost, queue.busy) == (0, 0, 0, False)
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.lists(st.sampled_from("abc"), min_size=1, max_size=4), st.integers(1, 9)),
+        st.tuples(st.sampled_from(["batch", "again", "settle"]), st.integers(0, 9), st.just(0)),
+        st.tuples(st.sampled_from(["finish", "expire", "cancel"]), st.integers(0, 9), st.just(0)),
+    ),
+    min_size=8,
+    max_size=40,
+)
+
+
+@given(steps)
+@settings(max_examples=300, deadline=None)
+def test_whatever_happens_in_whatever_order_nobody_is_lost(done: list) -> None:
+    """Everybody is answered, cancelled or late in the end, and what the queue counts is what waits in it."""
+    queue, clock = scheduler(batch_tokens=24), 0.0
+    tickets: list[Ticket] = []
+    running: list[Unit] = []
+    late: list[Ticket] = []
+    for what, given_, share in done:
+        clock += 1.0
+        if what == "add":
+            texts = [Sentence("it-en", text, 1 + ord(text) % 5) for text in given_]
+            tickets.append(Ticket(texts, GREEDY, deadline=clock + 2 * share, retry_by=clock + share))
+            queue.add(tickets[-1], clock)
+        elif what == "batch" and (batch := queue.next_batch()) is not None:
+            running += batch.units
+        elif what in ("finish", "again") and running:
+            unit = running.pop(given_ % len(running))
+            if what == "finish" or unit.draft is not None or not queue.again(unit, "draft"):
+                queue.finish(unit, "result")
+        elif what == "settle":
+            assert all(ticket.closed for ticket in queue.settle(clock))
+        elif what == "expire":
+            late += queue.expire(clock)
+        elif what == "cancel" and tickets:
+            queue.cancel(tickets[given_ % len(tickets)])
+        _check_the_books(queue)
+    while (batch := queue.next_batch()) is not None or running:
+        running += [] if batch is None else batch.units
+        queue.finish(running.pop(), "result")
+    assert all(ticket.closed for ticket in tickets), "somebody waits for ever"
+    assert all(None not in ticket.results for ticket in tickets if ticket.missing == 0)
+    assert not queue.busy and queue.waiting_units == 0
+
+
+def _check_the_books(queue: Scheduler) -> None:
+    units = queue._in_flight.values()
+    for unit in units:
+        assert unit.live == sum(not ticket.closed for ticket, _ in unit.waiters), "a waiter was lost or counted twice"
+    waiting = [unit for unit in units if not unit.taken]
+    assert queue.waiting_units == len(waiting)
+    assert queue.waiting_tokens == sum(unit.tokens for unit in waiting)
+    assert queue.waiting_cost == sum(unit.cost for unit in waiting)
+    assert queue.waiting_again == sum(unit.draft is not None for unit in waiting)
 
 
 requests = st.lists(
