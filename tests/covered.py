@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from coverage import Coverage
+from coverage.exceptions import NoDataError
 
 WANTED_PERCENT = 80.0
 """Files below this are named."""
@@ -20,7 +21,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not config.getoption("cov_source", None):
         return
     terminalreporter.section("coverage")
-    for line in summary(measured(config.rootpath)):
+    try:
+        lines = summary(measured(config.rootpath))
+    except NoDataError:  # a run that was interrupted
+        lines = ["nothing was measured"]
+    for line in lines:
         terminalreporter.write_line(line)
 
 
