@@ -134,7 +134,7 @@ class Translator:
         """Translate each of `texts`, of one or many sentences, in their order: `translate_sentences`, and joined.
 
         Args:
-            texts: any strings; line breaks count as spaces.
+            texts: any strings. Line breaks end sentences, and become spaces.
             search, prefixes: as for `translate_sentences`. A text whose translation is begun is one sentence, unless
                 the network cannot read so much at once.
 
@@ -142,7 +142,7 @@ class Translator:
             SearchError: as `translate_sentences`.
         """
         begun = _prefixes(prefixes, texts)
-        sentences = [self._sentences(clean(text), prefix) for text, prefix in zip(texts, begun, strict=True)]
+        sentences = [self._sentences(text, prefix) for text, prefix in zip(texts, begun, strict=True)]
         flat = [sentence for of_text in sentences for sentence in of_text]
         firsts = [prefix if row == 0 else "" for prefix, of_text in zip(begun, sentences, strict=True)
                   for row in range(len(of_text))]  # fmt: skip
@@ -150,8 +150,7 @@ class Translator:
         return [_joined(of_text, [next(found) for _ in of_text]) for of_text in sentences]
 
     def _sentences(self, text: str, prefix: str) -> list[str]:
-        """The sentences of a cleaned text."""
-        fits = bool(prefix) and self.count_tokens([text])[0] <= self.max_source_tokens
+        fits = bool(prefix) and self.count_tokens([text])[0] <= self.max_source_tokens + 1  # the end mark is one
         return (plan_whole(text) if fits else plan_text(text, self._language)).sentences
 
     def translate_sentences(

@@ -1,8 +1,8 @@
 """What is done with a text around the network, for the server, the command line, evaluation and the gate alike.
 
-    text -> plan_text -> sentences -> (memory, network) -> Plan.join -> translation
+    text -> plan_text -> sentences -> (memory, network) -> put together again by who planned
 
-Pure: no network, no HTTP. Whatever stands between the sentences comes back byte for byte.
+Pure: no network, no HTTP. What stands between two sentences is kept byte for byte.
 """
 
 from __future__ import annotations
@@ -23,18 +23,6 @@ class Plan:
     def sentences(self) -> list[str]:
         """What is to be translated, in order."""
         return [segment.text for segment in self.segments if segment.text]
-
-    def join(self, translations: Sequence[str]) -> str:
-        """The whole translation from those of the sentences.
-
-        Raises:
-            ValueError: there are not as many as sentences.
-        """
-        given = iter(translations)
-        texts = [next(given, None) if segment.text else "" for segment in self.segments]
-        if None in texts or next(given, None) is not None:
-            raise ValueError(f"{len(translations)} translations came for {len(self.sentences)} sentences")
-        return "".join(f"{text}{segment.separator_after}" for text, segment in zip(texts, self.segments, strict=True))
 
 
 def plan_text(text: str, language: str) -> Plan:

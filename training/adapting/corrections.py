@@ -98,8 +98,13 @@ def examples(
 def _parted(correction: Correction, pair: str) -> list[tuple[str, str]]:
     source, target = clean(correction.source), clean(correction.target)
     languages = pair.partition("-")
-    parts = plan_text(source, languages[0]).sentences, plan_text(target, languages[2]).sentences
+    parts = _sentences(correction.source, languages[0]), _sentences(correction.target, languages[2])
     return list(zip(*parts, strict=True)) if len(parts[0]) == len(parts[1]) else [(source, target)]
+
+
+def _sentences(text: str, language: str) -> list[str]:
+    """Cleaned, and those of nothing but marks that cannot be seen left out."""
+    return [sentence for one in plan_text(text, language).sentences if (sentence := clean(one))]
 
 
 def fitting(

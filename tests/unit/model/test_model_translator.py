@@ -222,6 +222,14 @@ def test_sentences_and_the_clauses_of_long_ones_are_translated_apart(text: str, 
     assert min(parts, key=lambda part: part.score).score <= result.score <= max(part.score for part in parts)
 
 
+def test_lines_are_sentences_here_as_in_the_server() -> None:
+    """The server planned the text as it was, the command line and the gate a line of it."""
+    text = "Orario invernale\nIl gatto dorme sul divano"
+    (result,) = translator().translate([text], SHORT)
+    lines = translator().translate(text.split("\n"), SHORT)
+    assert result.split and result.text == " ".join(line.text for line in lines)
+
+
 def test_capitals_do_not_hide_where_a_sentence_begins() -> None:
     loud, calm = translator().translate(["NON SO CHE DIRE! IL GATTO DORME.", "Non so che dire! Il gatto dorme."], SHORT)
     assert loud.text == calm.text.upper() and loud.split
