@@ -5,7 +5,8 @@ that is absent. Where the environment variable TRAGHETTO_REQUIRE names it (comma
 run that was meant to cover something cannot pass by leaving it out.
 
 Variables: TRAGHETTO_REQUIRE, TRAGHETTO_CORPUS_DIR (the corpus), TRAGHETTO_TEST_POSTGRES_URL (a server whose user may
-create databases; default: the local one), TRAGHETTO_TEST_CHROMIUM (a browser other than the one on the path).
+create databases; default: the local one), TRAGHETTO_TEST_CHROMIUM (a browser other than the one on the path),
+TRAGHETTO_TEST_LAYOUTS (random layouts for each test of the C code; default: 3).
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ class _Retraining:
         self.tokenizers = self.parent.source, self.parent.target
         self.max_tokens = int(self.parent.card.settings.get("max_source_tokens", MAX_SOURCE_TOKENS))
         self.anchor = find_anchor(self.parent.card, self.roots)
+        self.anchor_problem: str | None = None
         self.began = time.monotonic()
         self.gates: list[GateSet] = []
         self.replay = Replay((), "none")
@@ -149,7 +150,9 @@ class _Retraining:
         current, (folds, strangers) = Translator.load(self.parent_folder), tried
         held = hold_back(found, (folds, self.stop), strangers, current, self.parent, self.options.settings.seed)
         trial = Trial(current, self.corrections, self.gates, self.options.limits)
-        trial.measure_from(self.anchor, self.parent_folder)
+        self.anchor_problem = trial.measure_from(self.anchor, self.parent_folder)
+        if self.anchor_problem is not None:
+            self.stages.say(f"  {self.anchor.version}, the last full training, is not measured: {self.anchor_problem}")
         attempts: list[Attempt] = []
         candidate = self.folder
         for strength in STRENGTHS:
@@ -191,6 +194,11 @@ class _Retraining:
         model, root = blended(self.parent.model, final, strength), self.folder / MODELS
         return store.save(root, parent.pair, self.job.version, model, self.tokenizers, card, overwrite=True)
 
+    def _anchor(self, drift: dict[str, float]) -> dict[str, Any]:
+        """The last full training and what came since; `problem` only where it is there and could not be used."""
+        found = self.anchor.record(drift, {gate.name: gate.sha256 for gate in self.gates})
+        return found if self.anchor_problem is None else {**found, "problem": self.anchor_problem}
+
     def _report(
         self, attempts: Sequence[Attempt], refusal: str | None, more: dict[str, Any] | None = None
     ) -> dict[str, Any]:
@@ -206,7 +214,7 @@ class _Retraining:
             "reasons": [refusal] if refusal else reasons,
             "strength": last.strength if last else None,
             "answers": last.answers.to_dict() if last else None,
-            ANCHOR: self.anchor.record(last.drift if last else {}),
+            ANCHOR: self._anchor(last.drift if last else {}),
             "sets": [judgement.to_dict() for judgement in last.judgements] if last else [],
             "attempts": [one.summary() for one in attempts],
             "left_out": [asdict(one) for one in self.left_out],

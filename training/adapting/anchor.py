@@ -8,7 +8,7 @@ it has come on each set; and where that version is still there, the distance is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +31,47 @@ class Anchor:
     """None: it is gone, or another version has its name now."""
     drift: Mapping[str, float]
     """Set -> BLEU points gained since, negative if lost, by the cards. A set that no card names is not in it."""
+    sets: Mapping[str, str] = field(default_factory=dict)
+    """Set -> SHA-256 of the sentences that `drift` was measured on; cards from before that was recorded have none."""
 
-    def record(self, drift: Mapping[str, float]) -> dict[str, Any]:
-        """For the card of a candidate that has come so far; sets that were not there this time stay as they were."""
-        return {"version": self.version, "sha256": self.sha256, "drift": {**self.drift, **drift}}
+    def drift_on(self, name: str, sha256: str) -> float:
+        """`drift` of a set with these sentences: 0 if it was measured on others, whose points cannot be added."""
+        return self.drift.get(name, 0.0) if self.sets.get(name, sha256) == sha256 else 0.0
+
+    def record(self, drift: Mapping[str, float], sets: Mapping[str, str]) -> dict[str, Any]:
+        """For the card of a candidate that has come so far; sets that were not there this time stay as they were.
+
+        Args:
+            sets: name -> SHA-256 of its sentences, of those in `drift`.
+        """
+        measured = {name: sets[name] for name in drift}
+        return {
+            "version": self.version,
+            "sha256": self.sha256,
+            "drift": {**self.drift, **drift},
+            "sets": {**self.sets, **measured},
+        }
 
 
 def find_anchor(card: Card, roots: Sequence[Path]) -> Anchor:
     """The anchor of the version of `card`: itself, or the nearest ancestor that was trained in full."""
     drift: dict[str, float] = {}
+    seen = {card.version}
     while ADAPTATION in card.settings:
         gate = card.scores.get(GATE, {})
         recorded = gate.get(ANCHOR)
         if recorded is not None:
             name, digest = recorded["version"], recorded["sha256"]
-            return Anchor(name, digest, _folder(roots, card.pair, name, digest), _sum(drift, recorded["drift"]))
+            drift = _sum(drift, recorded["drift"])
+            return Anchor(name, digest, _folder(roots, card.pair, name, digest), drift, recorded.get("sets", {}))
         drift = _sum(drift, _step(gate))  # a card from before anchors
         name = (card.parent or "").rpartition("/")[2]
         parent = _card(roots, card.pair, name)
-        if parent is None:
+        if parent is None or name in seen:  # a version of another machine may have the name of one of ours
             return Anchor(name or "unknown", "", None, drift)
+        seen.add(name)
         card = parent
-    digest = card.files[WEIGHTS]
+    digest = card.files.get(WEIGHTS, "")
     return Anchor(card.version, digest, _folder(roots, card.pair, card.version, digest), drift)
 
 

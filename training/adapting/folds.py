@@ -101,8 +101,8 @@ def run_folds(folds: Sequence[Fold], processes: int, finished: Callable[[], None
         return found
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, len(folds)), spawn, _prepare_worker, (os.getpid(),)) as pool:
-        futures = [pool.submit(run_fold, fold) for fold in folds]
         try:
+            futures = [pool.submit(run_fold, fold) for fold in folds]
             _watch(futures, finished)
             return [future.result() for future in futures]
         except BaseException:

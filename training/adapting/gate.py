@@ -6,11 +6,14 @@
 (b) The challenge set and (c) the general set, and the corpus's dev set when present, may lose `margin` BLEU on
     average, and the lower end of the 95 % interval of the paired bootstrap may lose `floor`; and since the last full
     training they may have lost `drift`, with all that was promoted meanwhile (`.anchor`).
-(d) It must say at least one correction by itself, as users would get it, that the current version gets wrong.
+(d) It must say at least one correction by itself, as users would get it, that the current version does not say so,
+    and no fewer than that one; where that one says them all to the letter, the second is enough.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +23,7 @@ import numpy as np
 from sacrebleu.metrics.chrf import CHRF
 
 from model.config import JsonConfig, SearchConfig, require
+from model.errors import ConfigError
 from model.translator import Translator
 from training.scoring.bootstrap import Difference, Interval, Statistics, mean_interval
 from training.scoring.challenge import Item, check, read_challenge
@@ -101,9 +105,22 @@ class GateSet:
     """All right translations of each; those without any are checked by `items` alone."""
     items: list[Item] = field(default_factory=list)
 
+    @property
+    def sha256(self) -> str:
+        """Of its sentences: sums go on only where they are the same."""
+        return hashlib.sha256(json.dumps([self.sources, self.references]).encode()).hexdigest()
+
 
 def gate_sets(pair: str, data: Path | None, sets: Path = SETS) -> list[GateSet]:
-    """The sets of a pair: our own, and the corpus's dev set when there is a folder with one."""
+    """The sets of a pair: our own, and the corpus's dev set when there is a folder with one.
+
+    Raises:
+        ConfigError: `sets` is a folder of somebody else's and lacks one of the two; or there is no set at all, and
+            everything would pass.
+    """
+    missing = [f"{pair}/{name}.tsv" for name in (GENERAL, CHALLENGE) if not (sets / pair / f"{name}.tsv").is_file()]
+    if missing and sets != SETS:
+        raise ConfigError(f"there is no {' and no '.join(missing)}: the gate would have nothing to look at", sets)
     paths = available(pair, Corpus(data, pair) if data is not None and data.is_dir() else None, sets)
     found = []
     if CHALLENGE in paths:
@@ -113,6 +130,7 @@ def gate_sets(pair: str, data: Path | None, sets: Path = SETS) -> list[GateSet]:
         found.append(_plain(GENERAL, read_general(paths[GENERAL])))
     if DEV in paths:
         found.append(_plain(DEV, read_table(paths[DEV], pair)[:DEV_SENTENCES]))
+    require(bool(found), f"there is no set for {pair} that a candidate could be judged by: --sets FOLDER names yours")
     return found
 
 

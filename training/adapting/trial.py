@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.errors import VersionError
 from model.translator import Translator
 from training.adapting.anchor import Anchor
 from training.adapting.answers import Answers, judge_answers
@@ -64,14 +65,25 @@ class Trial:
         self._before = [translations(current, gate.sources) for gate in gates]
         self._drift = [0.0 for _ in gates]
 
-    def measure_from(self, anchor: Anchor, parent: Path) -> None:
-        """How far the version in `parent` has come from `anchor`: as measured, or by the cards if that is gone."""
-        measured = anchor.folder is not None and not anchor.folder.samefile(parent)
-        old = Translator.load(anchor.folder) if measured and anchor.folder is not None else None
+    def measure_from(self, anchor: Anchor, parent: Path) -> str | None:
+        """How far the version in `parent` has come from `anchor`: as measured, or by the cards if that is gone.
+
+        Returns:
+            What is wrong with the anchor, if it is there and cannot be used; then, too, the cards say how far.
+        """
+        try:
+            measured = anchor.folder is not None and not anchor.folder.samefile(parent)
+            old = Translator.load(anchor.folder) if measured and anchor.folder is not None else None
+            problem = None
+        except VersionError as error:
+            old, problem = None, error.problem
         self._drift = [
-            anchor.drift.get(gate.name, 0.0) if old is None else gained(gate, translations(old, gate.sources), before)
+            anchor.drift_on(gate.name, gate.sha256)
+            if old is None
+            else gained(gate, translations(old, gate.sources), before)
             for gate, before in zip(self._gates, self._before, strict=True)
         ]
+        return problem
 
     def attempt(
         self, strength: float, candidate: Translator, held_out: Judgement, judged: Callable[[], None]

@@ -264,13 +264,13 @@ async def test_the_page_of_a_report_opens_by_its_link_without_a_key(settings: Se
     await asyncio.to_thread(approve, settings, "uno")
     result = await asyncio.to_thread(retrain_pair, settings, "it-en", StandIn())
     async with people_of(app_on(settings.database, settings.data_dir)) as people:
-        url = (await people.admin.get(f"/v1/retraining/{result.run_id}")).json()["report_url"]
+        url = (await people.admin.get(f"/v1/retraining/{result.id}")).json()["report_url"]
         page = await people.stranger.get(url)
         assert page.status_code == 200 and result.candidate in page.text
         assert page.headers["referrer-policy"] == "no-referrer"
         assert page.headers["cache-control"] == "no-store"
         assert (await people.stranger.get(url.replace("/report", ""))).status_code == 401, "it opens nothing else"
-        other = url.replace(str(result.run_id), "00000000-0000-0000-0000-000000000000")
+        other = url.replace(str(result.id), "00000000-0000-0000-0000-000000000000")
         assert (await people.stranger.get(other)).status_code == 403, "nor another report"
         for wrong in (url[:-1], url[:-1] + ("0" if url[-1] != "0" else "1"), url + "&expires=99999999999"):
             refused = await people.stranger.get(wrong)
@@ -285,7 +285,7 @@ async def test_without_a_key_file_a_run_is_told_without_a_link(settings: Setting
     result = await asyncio.to_thread(retrain_pair, settings, "it-en", StandIn())
     (settings.data_dir / "links.key").mkdir()
     async with people_of(app_on(settings.database, settings.data_dir)) as people:
-        one = await people.admin.get(f"/v1/retraining/{result.run_id}")
+        one = await people.admin.get(f"/v1/retraining/{result.id}")
         assert (one.status_code, one.json()["report_url"]) == (200, None)
 
 

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from app import cli
-from training.scoring import sets as eval_sets
 from training.scoring.evaluation import Report, Request
 
 
@@ -86,7 +85,7 @@ def own_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_data_dir: Pat
     folder.mkdir(parents=True)
     (folder / "general.tsv").write_text("# Italian\tEnglish\nQuanto costa?\tHow much is it?\n")
     (folder / "challenge.tsv").write_text("# phenomenon\nprices\tCosta 3 euro.\tIt costs 3 euros.\t\t\n")
-    monkeypatch.setattr(eval_sets, "SETS", folder.parent)
+    monkeypatch.setattr("training.scoring.sets.SETS", folder.parent)
     monkeypatch.setattr("training.scoring.bootstrap.RESAMPLES", 20)  # intervals are tested elsewhere
     monkeypatch.setenv("TRAGHETTO_DATA_DIR", str(tiny_data_dir))
     monkeypatch.delenv("TRAGHETTO_CORPUS_DIR", raising=False)

@@ -5,10 +5,10 @@ import functools
 
 import pytest
 import torch
+from layouts import LAYOUTS, drawn, placed
 from torch import nn
 
 from model.kernels.fused import FusedGRU, cross_entropy_gradients, is_fused, kernels, run_layer
-from tests.layouts import LAYOUTS, drawn, placed
 from training.run.loss import smoothed_cross_entropy
 
 pytestmark = pytest.mark.native

@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 import pytest
 import torch
+from layouts import LAYOUTS, drawn, placed
 
 from model.config import ModelConfig, SearchConfig
 from model.errors import SearchError
@@ -16,7 +17,6 @@ from model.network.seq2seq import Seq2Seq
 from model.search.hypothesis import Hypothesis, Options
 from model.search.search import search
 from model.text.ids import EOS
-from tests.layouts import LAYOUTS, drawn, placed
 
 pytestmark = pytest.mark.native
 ROUNDING = 0.1

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from retraining_kit import small_sets
 
+from model.errors import ConfigError
 from model.versions.card import CARD, Card
 from training.adapting.anchor import find_anchor
 from training.adapting.answers import judge_answers
-from training.adapting.gate import GateSet, HeldOut, Limits, gained, judge_log_probs, judge_set
+from training.adapting.gate import GateSet, HeldOut, Limits, gained, gate_sets, judge_log_probs, judge_set
 
 GATE = GateSet("general", [f"s{n}" for n in range(40)], [[f"the small cat number {n} sleeps here"] for n in range(40)])
 RIGHT = [references[0] for references in GATE.references]
@@ -81,7 +83,7 @@ def nights(root: Path, limits: Limits, measured: bool) -> list[str]:
             break  # and so would be the other nights, which are the same
         assert judged.drift is not None
         current = worse(current)
-        record = {"anchor": anchor.record({"general": judged.drift})}
+        record = {"anchor": anchor.record({"general": judged.drift}, {"general": LONG.sha256})}
         card = write_card(root, f"night-{night}", f"it-en/{card.version}", record)
     return current
 
@@ -111,7 +113,9 @@ def test_the_sum_goes_on_when_the_anchor_is_gone_or_another_has_its_name(tmp_pat
     card = write_card(tmp_path, "one", "it-en/full", {"anchor": record})
     gone = find_anchor(card, [tmp_path])
     assert (gone.version, gone.folder, gone.drift) == ("full", None, record["drift"])
-    assert gone.record({"general": -0.5})["drift"] == {"general": -0.5, "tatoeba.dev": 0.5}, "dev was not there tonight"
+    recorded = gone.record({"general": -0.5}, {"general": "x", "challenge": "y"})
+    assert recorded["drift"] == {"general": -0.5, "tatoeba.dev": 0.5}, "dev was not there tonight"
+    assert recorded["sets"] == {"general": "x"}, "challenge was not measured"
     write_card(tmp_path, "full", None, None)
     assert find_anchor(card, [tmp_path]).folder == tmp_path / "it-en" / "full"
     other = {**record, "sha256": "other weights"}
@@ -132,6 +136,46 @@ def test_versions_from_before_anchors_are_summed_up_by_what_their_gates_measured
     assert find_anchor(full, [tmp_path]).drift == {}
 
 
+def test_what_was_lost_on_other_sentences_of_the_same_name_is_not_added(tmp_path: Path) -> None:
+    """`--sets` brings sets of one's own under the names of ours."""
+    one, other = ({"general": gate.sha256} for gate in (GATE, LONG))
+    full = write_card(tmp_path, "full", None, None)
+    first = find_anchor(full, [tmp_path]).record({"general": -0.25, "challenge": -0.1}, {**one, "challenge": "c"})
+    found = find_anchor(write_card(tmp_path, "one", "it-en/full", {"anchor": first}), [tmp_path])
+    assert found.drift_on("general", GATE.sha256) == -0.25
+    assert found.drift_on("general", LONG.sha256) == 0, "points on other sentences"
+    second = find_anchor(
+        write_card(tmp_path, "two", "it-en/one", {"anchor": found.record({"general": -0.5}, other)}), []
+    )
+    assert (second.drift_on("general", GATE.sha256), second.drift_on("general", LONG.sha256)) == (0, -0.5)
+    assert second.drift_on("challenge", "c") == -0.1, "it was not there the second time"
+    old = find_anchor(write_card(tmp_path, "old", "it-en/full", {"anchor": {**first, "sets": {}}}), [])
+    assert old.drift_on("general", GATE.sha256) == -0.25, "a card from before that was recorded"
+
+
+@pytest.mark.timeout(20)
+def test_a_circle_of_parents_is_left(tmp_path: Path) -> None:
+    """A version that was copied from another machine may have the name of a child of its own child."""
+    gate: dict[str, object] = {"sets": [{"name": "general", "delta": -0.25}]}
+    card = write_card(tmp_path, "one", "it-en/two", gate)
+    write_card(tmp_path, "two", "it-en/one", gate)
+    found = find_anchor(card, [tmp_path])
+    assert (found.folder, found.drift) == (None, {"general": -0.5}), "the sum once round"
+
+
+def test_the_gate_does_without_no_set_that_was_to_be_there(tmp_path: Path) -> None:
+    """A folder that was mistyped must not switch the gate off."""
+    with pytest.raises(ConfigError, match=r"no it-en/general\.tsv and no it-en/challenge\.tsv"):
+        gate_sets("it-en", None, tmp_path)
+    sets = small_sets(tmp_path / "sets")
+    assert [gate.name for gate in gate_sets("it-en", None, sets)] == ["challenge", "general"]
+    (sets / "it-en" / "challenge.tsv").unlink()
+    with pytest.raises(ConfigError, match=r"there is no it-en/challenge\.tsv:"):
+        gate_sets("it-en", None, sets)
+    with pytest.raises(ConfigError, match="no set for it-fr"):
+        gate_sets("it-fr", None)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "passed", "why"),
     [
@@ -143,11 +187,18 @@ def test_versions_from_before_anchors_are_summed_up_by_what_their_gates_measured
         (["a cat", "x"], ["A cat.", "x"], True, "answers 1 of 2 corrections itself; before, 1"),
         (["A cat.", "A dog."], ["A cat.", "A dog."], True, "answers 2 of 2 corrections itself; before, 2"),
         (["A cat.", "A dog."], ["x", "x"], False, "answers none of 2 corrections itself"),
+        (["a cat", "A dog."], ["a cat", "A dog."], False,
+         "answers 2 of 2 corrections itself; before, 2, and none that it had not answered"),
+        (["a cat", "A dog."], ["A cat.", "A dog."], True, "answers 2 of 2 corrections itself; before, 2"),
+        (["A cat.", "A dog."], ["x", "A dog."], False, "answers 1 of 2 corrections itself; before, 2: fewer"),
+        (["x", "A dog.", "A cow."], ["A cat.", "x", "x"], False,
+         "answers 1 of 3 corrections itself; before, 2: fewer"),
     ],
-    ids=["one", "none", "what it said before", "another", "its full stop", "all before", "all lost"],
+    ids=["one", "none", "what it said before", "another", "its full stop", "all before", "all lost",
+         "all but a capital", "all but a full stop, and learnt", "one of all lost", "one learnt, two lost"],
 )  # fmt: skip
 def test_a_candidate_must_say_a_correction_that_it_did_not_say(
     before: list[str], after: list[str], passed: bool, why: str
 ) -> None:
-    found = judge_answers(["A cat.", "A dog."], before, after)
+    found = judge_answers(["A cat.", "A dog.", "A cow."][: len(before)], before, after)
     assert (found.passed, found.why) == (passed, why)

@@ -16,7 +16,6 @@ from model.errors import ConfigError, VersionNotFound
 from model.translation import Translation
 from model.versions import store
 from training.data.noise import COPIES
-from training.scoring import sets as eval_sets
 from training.scoring.evaluation import Request, run
 from training.scoring.set_report import Parts, Subject, report_set
 from training.scoring.sets import Corpus, find_sets, read_general, read_parallel
@@ -47,7 +46,7 @@ def sets(tmp_path, monkeypatch):
         ]
         (folder / pair / "challenge.tsv").write_text("\n".join(["# phenomenon", *challenge]) + "\n")
     (folder / "it-en" / "aligned.tsv").write_text("# Italian\nil gatto dorme\tthe cat sleeps\t0-0 1-1 2-2\n")
-    monkeypatch.setattr(eval_sets, "SETS", folder)
+    monkeypatch.setattr("training.scoring.sets.SETS", folder)
     return folder
 
 
