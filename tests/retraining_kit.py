@@ -6,8 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +91,3 @@ def one_thread() -> Iterator[None]:
 def candidate_of(folder: Path) -> Path:
     """Where a retraining in `folder` puts its candidate."""
     return folder / "models" / "it-en" / "next"
-
-
-def within(seconds: float, done: Callable[[], bool]) -> bool:
-    """Wait until `done`, at most so long; whether it is."""
-    ends = time.monotonic() + seconds
-    while not done() and time.monotonic() < ends:
-        time.sleep(0.05)
-    return done()

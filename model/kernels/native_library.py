@@ -19,13 +19,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("decode.c", "train.c"))
 HEADERS = (Path(__file__).with_name("activations.h"),)
 FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC")
-SANITIZED = (
+SANITIZED_FLAGS = (
     "-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *FLAGS[1:],
 )  # fmt: skip
 COMPILERS = ("gcc", "cc", "clang")
@@ -34,40 +33,45 @@ COMPILE_TIMEOUT_S = 120.0
 SLOWLY = "decoding and training go through PyTorch, more slowly"
 
 
-def built_path(flags: Sequence[str] = FLAGS) -> Path:
-    """Where the library for these sources and this Python environment lies, or would lie, if compiled with `flags`."""
+def built_path(sanitized: bool = False) -> Path:
+    """Where the library for these sources and this Python environment lies, or would lie if it were compiled."""
     read = b"".join(path.read_bytes() for path in (*SOURCES, *HEADERS))
-    digest = hashlib.sha256(read + " ".join(flags).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(read + " ".join(_flags(sanitized)).encode()).hexdigest()[:16]
     folder = Path(sys.prefix) / "lib" / "traghetto"
-    return (folder / "sanitized" if flags is SANITIZED else folder) / f"native-{digest}.so"
+    return (folder / "sanitized" if sanitized else folder) / f"native-{digest}.so"
 
 
-def compile_library(flags: Sequence[str] = FLAGS) -> tuple[bool, str]:
-    """Compile if there is a compiler: whether nothing is left to do here, and what was done, for people."""
-    path = built_path(flags)
+def _flags(sanitized: bool) -> tuple[str, ...]:
+    return SANITIZED_FLAGS if sanitized else FLAGS
+
+
+def compile_library(sanitized: bool = False) -> tuple[bool, str]:
+    """Compile if there is a compiler: whether nothing is left to do here, and what was done, for people.
+
+    The sanitized library is always compiled: it goes with the runtime of its compiler, whichever that is today.
+    """
+    path = built_path(sanitized)
     if platform.machine().lower() not in MACHINES:
         return True, f"the C files are for {MACHINES[0]}: on {platform.machine()} all goes through PyTorch"
-    if (
-        path.exists() and flags is not SANITIZED
-    ):  # that one goes with the runtime of its compiler, whichever it is today
+    if path.exists() and not sanitized:
         return True, f"{path} is up to date"
     compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
     if compiler is None:
         return False, f"no C compiler, so {SLOWLY} (install gcc or clang, then: make native)"
     try:
-        problem = _compile(compiler, flags, path)
+        problem = _compile(compiler, sanitized, path)
     except (OSError, subprocess.TimeoutExpired) as error:
         problem = str(error)
     return not problem, f"{compiler} failed, so {SLOWLY}:\n{problem}" if problem else f"compiled {path} with {compiler}"
 
 
-def _compile(compiler: str, flags: Sequence[str], path: Path) -> str:
+def _compile(compiler: str, sanitized: bool, path: Path) -> str:
     """Put the library in place, and remove those of older sources; what the compiler complained of, or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
-        shared = ["-shared-libasan"] if flags is SANITIZED and "clang" in Path(compiler).name else []
-        command = [compiler, *flags, *shared, "-o", str(built), *map(str, SOURCES), "-lm"]
+        shared = ["-shared-libasan"] if sanitized and "clang" in Path(compiler).name else []
+        command = [compiler, *_flags(sanitized), *shared, "-o", str(built), *map(str, SOURCES), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
         if done.returncode:
             return done.stderr or f"exit status {done.returncode}"
@@ -80,7 +84,7 @@ def _compile(compiler: str, flags: Sequence[str], path: Path) -> str:
 @functools.cache
 def load_library() -> ctypes.CDLL | None:
     """The compiled library, or None where there is none or this CPU cannot run it."""
-    path = built_path(SANITIZED if _is_sanitized_process() else FLAGS)
+    path = built_path(_is_sanitized_process())
     if not path.exists():
         return None
     try:
@@ -95,17 +99,22 @@ def _is_sanitized_process() -> bool:
     return os.name == "posix" and hasattr(ctypes.CDLL(None), "__asan_init")
 
 
-def main() -> None:
-    """Compile, say so, and leave the stamp where there is nothing more to do. Never fails: it works without."""
+def main() -> int:
+    """Compile, say so, and leave the stamp where there is nothing more to do: the exit status.
+
+    0 whatever came of it, since all works without; 1 if it was to be the sanitized library, without which nothing is
+    watched.
+    """
     parser = argparse.ArgumentParser(description="Compile the fast decoder and the inner loops of training.")
     parser.add_argument("--stamp", type=Path)
     parser.add_argument("--sanitize", action="store_true", help="the library that make check-native tests")
     options = parser.parse_args()
-    done, message = compile_library(SANITIZED if options.sanitize else FLAGS)
+    done, message = compile_library(options.sanitize)
     sys.stdout.write(message + "\n")
     if done and options.stamp is not None:
         options.stamp.touch()
+    return int(options.sanitize and not done)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

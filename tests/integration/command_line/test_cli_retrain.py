@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from retraining_kit import SHORT, small_sets, teach, within
+from patience import eventually, wait_until
+from retraining_kit import SHORT, small_sets, teach
 from sqlalchemy import select
 from stored import correction, store
 
@@ -28,6 +30,10 @@ from model.versions import store as versions
 PROGRAM = Path(sys.executable).parent / "traghetto"
 TIMEOUT_S = 240.0
 """For a busy machine; an idle one needs some ten seconds."""
+pytestmark = pytest.mark.timeout(1500)
+"""More than the four runs of a test may need, each with its bounds."""
+MANY = 200
+"""How often the general set says its sentences: the gate looks at them for seconds, and is not missed."""
 EXIT_REFUSED, EXIT_INTERRUPTED = 4, 130
 FOLDS = "fold-*.safetensors"
 MOMENTS = ("corrections.jsonl", FOLDS, "models/it-en/*/card.json")
@@ -51,6 +57,8 @@ def begin(settings: Settings, tmp_path: Path) -> Iterator[Begin]:
     """Begins a run in a group of processes of its own, its folds included; none outlives a test that fails."""
     runs: list[subprocess.Popen[bytes]] = []
     sets = small_sets(tmp_path / "sets")
+    general = sets / "it-en" / "general.tsv"
+    general.write_text(general.read_text() * MANY)
     environment = {**os.environ, "TRAGHETTO_DATA_DIR": str(settings.data_dir), "OMP_NUM_THREADS": "1"}
 
     def one(processes: int = 2) -> subprocess.Popen[bytes]:
@@ -81,14 +89,11 @@ def settings(taught: Path, tmp_path: Path) -> Settings:
     return settings
 
 
-def reaches(settings: Settings, moment: str, run: subprocess.Popen[bytes]) -> bool:
+def reach(settings: Settings, moment: str, run: subprocess.Popen[bytes]) -> None:
     """Wait until the folder of the run has a file of that name."""
     folder = settings.data_dir / "retraining"
-
-    def there() -> bool:
-        return run.poll() is not None or any(folder.glob(f"*/{moment}"))
-
-    return within(TIMEOUT_S, there) and run.poll() is None
+    wait_until(lambda: run.poll() is not None or any(folder.glob(f"*/{moment}")), f"the run has {moment}", TIMEOUT_S)
+    assert run.poll() is None, f"ended with {run.returncode} before {moment}"
 
 
 def states(settings: Settings) -> list[str]:
@@ -122,18 +127,17 @@ def left(settings: Settings) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
-@pytest.mark.timeout(900)
 def test_a_run_that_is_killed_at_any_moment_leaves_nothing_that_the_next_does_not_clear(
     begin: Begin, settings: Settings
 ) -> None:
     """kill -9 to all its processes: texts of users stay until the next run begins, and no longer."""
     for number, moment in enumerate(MOMENTS):
         run = begin(2 if moment == FOLDS else 1)  # processes of their own for the folds take time to start
-        assert reaches(settings, moment, run), f"ended with {run.poll()} before {moment}"
+        reach(settings, moment, run)
         assert len(left(settings)) == 1, "what the last one left is gone when the next begins"
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
-        assert within(30, lambda group=run.pid: ended(group)), "folds that go on for ever"
+        wait_until(functools.partial(ended, run.pid), "the folds end with the run", 30)
         assert states(settings) == ["interrupted"] * number + ["running"], "nobody was there to say that it died"
         assert versions_of(settings) == ["default"] and current_version(settings, "it-en") == "default"
     last = begin(1)
@@ -150,11 +154,11 @@ def test_a_run_that_is_killed_at_any_moment_leaves_nothing_that_the_next_does_no
 def test_sigterm_is_ctrl_c(whole_group: bool, begin: Begin, settings: Settings) -> None:
     """A service manager stops a group, `kill` a process: either way nothing stays, and the record says so at once."""
     run = begin()
-    assert reaches(settings, FOLDS, run)
+    reach(settings, FOLDS, run)
     stop: Callable[[int, int], None] = os.killpg if whole_group else os.kill
     stop(run.pid, signal.SIGTERM)
     assert run.wait(timeout=60) == EXIT_INTERRUPTED
-    assert within(30, lambda: ended(run.pid)), "folds that go on"
+    wait_until(lambda: ended(run.pid), "the folds end with the run", 30)
     assert (states(settings), left(settings), versions_of(settings)) == (["interrupted"], [], ["default"])
 
 
@@ -172,7 +176,8 @@ def test_a_server_that_stops_stops_its_retraining_and_nothing_stays(
         def waited() -> bool:
             return run.done() or any(at_work(f"*/{FOLDS}"))
 
-        assert await asyncio.to_thread(within, TIMEOUT_S, waited) and not run.done()
+        await eventually(waited, "the folds are at work", TIMEOUT_S)
+        assert not run.done()
         run.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await run

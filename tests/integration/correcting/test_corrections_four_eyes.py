@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,18 +17,19 @@ from corrections_kit import (
     submitted,
     translated,
 )
+from patience import eventually
 
 OTHER = "The ferry departs at half past seven."
 SESSION = "a session of our own making"
-PATIENCE_S = 20.0
 
 
 async def answers(people: People, expected: str) -> None:
     """Wait until this server answers so."""
-    ends = time.monotonic() + PATIENCE_S
-    while (found := await translated(people.stranger, SOURCE)) != expected:
-        assert time.monotonic() < ends, f"still {found!r} instead of {expected!r}"
-        await asyncio.sleep(0.02)
+
+    async def so() -> bool:
+        return await translated(people.stranger, SOURCE) == expected
+
+    await eventually(so, f"it answers {expected!r}")
 
 
 async def edited(client: Any, correction: dict[str, Any], text: str) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from corrections_kit import CORRECTED, SOURCE, app_on, decided, people_of, submitted, translated
+from patience import PATIENCE_S, eventually
 from stored import correction, store
 
 from app.memory import sync
@@ -16,8 +16,6 @@ from app.memory.store import Memory
 from app.memory.sync import MemorySync
 from app.metrics import Metrics
 from app.storage.db import Database
-
-PATIENCE_S = 20.0
 
 
 class Gate:
@@ -39,10 +37,10 @@ class Gate:
 
 
 async def until_it_answers(client: Any, expected: str) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while (found := await translated(client, SOURCE)) != expected:
-        assert time.monotonic() < ends, f"still {found!r}: what was approved meanwhile is lost"
-        await asyncio.sleep(0.02)
+    async def so() -> bool:
+        return await translated(client, SOURCE) == expected
+
+    await eventually(so, f"memory answers {expected!r}: what was approved meanwhile is lost")
 
 
 async def test_an_approval_does_not_wait_for_the_first_load(
@@ -74,10 +72,7 @@ async def test_who_goes_away_stops_no_look(database: Database, monkeypatch: pyte
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     gate.open()
-    ends = time.monotonic() + PATIENCE_S
-    while len(memory) == 0:
-        assert time.monotonic() < ends, "the look ended with who had asked for it"
-        await asyncio.sleep(0.02)
+    await eventually(lambda: len(memory), "the look goes on without who had asked for it")
     await keeper.close()
 
 

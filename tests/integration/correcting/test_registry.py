@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import httpx
 import pytest
 from corrections_kit import app_on
 from fakes import client_of
+from patience import eventually
 from sqlalchemy import select
 
 from app.settings import Settings
@@ -112,9 +112,12 @@ async def test_a_running_server_shows_what_failed_beside_translation(
 
 
 async def until_problem(client: httpx.AsyncClient) -> dict[str, Any]:
-    async with asyncio.timeout(30):
-        while True:
-            ready = await client.get("/health/ready")
-            if ready.json().get("background") and ready.status_code == 200:
-                return ready.json()
-            await asyncio.sleep(0.02)
+    """What it says of its readiness, once that is good and something else is not."""
+    ready: list[httpx.Response] = []
+
+    async def told() -> bool:
+        ready.append(await client.get("/health/ready"))
+        return ready[-1].status_code == 200 and bool(ready[-1].json().get("background"))
+
+    await eventually(told, "it tells a problem, and is ready")
+    return dict(ready[-1].json())

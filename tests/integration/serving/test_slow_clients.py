@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fakes import make_app, problem, serving
+from patience import wait_until
 
 from app.http.connections import Connection
 
@@ -132,10 +133,7 @@ def test_an_answer_that_nobody_takes_is_broken_off() -> None:
     ANSWERED.clear()
     with serving(large_answer, http=Impatient, lifespan="off") as address, connect(address) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        ends = time.monotonic() + BOUND_S
-        while not ANSWERED and time.monotonic() < ends:
-            time.sleep(0.05)
-        assert ANSWERED, "the server still waits for a client that reads nothing"
+        wait_until(lambda: ANSWERED, "the server waits no longer for a client that reads nothing", BOUND_S)
         got = 0
         try:
             while piece := connection.recv(1 << 20):
@@ -146,7 +144,8 @@ def test_an_answer_that_nobody_takes_is_broken_off() -> None:
 
 
 def test_an_answer_that_is_taken_comes_whole() -> None:
-    with serving(large_answer, http=Impatient, lifespan="off") as address:
+    """With the bounds of every server: on a busy machine a client that reads may need a second for some of it."""
+    with serving(large_answer, http=Connection, lifespan="off") as address:
         assert len(httpx.get(address).content) == LARGE
 
 
@@ -165,10 +164,8 @@ def test_too_many_connections_are_told_so_as_a_problem(tmp_path: Path) -> None:
         assert httpx.get(f"{address}/health/live").status_code == 200, "it must not be restarted for being busy"
         for one in held:
             one.close()
-        ends = time.monotonic() + BOUND_S
-        while httpx.get(f"{address}/v1/models").status_code != 200:
-            assert time.monotonic() < ends
-            time.sleep(0.02)
+        free = f"{address}/v1/models"
+        wait_until(lambda: httpx.get(free).status_code == 200, "a connection is free again", BOUND_S)
         text = httpx.get(f"{address}/metrics").text
     assert 'traghetto_requests_total{route="unmatched",status="503"}' in text
 

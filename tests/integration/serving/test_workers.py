@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from dying import DEADLY
 from fakes import body
+from patience import eventually
 from test_server_process import TESTS, served, start
 
 SERVER = f"""
@@ -43,12 +44,12 @@ def workers_of(process: int) -> set[int]:
 
 async def until_workers(process: int, old: set[int]) -> None:
     """Wait until there are two workers, and one of them is none of `old`."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            now = workers_of(process)
-            if len(now) == 2 and now - old:
-                return
-            await asyncio.sleep(0.05)
+
+    def replaced() -> bool:
+        now = workers_of(process)
+        return len(now) == 2 and bool(now - old)
+
+    await eventually(replaced, "a new worker takes the place of one that died", WAIT_S)
 
 
 async def test_a_worker_whose_engine_dies_is_replaced_and_all_are_answered(tmp_path: Path) -> None:

@@ -203,12 +203,14 @@ def test_it_compiles_once_and_tells_when_it_cannot(tmp_path, monkeypatch):
     assert stamp.exists()
     assert not old.exists()
     assert native_library.compile_library()[1].endswith("up to date")
-    watched = native_library.built_path(native_library.SANITIZED)
+    watched = native_library.built_path(sanitized=True)
     assert watched.parent != native_library.built_path().parent, "make check-native would remove the library in use"
     broken = tmp_path / "decode.c"
     broken.write_text("this is not C")
     monkeypatch.setattr(native_library, "SOURCES", (broken,))
     stamp.unlink()
-    native_library.main()
+    assert native_library.main() == 0, "make install must go on without the library"
     assert not native_library.built_path().exists()
     assert not stamp.exists()
+    monkeypatch.setattr(sys, "argv", ["native_library", "--sanitize"])
+    assert native_library.main() == 1, "make check-native would go on with what is not there"
