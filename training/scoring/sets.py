@@ -63,7 +63,7 @@ def find_sets(
     Raises:
         ConfigError: a set that is named is not there, or none at all is; says which are.
     """
-    known = available(pair, corpus)
+    known = available(pair, corpus, SETS)
     wanted = names or ((*USUAL, ALIGNED) if with_aligned else USUAL)
     missing = [name for name in wanted if name not in known]
     if missing and (names or len(missing) == len(wanted)):

@@ -32,7 +32,7 @@ TIMEOUT_S = 240.0
 """For a busy machine; an idle one needs some ten seconds."""
 pytestmark = pytest.mark.timeout(1500)
 """More than the four runs of a test may need, each with its bounds."""
-MANY = 200
+MANY = 600
 """How often the general set says its sentences: the gate looks at them for seconds, and is not missed."""
 EXIT_REFUSED, EXIT_INTERRUPTED = 4, 130
 FOLDS = "fold-*.safetensors"
@@ -134,6 +134,8 @@ def test_a_run_that_is_killed_at_any_moment_leaves_nothing_that_the_next_does_no
     for number, moment in enumerate(MOMENTS):
         run = begin(2 if moment == FOLDS else 1)  # processes of their own for the folds take time to start
         reach(settings, moment, run)
+        wait_until(lambda before=number: len(states(settings)) > before, "the run, which has its texts, is recorded")
+        assert run.poll() is None, f"{moment} was missed"
         assert len(left(settings)) == 1, "what the last one left is gone when the next begins"
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from corrections_kit import ADMIN_KEY, app_on, people_of
-from retraining_kit import within
+from patience import wait_until
 from sqlalchemy import delete, select
 from stored import correction, store
 
@@ -208,7 +208,7 @@ async def test_a_server_clears_at_its_start_what_a_killed_run_left(settings: Set
         return [run.state for run in rows(settings, RetrainingRun)] == ["interrupted"]
 
     async with people_of(app_on(settings.database, settings.data_dir)):
-        assert await asyncio.to_thread(within, 10, cleared)
+        await asyncio.to_thread(wait_until, cleared, "the dead run is recorded as interrupted")
     assert not text.exists(), "they are texts of users"
     assert not half.exists(), "a run that did not end must leave no version"
 

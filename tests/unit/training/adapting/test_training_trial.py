@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from retraining_kit import PAIRS, QUICK, UNTRAINED, candidate_of, retrained, small_sets, teach
+from retraining_kit import LEARNS, PAIRS, UNTRAINED, candidate_of, retrained, small_sets, teach
 
 from model.translator import Translator
 from model.versions import store
@@ -46,7 +46,7 @@ def root(versions: Path, tmp_path: Path) -> Path:
 
 def retrain(root: Path, folder: Path, sets: Path, **limits: float) -> dict[str, Any]:
     limited = dataclasses.replace(UNTRAINED, **limits)
-    return retrained(root / "it-en" / "adapted", folder, PAIRS[:2], settings=QUICK, limits=limited, sets=sets)
+    return retrained(root / "it-en" / "adapted", folder, PAIRS[4:5], settings=LEARNS, limits=limited, sets=sets)
 
 
 def bleu(folder: Path, gate: GateSet) -> float:
