@@ -95,7 +95,8 @@ def create_app(
     app.router.routes.extend(page.mounts())
     problems.install(app)
     limit = BodyLimit(settings.max_body_bytes, BODY_TIMEOUT_S)
-    larger = {exchange.IMPORT_PATH: BodyLimit(settings.corrections_import_max_bytes, exchange.UPLOAD_TIMEOUT_S)}
+    most = settings.corrections_import_max_bytes
+    larger = {exchange.IMPORT_PATH: BodyLimit(most, exchange.upload_timeout_s(most))}
     app.edge = Edge(super(Traghetto, app).__call__, services.metrics, limit, translate.EXPRESS, larger)
     return app
 

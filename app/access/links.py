@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import tempfile
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import Forbidden
+
+log = logging.getLogger("traghetto.http")
 
 KEY_FILE = "links.key"
 KEY_BYTES = 32
@@ -41,13 +44,24 @@ class Links:
         """Return if `sign` made these for `path`, and they can still be used.
 
         Raises:
-            Forbidden: they were made for another path or by nobody, or are too old.
+            Forbidden: they were made for another path or by nobody, or are too old; or there is no key to be read.
+                None is made, for who asks may be anybody.
         """
-        expected = self._signature(path, expires)
+        expected = self._expected(path, expires)
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise Forbidden("The signature of this link is wrong; ask for a new link.")
         if self._clock() >= expires:
             raise Forbidden(f"This link has expired: links can be used for {VALID_S // 60} minutes. Ask for a new one.")
+
+    def _expected(self, path: str, expires: int) -> str:
+        try:
+            self._key = self._key or _read(self._path)
+        except FileNotFoundError:
+            raise Forbidden("There are no links yet; ask for one.") from None
+        except (OSError, ValueError) as error:
+            log.error("no link can be checked: %s", error)
+            raise Forbidden("No link can be checked; who runs the server finds why in its log.") from error
+        return self._signature(path, expires)
 
     def _signature(self, path: str, expires: int) -> str:
         if self._key is None:
@@ -70,6 +84,15 @@ def _read_or_make(path: Path) -> bytes:
             pass
         finally:
             Path(temporary).unlink()
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    """The key in `path`.
+
+    Raises:
+        OSError, ValueError: there is none, or none that can be used.
+    """
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise ValueError(f"{path} has {len(key)} bytes, not {KEY_BYTES}: remove it, and a new one is made")

@@ -113,7 +113,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": "; ".join(sorted(k.title for k in KINDS.values() if k.status == status))}
     for status in sorted({kind.status for kind in KINDS.values()})
 }
-"""What a translating route may answer besides 200; for the OpenAPI description."""
+"""By status, what a route may answer besides its own; for the OpenAPI description."""
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Those of `RESPONSES` that one route may give."""
+    return {status: RESPONSES[status] for status in statuses}
 
 
 @router.get("/problems/{slug}", summary="What a kind of error means")

@@ -17,7 +17,7 @@ from app.corrections.values import REVIEW_SCOPES, Draft, Outcome, not_found
 from app.errors import FieldError, Forbidden, InvalidRequest
 from app.http.deps import BearerDep, ServicesDep, client_with
 from app.http.json_body import read_json
-from app.http.problems import RESPONSES
+from app.http.problems import responses
 from app.http.schemas.corrections import (
     BulkBody,
     BulkOut,
@@ -60,10 +60,6 @@ AuthorOrReviewer = Annotated[Client, Depends(_author_or_reviewer)]
 Reviewer = Annotated[Client, Depends(client_with("review"))]
 
 
-def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: RESPONSES[status] for status in statuses}
-
-
 def _reads(model: type[BaseModel]) -> dict[str, Any]:
     """Describes a body that `read_json` reads: more strictly than FastAPI does."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
@@ -75,7 +71,7 @@ def _reads(model: type[BaseModel]) -> dict[str, Any]:
     summary="Correct a translation",
     response_model=SubmittedOut,
     response_model_exclude_unset=True,
-    responses=_responses(400, 401, 403, 408, 413, 415, 422, 429, 503) | REPLAYED,
+    responses=responses(400, 401, 403, 408, 413, 415, 422, 429, 503) | REPLAYED,
     openapi_extra=_reads(SubmitBody),
 )
 async def submit(
@@ -105,7 +101,7 @@ async def submit(
     return answer if submission.session is None else answer | {"session": submission.session}
 
 
-@router.get("", summary="Search corrections", responses=_responses(401, 403, 422, 503))
+@router.get("", summary="Search corrections", responses=responses(401, 403, 422, 503))
 async def search(services: ServicesDep, _client: Reviewer, query: Annotated[SearchQuery, Query()]) -> PageOut:
     """Page by page. New corrections do not disturb paging: follow `next_cursor` until it is null."""
     page = await services.corrections.search(Search(**query.model_dump()))
@@ -113,7 +109,7 @@ async def search(services: ServicesDep, _client: Reviewer, query: Annotated[Sear
     return PageOut(corrections=shown, total=page.total, next_cursor=page.next_cursor)
 
 
-@router.get("/statistics", summary="Numbers about corrections", responses=_responses(401, 403, 503))
+@router.get("/statistics", summary="Numbers about corrections", responses=responses(401, 403, 503))
 async def statistics(services: ServicesDep, _client: Reviewer) -> StatisticsOut:
     """By pair: how many there are of each status, how long they wait, and how many memory and models have learned."""
     found = await services.corrections.statistics()
@@ -123,7 +119,7 @@ async def statistics(services: ServicesDep, _client: Reviewer) -> StatisticsOut:
 @router.post(
     "/bulk",
     summary="Approve or reject many",
-    responses=_responses(400, 401, 403, 408, 413, 415, 422, 503),
+    responses=responses(400, 401, 403, 408, 413, 415, 422, 503),
     openapi_extra=_reads(BulkBody),
 )
 async def bulk(request: Request, services: ServicesDep, client: Reviewer) -> BulkOut:
@@ -147,14 +143,14 @@ async def bulk(request: Request, services: ServicesDep, client: Reviewer) -> Bul
     summary="What became of a correction",
     response_model=CorrectionOut,
     response_model_exclude_unset=True,
-    responses=_responses(*READING),
+    responses=responses(*READING),
 )
 async def get(correction_id: str, services: ServicesDep, client: AuthorOrReviewer) -> dict[str, Any]:
     """Whoever knows the id may read its state; the texts are shown to who sent it and to reviewers."""
     return _shown(await services.corrections.get(_id(correction_id)), client)
 
 
-@router.delete("/{correction_id}", status_code=204, summary="Delete a correction", responses=_responses(*READING))
+@router.delete("/{correction_id}", status_code=204, summary="Delete a correction", responses=responses(*READING))
 async def delete(correction_id: str, services: ServicesDep, client: AuthorOrReviewer) -> None:
     """For who sent it (with the same key, or the same `X-Traghetto-Session`) and for reviewers.
 
@@ -168,7 +164,7 @@ async def delete(correction_id: str, services: ServicesDep, client: AuthorOrRevi
     summary="Approve a correction",
     response_model=CorrectionOut,
     response_model_exclude_unset=True,
-    responses=_responses(*READING),
+    responses=responses(*READING),
 )
 async def approve(correction_id: str, services: ServicesDep, client: Reviewer) -> dict[str, Any]:
     """From now on it answers, and the other corrections of its sentence do not.
@@ -183,7 +179,7 @@ async def approve(correction_id: str, services: ServicesDep, client: Reviewer) -
     summary="Reject a correction",
     response_model=CorrectionOut,
     response_model_exclude_unset=True,
-    responses=_responses(*CHANGING),
+    responses=responses(*CHANGING),
     openapi_extra=_reads(RejectBody),
 )
 async def reject(correction_id: str, request: Request, services: ServicesDep, client: Reviewer) -> dict[str, Any]:
@@ -197,7 +193,7 @@ async def reject(correction_id: str, request: Request, services: ServicesDep, cl
     summary="Edit a correction",
     response_model=CorrectionOut,
     response_model_exclude_unset=True,
-    responses=_responses(*CHANGING, 409),
+    responses=responses(*CHANGING, 409),
     openapi_extra=_reads(EditBody),
 )
 async def edit(correction_id: str, request: Request, services: ServicesDep, client: Reviewer) -> dict[str, Any]:

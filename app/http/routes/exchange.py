@@ -15,16 +15,24 @@ from app.corrections.exchange import MEDIA_TYPES, Format, Selection, export, rea
 from app.corrections.values import Moment, Status
 from app.errors import UnsupportedBody
 from app.http.deps import ServicesDep, client_with
-from app.http.problems import RESPONSES
+from app.http.problems import responses
 
 IMPORT_PATH = "/v1/corrections/import"
-"""The one path whose bodies may have `corrections_import_max_bytes`, and `UPLOAD_TIMEOUT_S` to arrive."""
+"""The one path whose bodies may have `corrections_import_max_bytes`, and `upload_timeout_s` to arrive."""
 UPLOAD_TIMEOUT_S = 60.0
+"""For a small file..."""
+UPLOAD_BYTES_PER_S = 1_000_000
+"""... and for the largest one as if it came so slowly."""
 Pair = Literal["it-en", "en-it"]
 Reviewer = Annotated[Client, Depends(client_with("review"))]
 FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 router = APIRouter(tags=["corrections"])
+
+
+def upload_timeout_s(max_bytes: int) -> float:
+    """How long a file may take to arrive where one may have `max_bytes`."""
+    return max(UPLOAD_TIMEOUT_S, max_bytes / UPLOAD_BYTES_PER_S)
 
 
 class ImportProblemOut(BaseModel):
@@ -56,7 +64,7 @@ class ImportOut(BaseModel):
     "/v1/corrections/export",
     summary="Corrections as a file",
     response_class=StreamingResponse,
-    responses={200: {"content": FILE}, **{status: RESPONSES[status] for status in (401, 403, 422, 503)}},
+    responses={200: {"content": FILE}, **responses(401, 403, 422, 503)},
 )
 async def export_corrections(
     services: ServicesDep,
@@ -86,7 +94,7 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     IMPORT_PATH,
     summary="Take corrections from a file",
     response_model_exclude_none=True,
-    responses={status: RESPONSES[status] for status in (401, 403, 408, 413, 415, 422, 503)},
+    responses=responses(401, 403, 408, 413, 415, 422, 503),
     openapi_extra={"requestBody": {"required": True, "content": FILE}},
 )
 async def import_corrections(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, Depends
 
 from app.http.deps import Services, ServicesDep, client_with
-from app.http.problems import RESPONSES
+from app.http.problems import responses
 from app.http.schemas.translation import ModelMoveOut, ModelOut, ModelsOut
 from app.versions.promotion import Followed
 from app.versions.store import current_version, list_models
 
 router = APIRouter(prefix="/v1", tags=["administration"], dependencies=[Depends(client_with("admin"))])
-MOVES: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 404, 409)}
+MOVES = responses(401, 403, 404, 409)
 
 
-@router.get("/models", summary="List the model versions", responses={s: RESPONSES[s] for s in (401, 403)})
+@router.get("/models", summary="List the model versions", responses=responses(401, 403))
 async def models(services: ServicesDep) -> ModelsOut:
     """Every version on disk, which of them is current, and which translates now. Needs a key that may administer."""
     return ModelsOut(models=await asyncio.to_thread(_list, services))

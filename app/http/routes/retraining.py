@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 from starlette.responses import HTMLResponse
 
-from app.errors import NotFound
+from app.errors import Forbidden, NotFound
 from app.http.deps import BearerDep, Services, ServicesDep, client_with
-from app.http.problems import RESPONSES
+from app.http.problems import responses
 from app.http.routes.page import CONTENT_SECURITY_POLICY, templates
 from app.http.schemas.retraining import RunOut, RunsOut
 from app.storage.db import Database
@@ -24,7 +24,7 @@ log = logging.getLogger("traghetto.http")
 PREFIX = "/v1/retraining"
 router = APIRouter(prefix=PREFIX, tags=["administration"])
 REVIEW = [Depends(client_with("review"))]
-ANSWERS: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (401, 403, 404, 503)}
+ANSWERS = responses(401, 403, 404, 503)
 SHOWN = 100
 POLICY = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
 
@@ -41,11 +41,17 @@ async def may_see_report(
     expires: Annotated[int | None, Query(description="Of the `report_url` of the retraining.")] = None,
     signature: Annotated[str | None, Query(max_length=64, description="As `expires`.")] = None,
 ) -> None:
-    """A dependency: the client may review, or was given the link by somebody who may."""
-    if expires is None or signature is None:
-        await services.access.require(request, "review")
-    else:
-        await asyncio.to_thread(services.links.check, _report_path(id), expires, signature)
+    """A dependency: the client may review, or was given the link by somebody who may. A link that has expired keeps
+    nobody out who may review."""
+    if expires is not None and signature is not None:
+        try:
+            await asyncio.to_thread(services.links.check, _report_path(id), expires, signature)
+        except Forbidden:
+            if services.access.is_stranger(request):
+                raise
+        else:
+            return
+    await services.access.require(request, "review")
 
 
 @router.get("", summary="List the retrainings", responses=ANSWERS, dependencies=REVIEW)

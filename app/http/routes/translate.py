@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app.http.deps import may_translate, services_of
 from app.http.disconnect import ClientGone
 from app.http.json_body import read_json
-from app.http.problems import CLIENT_CLOSED_REQUEST, RESPONSES
+from app.http.problems import CLIENT_CLOSED_REQUEST, responses
 from app.http.schemas.translation import TranslateAnswer, TranslateBody
 from app.storage.consent_log import Consented
 from app.translating.limits import TranslationRequest
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1", tags=["translation"])
     summary="Translate one text or several",
     response_model=TranslateAnswer,
     response_model_exclude_unset=True,
-    responses={status: RESPONSES[status] for status in (400, 401, 403, 408, 413, 415, 422, 429, 500, 503)},
+    responses=responses(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
     dependencies=[Depends(may_translate)],
 )
 async def translate(body: TranslateBody, request: Request) -> Response:

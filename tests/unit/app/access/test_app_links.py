@@ -80,3 +80,13 @@ def test_a_damaged_key_is_never_used(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_bytes(b"x" * (KEY_BYTES - 1))
     with pytest.raises(ValueError, match="remove it"):
         Links(tmp_path).sign(PATH)
+
+
+def test_a_key_that_cannot_be_used_opens_nothing(tmp_path: Path) -> None:
+    links = Links(tmp_path, Clock())
+    with pytest.raises(Forbidden):
+        links.check(PATH, 2_000_000, "0" * 64)
+    assert list(tmp_path.iterdir()) == [], "who asks with a link may be anybody, and must not have files made"
+    (tmp_path / KEY_FILE).write_bytes(b"x" * (KEY_BYTES - 1))
+    with pytest.raises(Forbidden):
+        links.check(PATH, 2_000_000, "0" * 64)
