@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import String, cast, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage.housekeeping import SLICE_ROWS, DeleteSome, delete_slice
+from app.storage.locks import Lock, lock
 from app.storage.tables import REJECTED, SUPERSEDED, Correction, IdempotencyKey, MemoryChange, RetrainingRun, now
+
+T = TypeVar("T")
 
 IDEMPOTENCY_KEPT = dt.timedelta(hours=24)
 CHANGES_KEPT = dt.timedelta(days=1)
@@ -40,6 +43,7 @@ async def purge_changes(session: AsyncSession) -> int:
 
 async def purge_corrections(session: AsyncSession, retention_days: int) -> int:
     """Delete up to `ROWS_AT_ONCE` rejected and superseded corrections older than that; says how many it were."""
+    await lock(session, Lock.DECISIONS)  # or one that is approved after it was found would go
     old = (
         select(Correction.id)
         .where(Correction.status.in_((REJECTED, SUPERSEDED)))
@@ -67,6 +71,19 @@ async def forget_in_reports(session: AsyncSession, ids: Collection[uuid.UUID]) -
         if run is not None and kept != run.report:
             run.report = kept
             await session.flush()
+
+
+async def forget_deleted(session: AsyncSession, report: T, ids: Sequence[uuid.UUID]) -> T:
+    """`report`, which is about to be stored, without those of the corrections `ids` that are not there any more.
+
+    The transaction must hold `Lock.DECISIONS`, or one may be deleted before the report is seen.
+    """
+    gone = set(ids)
+    for start in range(0, len(ids), ROWS_AT_ONCE):
+        there = select(Correction.id).where(Correction.id.in_(ids[start : start + ROWS_AT_ONCE]))
+        gone.difference_update(await session.scalars(there))
+    kept: T = _without(report, {str(one) for one in gone})
+    return kept
 
 
 def _without(value: Any, gone: Collection[str]) -> Any:

@@ -18,10 +18,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from app.corrections.retention import forget_deleted
 from app.errors import AppError, DatabaseDown, told
 from app.retraining.leftovers import close_dead_runs, only_one, settle, work_root
 from app.settings import Settings
 from app.storage.db import Database
+from app.storage.locks import Lock, lock
 from app.storage.tables import (
     APPROVED,
     FAILED,
@@ -84,6 +86,8 @@ class _Run:
         self.roots = model_roots(settings)
         self.parent = current_version(settings, pair) or DEFAULT
         self.version = _name(settings, pair)
+        self._given: list[uuid.UUID] = []
+        """The corrections that the trainer was given, whose texts the report may hold."""
         self.record = RetrainingRun(id=uuid.uuid4(), pair=pair, parent=self.parent, candidate=self.version)
 
     def go(self) -> RetrainingRun:
@@ -117,6 +121,7 @@ class _Run:
         if not rows:
             raise NothingToDo(f"{self.pair}/{self.parent} has learnt all approved corrections")
         self._write(rows, await self._consented(database), moment)
+        self._given = [row.id for row in rows]
         self.record.corrections = len(rows)
         async with database.writing() as session:
             session.add(self.record)
@@ -175,8 +180,10 @@ class _Run:
 
     async def _end(self, database: Database, state: str, report: Report | None, text: str) -> None:
         run = self.record
-        run.state, run.report, run.log, run.finished_at = state, report, text, now()
+        run.state, run.log, run.finished_at = state, text, now()
         async with database.writing() as session:
+            await lock(session, Lock.DECISIONS)
+            run.report = await forget_deleted(session, report, self._given)  # some may be gone since the start
             await session.merge(run)
 
 

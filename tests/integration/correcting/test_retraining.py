@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from corrections_kit import ADMIN_KEY, app_on, people_of
 from patience import wait_until
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from stored import correction, store
 
 from app.retraining.leftovers import AlreadyRunning, clear_leftovers, only_one
@@ -278,6 +279,64 @@ async def test_the_page_of_a_report_opens_by_its_link_without_a_key(settings: Se
         assert (await people.stranger.get(url.partition("&")[0])).status_code == 401
     async with people_of(app_on(settings.database, settings.data_dir)) as replica:
         assert (await replica.stranger.get(url)).status_code == 200, "replicas share the data directory"
+
+
+async def test_the_page_of_a_run_from_before_shows_what_it_has(settings: Settings) -> None:
+    """Reports are kept as they were made; later ones say more."""
+    await asyncio.to_thread(approve, settings, "uno")
+    result = await asyncio.to_thread(retrain_pair, settings, "it-en", StandIn())
+    new = {"answers", "attempts", "strength", "left_out"}
+    old = {name: value for name, value in (result.report or {}).items() if name not in new}
+    async with people_of(app_on(settings.database, settings.data_dir)) as people:
+        async with people.app.state.services.database.writing() as session:
+            await session.execute(update(RetrainingRun).values(report=old))
+        page = await people.admin.get(f"/v1/retraining/{result.id}/report")
+    assert page.status_code == 200, page.text
+    assert "The gate lets it pass" in page.text and "uno" in page.text
+
+
+@dataclass
+class Forgetful(StandIn):
+    """A trainer while which a correction is deleted by its author."""
+
+    settings: Settings | None = None
+
+    def __call__(self, folder: Path) -> dict[str, Any]:
+        async def forget(database: Database) -> None:
+            async with database.writing() as session:
+                await session.execute(delete(Correction).where(Correction.source_text == "segreto"))
+
+        report = super().__call__(folder)
+        assert self.settings is not None
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(on, self.settings, forget).result()
+        return report
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_what_is_deleted_during_a_run_is_not_in_its_report(settings: Settings, passes: bool) -> None:
+    approve(settings, "segreto", "uno")
+    result = retrain_pair(settings, "it-en", Forgetful(passes=passes, settings=settings))
+    (run,) = rows(settings, RetrainingRun)
+    for report in (run.report, result.report):
+        assert "uno" in json.dumps(report)
+        assert "segreto" not in json.dumps(report), "its author wanted it forgotten"
+
+
+async def test_a_stale_link_does_not_keep_out_who_may_review(settings: Settings) -> None:
+    await asyncio.to_thread(approve, settings, "uno")
+    result = await asyncio.to_thread(retrain_pair, settings, "it-en", StandIn())
+    stale = f"/v1/retraining/{result.id}/report?expires=1&signature=0"
+    async with people_of(app_on(settings.database, settings.data_dir)) as people:
+        assert (await people.admin.get(stale)).status_code == 200
+        assert (await (await people.reviewer()).get(stale)).status_code == 200
+        assert (await (await people.author()).get(stale)).status_code == 403
+        assert (await people.stranger.get(stale)).status_code == 403
+        assert not (settings.data_dir / "links.key").exists(), "a stranger had the server write a file"
+        (settings.data_dir / "links.key").write_bytes(b"short")
+        refused = await people.stranger.get(stale)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/forbidden")
+    assert str(settings.data_dir) not in refused.text
 
 
 async def test_without_a_key_file_a_run_is_told_without_a_link(settings: Settings) -> None:
