@@ -94,13 +94,17 @@ class People:
         """A new client whose key may correct."""
         return await self._keyed("an author", "correct", trusted=trusted)
 
+    async def author_who_reviews(self) -> httpx.AsyncClient:
+        """A new client whose key may correct and review."""
+        return await self._keyed("an author who reviews", "correct", "review")
+
     async def reviewer(self) -> httpx.AsyncClient:
         """A new client whose key may review, and nothing else."""
         return await self._keyed("a reviewer", "review")
 
-    async def _keyed(self, name: str, scope: Any, *, trusted: bool = False) -> httpx.AsyncClient:
+    async def _keyed(self, name: str, *scopes: Any, trusted: bool = False) -> httpx.AsyncClient:
         keys = Keys(self.app.state.services.database)
-        made = await keys.create(f"{name} {uuid.uuid4().hex[:8]}", [scope], trusted=trusted)
+        made = await keys.create(f"{name} {uuid.uuid4().hex[:8]}", [*scopes], trusted=trusted)
         client = self.holding(made.secret)
         client.headers["X-Test-Key-Id"] = str(made.row.id)  # for the tests only
         return client

@@ -23,6 +23,8 @@ SESSION_HEADER = "X-Traghetto-Session"
 SESSION_CHARS = range(16, 129)
 PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
 """Besides `x-forwarded-...`: what reverse proxies and tunnels add. Behind one, strangers look like this machine."""
+ADMIN_KEY, LOCAL = OWNER_NAMES = ("admin key", "local")
+"""Names of one and the same person: who runs the server knows its administration key, and has its command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Client:
     """SHA-256 of the session token of a client without a key, if it sent one."""
     trusted: bool = False
     """Its corrections are approved at once, if no check marks them."""
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether it is who runs the server, whichever way."""
+        return self.key_id is None and self.name in OWNER_NAMES
 
 
 class KeyFinder(Protocol):
@@ -90,7 +97,7 @@ class Access:
 
     async def _holder(self, key: str) -> Client:
         if self._admin_hash is not None and secrets.compare_digest(_sha256(key.encode("latin-1")), self._admin_hash):
-            return Client("admin key", ALL_SCOPES)
+            return Client(ADMIN_KEY, ALL_SCOPES)
         client = await self._keys.find(key)
         if client is None:
             raise NotAuthorised("This key is wrong or was revoked.")
@@ -98,7 +105,7 @@ class Access:
 
     def _keyless(self, request: Request, scope: Scope) -> Client:
         owner = self._is_owner(request)
-        client = Client("local", ALL_SCOPES) if owner else Client("anonymous", self._open)
+        client = Client(LOCAL, ALL_SCOPES) if owner else Client("anonymous", self._open)
         if scope not in client.scopes:
             raise self._refusal(scope)
         if scope != "translate":

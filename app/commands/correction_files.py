@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from app.access.access import Client
+from app.access.access import LOCAL, Client
 from app.commands.database import opened_database
 from app.commands.options import reader_left
 from app.errors import AppError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Job = Callable[..., Awaitable[ImportReport]]
 
-OWNER = Client("local", ALL_SCOPES)
+OWNER = Client(LOCAL, ALL_SCOPES)
 SHOWN_PROBLEMS = 20
 
 

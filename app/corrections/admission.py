@@ -18,13 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import Client
 from app.corrections.retention import IDEMPOTENCY_KEPT
-from app.corrections.values import REVIEW_SCOPES, Draft
+from app.corrections.values import OWNER, REVIEW_SCOPES, Draft
 from app.errors import FieldError, InvalidRequest, LimitReached
 from app.settings import Settings
 from app.storage.tables import PENDING, Correction, IdempotencyKey, now
 
 HEADER = "Idempotency-Key"
 MAX_CHARS = 255
+KEYED_SHARE = 2
+"""So many times what strangers may have of one sentence, clients with a key may: as much is left to them, whatever
+strangers send. One count of all, because an index has no author besides the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +121,19 @@ class Quotas:
                 raise LimitReached(quota.setting, quota.most, quota.of_what)
 
     def _of(self, row: Correction, client: Client) -> Iterator[Quota]:
-        """Those that count for `client`: reviewers could approve what they send."""
-        same = (Correction.pair == row.pair) & (Correction.source_key == row.source_key)
-        yield Quota("corrections_pending_per_sentence", self.per_sentence, "pending corrections of this sentence", same)
+        """Those that count for `client`: none for reviewers, who could approve what they send."""
         if client.scopes & REVIEW_SCOPES:
             return
+        most = self.per_sentence if client.key_id is None else KEYED_SHARE * self.per_sentence
+        same = (Correction.pair == row.pair) & (Correction.source_key == row.source_key)
+        yield Quota("corrections_pending_per_sentence", most, "pending corrections of this sentence", same)
         if client.key_id is not None:
             mine = Correction.author_key_id == client.key_id
             yield Quota("corrections_pending_per_key", self.per_key, "pending corrections of this key", mine)
             return
         mine = Correction.author_session == row.author_session
         yield Quota("corrections_pending_per_session", self.per_session, "pending corrections of this session", mine)
-        anyone = Correction.author_session.is_not(None)
+        anyone = Correction.author_session.is_not(None) & (Correction.author_session != OWNER)
         yield Quota(
             "corrections_pending_anonymous", self.anonymous, "pending corrections of clients without a key", anyone
         )

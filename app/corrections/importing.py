@@ -246,7 +246,7 @@ class _Chunk:
 
     def _insert(self, candidate: _Candidate) -> None:
         record, content, moment = candidate.record, candidate.content, now()
-        row = row_of(record.draft, replace(self._client, session=None))
+        row = row_of(record.draft, replace(self._client, session=None))  # the owner brings what others wrote
         row.id = record.id or row.id
         row.created_at, row.changed_at = _past(record.created_at, moment), moment
         row.marks = list(dict.fromkeys([*candidate.marks, *compare(content[2], self._rivals(content))]))

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from sqlalchemy import Text, Update, and_, bindparam, case, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.access import Client
+from app.access.access import OWNER_NAMES, Client
 from app.corrections.checks import SHOWN, Rival
 from app.corrections.states import SAME_AS, SUPERSEDED_BY
+from app.corrections.values import OWNER
 from app.memory.changes import touch
 from app.storage.db import Database
 from app.storage.locks import Lock, lock
@@ -28,9 +29,11 @@ CORRECTIONS = Correction.metadata.tables[Correction.__tablename__]
 
 
 def is_author(row: Correction, client: Client) -> bool:
-    """Whether `client` made `row`: with the same key, or from the same session."""
+    """Whether `client` made `row`: with the same key, from the same session, or as who runs the server."""
     if client.key_id is not None:
         return row.author_key_id == client.key_id
+    if client.is_owner and row.author_session == OWNER:
+        return True
     return client.session is not None and row.author_session == client.session
 
 
@@ -90,14 +93,15 @@ class Review:
 
     def _confirm(self, row: Correction, client: Client) -> bool:
         """Count the approval of `client`; says whether `row` is approved now."""
-        if client.name not in row.confirmed_by:
+        names = OWNER_NAMES if client.is_owner else (client.name,)
+        if not set(names).intersection(row.confirmed_by):
             row.confirmed_by = [*row.confirmed_by, client.name]
         if len(row.confirmed_by) >= self._needed:
             self._change(row, APPROVED, None)
             row.reviewer, row.reviewed_at = client.name, row.changed_at
             self._win(row)
         elif row.status != PENDING:
-            self._change(row, PENDING, None)
+            self._reopen(row)
         return row.status == APPROVED
 
     def _win(self, row: Correction) -> None:
@@ -142,8 +146,7 @@ class Review:
         was_approved, row.confirmed_by = row.status == APPROVED, []
         if was_approved:
             self._forget(row)
-            self._change(row, PENDING, None)
-            row.reviewer = row.reviewed_at = None
+            self._reopen(row)
             if self._counts(row, client):
                 self._confirm(row, client)
 
@@ -156,6 +159,11 @@ class Review:
         """Memory must not answer with `row` any more."""
         if row.status == APPROVED:
             self.touched.add((row.pair, row.source_key))
+
+    def _reopen(self, row: Correction) -> None:
+        """Let `row` wait again: nobody has decided about it."""
+        self._change(row, PENDING, None)
+        row.reviewer = row.reviewed_at = None
 
     def _change(self, row: Correction, status: str, reason: str | None) -> None:
         row.status, row.reason, row.changed_at = status, reason, now()

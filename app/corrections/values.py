@@ -26,6 +26,8 @@ EARLIEST, LATEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 
 Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 MAX_REASON_CHARS = 1000
 SESSION_BYTES = 32
+OWNER = "owner"
+"""In the place of a session, as author: who runs the server, by whichever way it came. No session has such a hash."""
 REVIEW_SCOPES = frozenset({"review", "admin"})
 """Who has one of them sees and decides about all corrections."""
 
@@ -55,7 +57,7 @@ class Submission:
     created: bool
     """False: it had been submitted before, with the same idempotency key."""
     session: str | None = None
-    """The token that shows who made it, new for a client that has neither key nor token. Only its hash is stored."""
+    """The token that shows who made it, new for a stranger who has neither key nor token. Only its hash is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,10 @@ class Outcome:
 
 
 def with_session(client: Client) -> tuple[Client, str | None]:
-    """`client` as an author: one without a key or a session gets a session, whose token is told once."""
+    """`client` as an author: who is known by no key and no session gets a session, whose token is told once. Who runs
+    the server is always the same author."""
+    if client.is_owner:
+        return replace(client, session=OWNER), None
     if client.key_id is not None or client.session is not None:
         return client, None
     token = secrets.token_urlsafe(SESSION_BYTES)

@@ -86,3 +86,13 @@ async def test_where_one_is_enough_an_edit_answers_at_once(url: str, tmp_path: P
         assert (found["status"], found["confirmations"]) == ("approved", 1)
         assert found["reviewer"] == reviewer.headers["X-Test-Key-Id"]
         assert await translated(people.stranger, SOURCE) == OTHER
+
+
+async def test_what_waits_again_has_no_reviewer(url: str, tmp_path: Path) -> None:
+    async with people_of(app_on(url, tmp_path, corrections_confirmations=2)) as people:
+        first, second = await people.reviewer(), await people.reviewer()
+        sent = await submitted(people.stranger)
+        await decided(first, sent, "reject", reason="no")
+        found = await decided(second, sent, "approve")
+        assert (found["status"], found["confirmations"]) == ("pending", 1)
+        assert (found["reviewer"], found["reviewed_at"]) == (None, None), "nobody has decided about it now"

@@ -79,15 +79,36 @@ async def test_a_key_may_have_so_many(url: str, tmp_path: Path) -> None:
 
 async def test_a_sentence_may_have_so_many_rivals(url: str, tmp_path: Path) -> None:
     async with people_of(app_on(url, tmp_path, corrections_pending_per_sentence=2)) as people:
-        for client in (people.stranger, await people.author()):
+        author = await people.author()
+        for client in (people.stranger, author):
             await submitted(client)
-        for client in (people.stranger, people.admin):
-            await refused(client, draft(CORRECTED + " Hurry!", SOURCE.upper()[:1] + SOURCE[1:-1]),
-                          "corrections_pending_per_sentence")  # fmt: skip
+        rival = draft(CORRECTED + " Hurry!", SOURCE.upper()[:1] + SOURCE[1:-1])
+        await refused(people.stranger, rival, "corrections_pending_per_sentence")
         assert await sent(people.stranger, 1) == 201
         trusted = await people.author(trusted=True)
         answer = await submitted(trusted, "The ferry departs at seven thirty.")
         assert answer["status"] == "approved", "what is approved at once does not wait"
+
+
+async def test_strangers_with_one_sentence_keep_nobody_else_out(url: str, tmp_path: Path) -> None:
+    async with people_of(app_on(url, tmp_path, corrections_pending_per_sentence=2)) as people:
+        for _ in range(2):
+            await submitted(people.stranger)
+        await refused(people.stranger, draft(), "corrections_pending_per_sentence")
+        author = await people.author()
+        for _ in range(2):
+            await submitted(author)
+        await refused(author, draft(), "corrections_pending_per_sentence")
+        for _ in range(3):
+            await submitted(people.admin)
+            await submitted(await people.author_who_reviews())
+
+
+async def test_who_runs_the_server_is_no_stranger(url: str, tmp_path: Path) -> None:
+    async with people_of(app_on(url, tmp_path, corrections_pending_anonymous=1)) as people:
+        assert [await sent(people.admin, number) for number in range(3)] == [201] * 3
+        assert await sent(people.stranger, 4) == 201, "what the administrator sent fills the place of strangers"
+        await refused(people.stranger, numbered(5), "corrections_pending_anonymous")
 
 
 async def test_no_limit_is_none(url: str, tmp_path: Path) -> None:
