@@ -34,9 +34,9 @@ kernel and must get it back soon: with Python's default of 5 ms every kernel may
 
 
 START_TRIES = 3
-"""Of each worker in a row, before the server ends."""
+"""Of each worker in a row, before a server none of whose workers serves ends."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
-"""Between a worker that could not start and the next."""
+"""Between a worker that could not start and the next: doubled with each round of failures."""
 PING_TIMEOUT_S, HEALTH_TIMEOUT_S = 1.0, 60
 """A worker that does not say for so long that it lives is replaced; loading the libraries can keep it busy."""
 END_TIMEOUT_S = 20.0
@@ -139,14 +139,15 @@ def worker_app() -> FastAPI:
 
 
 class Supervisor(Multiprocess):
-    """Replaces workers that die, and ends the server if they die before they could serve, again and again."""
+    """Replaces workers that die, and ends the server if they die before they could serve, again and again, while none
+    serves."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[Any]) -> None:
         super().__init__(config, sockets)
         self._heard: dict[Process, float] = {}
         """When each last said that it lives, on the monotonic clock."""
         self._up: set[Process] = set()
-        """Those that have served."""
+        """Those that serve."""
         self._due: dict[Process, float] = {}
         """Those that are dead, and when they are replaced, on the monotonic clock."""
         self._failed_starts = 0
@@ -177,15 +178,18 @@ class Supervisor(Multiprocess):
         worker.kill()  # it may only be hung
         worker.join()
         wait_s = 0.0
-        if worker not in self._up:
+        if worker in self._up:
+            self._up.discard(worker)
+            self._failed_starts = 0
+        else:
             self._failed_starts += 1
-            tries = -(-self._failed_starts // self.processes_num)
-            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (tries - 1))
-            if self._failed_starts >= START_TRIES * self.processes_num:
+            if self._failed_starts >= START_TRIES * self.processes_num and not self._up:
                 log.critical("no worker could start, %d times in a row: the server ends", self._failed_starts)
                 self.gave_up = True
                 self.should_exit.set()
                 return
+            rounds = (self._failed_starts - 1) // self.processes_num
+            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(rounds, 16))
         log.error("worker %s died (status %s); a new one begins in %g s", worker.pid, worker.exitcode, wait_s)
         self._due[worker] = time.monotonic() + wait_s
 
@@ -195,7 +199,6 @@ class Supervisor(Multiprocess):
             return
         del self._due[worker]
         self._heard.pop(worker, None)
-        self._up.discard(worker)
         self.processes[index] = Process(self.config, self.sockets)
         self.processes[index].start()
 

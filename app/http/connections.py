@@ -36,6 +36,8 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._most, self.limit_concurrency = self.limit_concurrency, None  # uvicorn would refuse in plain text
+        self._is_extra = False
+        """Whether it is one too many: there were as many as may be when it came, and still are."""
         self._head_timer: TimerHandle | None = None
         self._take_timer: TimerHandle | None = None
 
@@ -45,7 +47,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head(CROWDED_HEAD_TIMEOUT_S if self._is_crowded else self.head_timeout_s)
+        self._is_extra = self._is_crowded  # those that were there before must not suffer from it
+        self._expect_head(CROWDED_HEAD_TIMEOUT_S if self._is_extra else self.head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
@@ -60,7 +63,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
-        if self._is_crowded:
+        self._is_extra = self._is_extra and self._is_crowded
+        if self._is_extra:
             self.scope["state"][CROWDED] = True
         super().on_headers_complete()
 

@@ -65,20 +65,20 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif scope["method"] == "HEAD":
+            await _answer_head(self._answer, scope, receive, send)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         status = 500
-        is_head = scope["method"] == "HEAD"
-        if is_head:
-            scope = {**scope, "method": "GET"}
 
         async def send_safely(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].extend(SAFE_HEADERS)
-            elif is_head:
-                message = {**message, "body": b""}
             await send(message)
 
         limit = self._larger.get(scope["path"], self._body_limit)
@@ -88,13 +88,32 @@ class Edge:
             if refusal is not None:
                 await problem_response(refusal)(scope, receive, send_safely)
             elif handler is not None:
-                response = await _answer(handler, Request(scope, _bounded(receive, limit)))
+                response = await _handled(handler, Request(scope, _bounded(receive, limit)))
                 await response(scope, receive, send_safely)
             else:
                 await self._app(scope, _bounded(receive, limit), send_safely)
         finally:
             route = scope["path"] if handler is not None else _route(scope)
             self._metrics.request(route, status, time.perf_counter() - started)
+
+
+async def _answer_head(get: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """The head of what `get` answers. Then it is stopped: a body that nobody is sent may be all corrections."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b""})
+            answering.cancel()
+            await asyncio.Event().wait()  # until that arrives, which may be a task of its own away
+
+    answering = asyncio.ensure_future(get({**scope, "method": "GET"}, receive, send_head))
+    try:
+        await asyncio.wait((answering,))
+    finally:
+        answering.cancel()
+    if not answering.cancelled():
+        answering.result()  # raises what it raised
 
 
 def _refusal(scope: Scope, limit: BodyLimit) -> AppError | None:
@@ -128,7 +147,7 @@ def _bounded(receive: Receive, limit: BodyLimit) -> Receive:
     return receive_bounded
 
 
-async def _answer(handler: Handler, request: Request) -> Response:
+async def _handled(handler: Handler, request: Request) -> Response:
     """The handler's answer, or the problem that it raised."""
     try:
         return await handler(request)
