@@ -9,15 +9,15 @@ from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from app.settings import load_settings
-from app.storage.db import is_sqlite, set_up_sqlite
+from app.storage.db import NO_TEXTS, is_sqlite, set_up_sqlite
 from app.storage.tables import Base
 
 
 def _blocking_engine() -> Engine:
     url = make_url(context.config.attributes.get("url") or load_settings().database)
     if not is_sqlite(url.render_as_string(hide_password=False)):
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
-    engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5}, **NO_TEXTS)
+    engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool, **NO_TEXTS)
     set_up_sqlite(engine)
     return engine
 

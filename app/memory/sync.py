@@ -19,12 +19,11 @@ from typing import Any
 import psycopg
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.memory.changes import CHANNEL, STATE_ID
 from app.memory.store import Entries, Memory, Stored, pack
-from app.storage.db import READER, Database, is_sqlite
+from app.storage.db import READER, Database, is_outage, is_sqlite
 from app.storage.tables import APPROVED, Correction, MemoryChange, MemoryState
 
 log = logging.getLogger("traghetto.memory")
@@ -47,7 +46,6 @@ Changes = dict[str, list[str]]
 """By pair, source keys to read again."""
 CORRECTIONS = Correction.metadata.tables[Correction.__tablename__]
 """The table itself: a million rows need no mapper."""
-DOWN = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 
 
 class MemorySync:
@@ -91,7 +89,8 @@ class MemorySync:
             self._tell(error)
 
     async def run(self) -> None:
-        """Load, then keep memory up to date until cancelled, through whatever happens to the database."""
+        """Load, then keep memory up to date until cancelled, through whatever happens to the database. What else
+        fails is raised, for `app.background`."""
         failures = 0
         while True:
             try:
@@ -102,8 +101,10 @@ class MemorySync:
                         self._tell(None)
                         failures = 0
                         await wait()
-            except Exception as error:  # noqa: BLE001 - whatever it is: the next try must come
+            except Exception as error:
                 self.ready.set()
+                if not _is_down(error):
+                    raise
                 self._tell(error)
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
@@ -135,7 +136,7 @@ class MemorySync:
         if error is None:
             log.info("memory is kept up to date again")
         else:  # what is no fault of the database is one of ours, and shown in full
-            fault = None if isinstance(error, DOWN) else error
+            fault = None if _is_down(error) else error
             log.warning("memory cannot be kept up to date: %s", type(error).__name__, exc_info=fault)
 
     async def _refresh(self) -> None:
@@ -203,6 +204,11 @@ class MemorySync:
             look.cancel()
         await asyncio.gather(*self._looks, return_exceptions=True)
         await self._database.close()
+
+
+def _is_down(error: Exception) -> bool:
+    """Whether it is the database, also as the connection finds it that hears notifications."""
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or is_outage(error)
 
 
 def _columns() -> Select[*tuple[Any, ...]]:

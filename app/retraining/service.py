@@ -1,7 +1,6 @@
 """When a retraining is due, and starting it: nightly, or after so many corrections. In a process of its own.
 
-Every worker and `traghetto retrain --serve` may run this: who gets the lock starts the run, the others see that it is
-not due any more.
+Every worker runs this: who gets the lock starts the run, the others see that it is not due any more.
 """
 
 from __future__ import annotations
@@ -13,16 +12,14 @@ import sys
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import AppError
+from app.errors import DatabaseDown
 from app.retraining.leftovers import clear_leftovers
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import RetrainingRun, now
 from app.versions.registry import count_new, lineage
 from app.versions.store import PAIRS, current_version, model_roots
-from model.errors import ModelError
 
 log = logging.getLogger("traghetto.retraining")
 
@@ -71,7 +68,8 @@ class RetrainingService:
         self._settings, self._database = settings, database
 
     async def run(self) -> None:
-        """Until cancelled; a run that is going on is asked to stop, and leaves nothing behind."""
+        """Until cancelled; a run that is going on is asked to stop, and leaves nothing behind. A database that is away
+        is tried again; anything else that fails is for `app.background`."""
         cleared = False
         while not cleared or self._settings.retrain_at or self._settings.retrain_after:
             try:
@@ -80,7 +78,7 @@ class RetrainingService:
                 else:
                     await clear_leftovers(self._settings, self._database)
                     cleared = True
-            except (AppError, ModelError, SQLAlchemyError, OSError) as error:
+            except DatabaseDown as error:
                 log.warning("retraining was not looked after: %s", error)
             await asyncio.sleep(LOOK_EVERY_S)
 

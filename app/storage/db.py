@@ -33,6 +33,8 @@ WORK_TIMEOUT_S = 15.0
 """For one transaction, waiting for a connection and for the write lock included."""
 UNDEFINED_TABLE = "42P01"
 """PostgreSQL's word for a database that is not migrated; SQLite's is an `OperationalError`."""
+NO_TEXTS: dict[str, Any] = {"hide_parameters": True}
+"""Of every engine: what a statement was given are users' texts, which no error may tell, nor the log it goes to."""
 READER: dict[str, Any] = {"reader": True}
 """Execution options of a connection that only reads: on SQLite it does not wait for the write lock."""
 
@@ -45,11 +47,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         if is_sqlite(url):
-            self._engine = create_async_engine(url)
+            self._engine = create_async_engine(url, **NO_TEXTS)
             set_up_sqlite(self._engine.sync_engine)
         else:
             timeout = int(CHECK_TIMEOUT_S)
-            self._engine = create_async_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": timeout})
+            arguments = {"connect_timeout": timeout}
+            self._engine = create_async_engine(url, pool_pre_ping=True, connect_args=arguments, **NO_TEXTS)
         self._line = asyncio.Lock() if is_sqlite(url) else None
         self._head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
         self.session = async_sessionmaker(self._engine, expire_on_commit=False, class_=AsyncSession)
@@ -112,14 +115,21 @@ def _down_as_503() -> Iterator[None]:
     """What a database that is away raises, as `DatabaseDown`. Faults of ours, such as a broken constraint, pass."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, OSError, TimeoutError) as error:
+    except (SQLAlchemyError, OSError) as error:
+        if not is_outage(error):
+            raise
         log.warning("the database does not answer: %s", type(error).__name__)
         raise DatabaseDown from error
-    except DBAPIError as error:
-        if not error.connection_invalidated and getattr(error.orig, "sqlstate", None) != UNDEFINED_TABLE:
-            raise
-        log.warning("the database went away: %s", type(error).__name__)
-        raise DatabaseDown from error
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether it is what a database raises that cannot be reached, went away or is not migrated, and no fault of
+    ours."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError):  # `TimeoutError` is an `OSError`
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE
 
 
 def is_sqlite(url: str) -> bool:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import ColumnElement, delete, inspect, select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import DatabaseDown
@@ -27,14 +26,17 @@ DeleteSome = Callable[[AsyncSession], Awaitable[int]]
 
 
 async def purge_forever(purge: Callable[[], Awaitable[int]], what: str) -> None:
-    """`purge` now and every `PURGE_EVERY_S`, until cancelled. It returns how many it deleted of `what`, for the log."""
+    """`purge` now and every `PURGE_EVERY_S`, until cancelled. It returns how many it deleted of `what`, for the log.
+
+    A database that is away is tried again; anything else that fails is for `app.background`.
+    """
     while True:
         try:
             deleted = await purge()
             level = logging.INFO if deleted else logging.DEBUG
             log.log(level, "%d %s were past their retention time and are deleted", deleted, what)
-        except (SQLAlchemyError, DatabaseDown, OSError) as error:
-            log.warning("old %s could not be deleted: %s", what, type(error).__name__)
+        except DatabaseDown:
+            log.warning("old %s could not be deleted: the database does not answer", what)
         await asyncio.sleep(PURGE_EVERY_S)
 
 

@@ -47,7 +47,10 @@ def now() -> dt.datetime:
 
 
 def text_key(text: str) -> str:
-    """32 hexadecimal digits, equal for texts that differ at most in white space. Takes any string."""
+    """32 hexadecimal digits, equal for texts that differ at most in white space. Takes any string.
+
+    Who changes it changes the column `corrections.text_key`: a migration must compute it anew.
+    """
     return hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
