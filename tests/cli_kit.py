@@ -19,6 +19,8 @@ from app import cli
 
 PROGRAM = Path(sys.executable).parent / "traghetto"
 TIMEOUT_S = 120
+WIDE = {"COLUMNS": "200"}
+"""So that no path is broken in two."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def as_program(*arguments: str | Path, stdin: str | bytes = "", cwd: Path | None
 def in_process(*arguments: str | Path, stdin: str = "", cwd: Path | None = None, **environment: str) -> Ended:
     """Run the same entry here, with streams of its own; what it changes in this process is put back."""
     status: object = 0
-    with _restored(), contextlib.chdir(cwd or Path()), CliRunner().isolation(stdin, environment) as streams:
+    with _restored(), contextlib.chdir(cwd or Path()), CliRunner().isolation(stdin, WIDE | environment) as streams:
         sys.argv = ["traghetto", *map(str, arguments)]
         try:
             cli.main()

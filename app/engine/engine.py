@@ -90,11 +90,6 @@ class Engine:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything waits or is being translated."""
-        return self._scheduler.busy
-
     async def wait_ready(self, timeout_s: float | None) -> None:
         """Return when the models are warm.
 

@@ -51,7 +51,7 @@ OTHERS = {
     "it": {"un": 1, "una": 1, "mille": 1000, "mezzogiorno": 12, "mezzanotte": 12},
 }
 WORD = re.compile(r"[^\W\d_]+")
-ROMAN = re.compile(r"\b(?=[IVXLCDM]{2}|[VX]\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b")
+ROMAN = re.compile(r"\b(?=[IVXLCDM]{2}|[VX]\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?<=\w)\b")
 ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 

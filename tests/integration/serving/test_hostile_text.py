@@ -42,7 +42,7 @@ async def test_nonsense_does_not_hold_up_a_short_request(tmp_path: Path) -> None
     async with client_of(app) as client:
         await app.state.services.engine.wait_ready(60)
         hostile = asyncio.create_task(client.post("/v1/translate", json=body(nonsense(SENTENCES))))
-        await eventually(lambda: app.state.services.engine.busy, "the nonsense is being translated")
+        await eventually(lambda: app.state.services.engine._scheduler.busy, "the nonsense is being translated")
         began, waited = time.monotonic(), []
         while not hostile.done():
             asked = time.monotonic()

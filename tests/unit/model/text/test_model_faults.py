@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.text.faults import is_looping, is_skipping, lost_numbers, wrong_numbers
 from model.text.numerals import in_digits, unmatched
@@ -108,3 +110,16 @@ def test_many_numbers_take_no_time_that_grows_with_their_square() -> None:
     assert unmatched(ours, others) == ours
     assert unmatched(ours, ours[::-1]) == []
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("text", ["Il DDT è vietato.", "DD e MMDC", "CDX LLM CCXM", "IIX"])
+def test_capitals_that_look_like_roman_numbers_and_are_none_are_no_numbers(text: str) -> None:
+    assert wrong_numbers(text, "No number here.") == 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(*[st.one_of(st.text(st.characters(exclude_categories=())), st.from_regex(r"[IVXLCDM0-9.,:% -]{0,12}"))] * 2)
+def test_any_two_texts_can_be_compared(source: str, target: str) -> None:
+    """What fails here fails a sentence in the server."""
+    assert wrong_numbers(source, target) >= 0
+    assert is_looping(source, target) in (True, False)
