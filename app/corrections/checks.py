@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from app.corrections.values import Draft
 from app.errors import FieldError
-from app.translating.detection import OTHER, Detect, Detection
+from app.languages import OTHER
+from app.translating.detection import Detect, Detection
 from app.translating.limits import text_problem
 from model.text.faults import is_looping, lost_numbers
 from model.text.numerals import written

@@ -10,8 +10,9 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from app.corrections.values import Draft, Language, Moment, Status
+from app.corrections.values import Draft, Moment, Status
 from app.errors import field_errors
+from app.languages import Language
 from app.translating.limits import text_problem
 
 MAX_LINE_BYTES = 1_048_576

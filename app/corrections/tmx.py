@@ -15,7 +15,7 @@ from lxml import etree
 
 from app.corrections.inline import Refused, plain
 from app.corrections.records import Entry, Record, entry_of, language_code
-from app.corrections.values import LANGUAGES
+from app.languages import LANGUAGES, OTHER
 
 READ_BYTES = 65_536
 MAX_UNIT_BYTES = 2_097_152
@@ -159,7 +159,7 @@ def _values(unit: Any, pair: str | None, srclang: str | None) -> tuple[dict[str,
 
 def _own_pair(srclang: str | None) -> str | None:
     source = language_code(srclang)
-    return f"{source}-{next(other for other in LANGUAGES if other != source)}" if source in LANGUAGES else None
+    return f"{source}-{OTHER[source]}" if source in OTHER else None
 
 
 def _segments(unit: Any) -> dict[str, dict[str, str]]:

@@ -18,8 +18,6 @@ from app.memory.store import source_key
 from app.storage.tables import PENDING, Correction
 from app.translating.limits import text_problem
 
-Language = Literal["it", "en"]
-LANGUAGES: tuple[Language, ...] = ("it", "en")
 Status = Literal["pending", "approved", "rejected", "superseded"]
 EARLIEST, LATEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 """What both databases can compare with."""

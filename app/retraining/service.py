@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from app.errors import DatabaseDown
+from app.languages import PAIRS
 from app.retraining.leftovers import clear_leftovers
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import RetrainingRun, now
 from app.versions.registry import count_new, lineage
-from app.versions.store import PAIRS, current_version, model_roots
+from app.versions.store import current_version, model_roots
 
 log = logging.getLogger("traghetto.retraining")
 

@@ -41,7 +41,6 @@ class Detection:
 
 NEITHER = Detection(None, 0.0)
 Detect = Callable[[str], Detection]
-OTHER = {"it": "en", "en": "it"}
 
 
 class Detector:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.engine.tickets import Sentence
+from app.languages import OTHER
 from app.memory.store import Hit, Memory
-from app.translating.detection import OTHER, Detect, Detection
+from app.translating.detection import Detect, Detection
 from app.translating.limits import TranslationRequest
 from model.text.plan import Plan, plan_text, plan_whole
 from model.text.segments import Segment

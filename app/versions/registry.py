@@ -15,6 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import DatabaseDown
+from app.languages import PAIRS
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.locks import Lock, lock
@@ -30,7 +31,7 @@ from app.storage.tables import (
     UtcDateTime,
     now,
 )
-from app.versions.store import PAIRS, list_models, pointer_root
+from app.versions.store import list_models, pointer_root
 from model.errors import ConfigError, ModelError
 from model.versions import pointers, store
 from model.versions.card import Card, moment

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.engine.decoder import check_budget
 from app.engine.engine import Loader
 from app.errors import NotReady
+from app.languages import PAIRS
 from app.settings import Settings
 from model.versions import pointers
 from model.versions.pointers import DEFAULT
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("traghetto.engine")
 
-PAIRS = ("it-en", "en-it")
 COLLECT_AFTER = (20_000, 20, 50)
 """Rarer than Python's default of 700 objects: requests make thousands a second and leave no cycles."""
 
@@ -66,7 +66,8 @@ def load_tested(settings: Settings, pair: str, version: str) -> Translator:
 def _load(settings: Settings) -> dict[str, Translator]:
     from model.errors import VersionNotFound
 
-    found = {pair: translator for pair in PAIRS if (translator := _load_current(settings, pair)) is not None}
+    loaded = ((pair, _load_current(settings, pair)) for pair in PAIRS)
+    found: dict[str, Translator] = {pair: one for pair, one in loaded if one is not None}
     if not found:
         places = " and ".join(str(root) for root in model_roots(settings))
         raise VersionNotFound("there is no model; train one with: traghetto train CONFIG.toml", places)

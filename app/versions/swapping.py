@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.engine.engine import Engine
 from app.errors import AppError, ShuttingDown, told
+from app.languages import PAIRS
 from app.metrics import Metrics
 from app.settings import Settings
-from app.versions.store import PAIRS, load_tested, pointer_root
+from app.versions.store import load_tested, pointer_root
 from model.errors import ModelError, VersionError
 from model.versions import pointers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from io import BytesIO
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from app.corrections.values import Moment, Status
 from app.errors import UnsupportedBody
 from app.http.deps import ServicesDep, client_with
 from app.http.problems import responses
+from app.languages import Pair
 
 IMPORT_PATH = "/v1/corrections/import"
 """The one path whose bodies may have `corrections_import_max_bytes`, and `upload_timeout_s` to arrive."""
@@ -23,7 +24,6 @@ UPLOAD_TIMEOUT_S = 60.0
 """For a small file..."""
 UPLOAD_BYTES_PER_S = 1_000_000
 """... and for the largest one as if it came so slowly."""
-Pair = Literal["it-en", "en-it"]
 Reviewer = Annotated[Client, Depends(client_with("review"))]
 FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.corrections.search import DEFAULT_PAGE, MAX_PAGE
 from app.corrections.service import MAX_BULK
-from app.corrections.values import MAX_REASON_CHARS, Language, Moment, Status
+from app.corrections.values import MAX_REASON_CHARS, Moment, Status
+from app.languages import Language, Pair
 
 EXAMPLE_SUBMIT: dict[str, Any] = {
     "source": "it",
@@ -81,7 +82,7 @@ class SearchQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     status: Status | None = None
-    pair: Annotated[Literal["it-en", "en-it"] | None, Field(description="Such as `it-en`.")] = None
+    pair: Annotated[Pair | None, Field(description="Such as `it-en`.")] = None
     text: Annotated[
         str | None, Field(max_length=1000, description="Stands in one of the three texts, in capitals or not.")
     ] = None

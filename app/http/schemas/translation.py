@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.corrections.values import Language
+from app.languages import Language
 
 EXAMPLE_REQUEST: dict[str, Any] = {
     "text": "La ringrazio, ma sono già stato a Roma due volte.",
