@@ -37,10 +37,12 @@ class _Room:
     units: list[Unit] = field(default_factory=list)
     longest: int = 0
     group: Group | None = None
+    first_only: bool = False
+    """No second searches."""
 
     def fits(self, unit: Unit) -> bool:
         if self.group is None:
-            return True
+            return not (self.first_only and unit.draft is not None)
         if unit.group != self.group:
             return False
         return max(self.longest, unit.tokens) * (len(self.units) + 1) * self.group.weight <= self.budget
@@ -74,6 +76,8 @@ class Scheduler:
         """Of the waiting tokens, what they are charged."""
         self.waiting_again = 0
         """Units that wait for a second search."""
+        self._was_again = False
+        """Whether the last batch was one of second searches."""
 
     @property
     def batch_is_full(self) -> bool:
@@ -142,11 +146,15 @@ class Scheduler:
 
     def next_batch(self) -> Batch | None:
         """What to translate next, or None if nothing waits. Call `expire` first."""
-        room = _Room(self._batch_tokens, self._batch_sentences)
+        room = _Room(self._batch_tokens, self._batch_sentences, first_only=True)
+        if self._was_again:  # between two batches of second searches, one of what came meanwhile
+            self._fill(room, self._lanes[Priority.INTERACTIVE])
+        room.first_only = False
         for lane in self._lanes.values():
             self._fill(room, lane)
         if room.group is None:
             return None
+        self._was_again = room.group.again
         for unit in room.units:
             self._leave_queue(unit)
         return Batch(room.group, room.units)

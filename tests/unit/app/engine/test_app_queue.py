@@ -199,10 +199,24 @@ def test_a_second_search_waits_in_a_batch_of_its_own_at_its_own_price() -> None:
     assert (queue.waiting_tokens, queue.waiting_units) == (5, 5)
     queue.add(ticket("new", "s0"), now=1)
     assert queue.waiting_tokens == 6, "a sentence that waits for a second search is still not queued twice"
-    batches = [(texts, len(texts)) for texts in drain(queue)]
-    assert [count for _, count in batches] == [3, 1, 2], "what came meanwhile need not wait for all of them"
+    assert [len(texts) for texts in drain(queue)] == [3, 1, 2], "what came meanwhile need not wait for all of them"
     assert one.results == ["S0", "S1", "S2", "S3", "S4"]
     assert (queue.waiting_tokens, queue.waiting_units, queue.busy) == (0, 0, False)
+
+
+def test_between_two_batches_of_second_searches_there_is_one_of_what_came_meanwhile() -> None:
+    queue = scheduler(batch_tokens=2 * RETRY_COST)
+    nonsense = ticket(*(f"n{number}" for number in range(8)))
+    queue.add(nonsense, now=0)
+    first = queue.next_batch()
+    assert first is not None
+    for unit in first.units:
+        queue.again(unit, "draft")
+    seconds = queue.next_batch()
+    assert seconds is not None and seconds.group.again
+    queue.add(ticket("short"), now=1)
+    queue.add(ticket("job", priority=Priority.JOB), now=1)
+    assert drain(queue) == [["short", "job"], ["n2", "n3"], ["n4", "n5"], ["n6", "n7"]]
 
 
 def test_drafts_answer_those_who_may_wait_no_longer() -> None:
