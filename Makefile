@@ -23,7 +23,7 @@ SOURCES = app model training benchmarks scripts tests migrations
 INSTALL_INPUTS = pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL = help
-.PHONY: help install install-dev install-bench native check-native serve test check format bench demo-loop evaluate train-small constraints clean
+.PHONY: help install install-dev install-bench native check-native serve test coverage check format bench demo-loop evaluate train-small constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -33,9 +33,12 @@ help:  ## list the targets
 serve: install  ## install, bring the embedded database up to date, serve on http://127.0.0.1:8000
 	@exec $(BIN)/traghetto serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(ARGS)
 
-# One worker a core (ARGS="-n 0" for none). What a part covers says little, so coverage is measured of the whole only.
+# One worker a core (ARGS="-n 0" for none).
 test: install-dev  ## run the whole test suite; ARGS="-k search" for a part
-	@exec $(BIN)/python -m pytest -n auto --dist worksteal --durations 15 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist worksteal --durations 15 $(ARGS)
+
+coverage: install-dev  ## the same, and what it covered of app, model and training; slower by half
+	@exec $(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= $(ARGS)
 
 check: install-dev  ## formatting, lint, types, architecture
 	$(BIN)/ruff format --check $(SOURCES)
