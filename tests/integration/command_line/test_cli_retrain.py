@@ -41,10 +41,7 @@ MOMENTS = ("corrections.jsonl", FOLDS, "models/it-en/*/card.json")
 
 
 class Begin(Protocol):
-    def __call__(self, processes: int = 2) -> subprocess.Popen[bytes]: ...
-
-
-EXIT_ERROR = 1
+    def __call__(self, processes: int = 2, *more: str) -> subprocess.Popen[bytes]: ...
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +62,18 @@ def begin(settings: Settings, tmp_path: Path) -> Iterator[Begin]:
     general.write_text(general.read_text() * MANY)
     environment = {**os.environ, "TRAGHETTO_DATA_DIR": str(settings.data_dir), "OMP_NUM_THREADS": "1"}
 
-    def one(processes: int = 2) -> subprocess.Popen[bytes]:
-        command = [str(PROGRAM), "retrain", "--pair", "it-en", "--processes", str(processes), "--sets", str(sets)]
+    def one(processes: int = 2, *more: str) -> subprocess.Popen[bytes]:
+        command = [
+            str(PROGRAM),
+            "retrain",
+            "--pair",
+            "it-en",
+            "--processes",
+            str(processes),
+            "--sets",
+            str(sets),
+            *more,
+        ]
         with said.open("ab") as stderr:
             runs.append(subprocess.Popen(command, env=environment, stderr=stderr, start_new_session=True))
         return runs[-1]
@@ -148,15 +155,11 @@ def test_a_run_that_is_killed_at_any_moment_leaves_nothing_that_the_next_does_no
         wait_until(functools.partial(ended, run.pid), "the folds end with the run", 30)
         assert states(settings) == ["interrupted"] * number + ["running"], "nobody was there to say that it died"
         assert versions_of(settings) == ["default"] and current_version(settings, "it-en") == "default"
-    last = begin(1)
-    if (
-        last.wait(timeout=TIMEOUT_S) == EXIT_ERROR
-    ):  # seen once beside other tests, its reason not: a database that was slow?
-        last = begin(1)
+    last = begin(1, "--dry-run")  # a model so small may pass the gate and then fail the self-test of a promotion
     assert last.wait(timeout=TIMEOUT_S) in (0, EXIT_REFUSED)
-    *before, state = (state for state in states(settings) if state != "failed")
+    *before, state = states(settings)
     assert before == ["interrupted"] * len(MOMENTS)
-    assert (state, last.returncode) in (("promoted", 0), ("rejected", EXIT_REFUSED))
+    assert (state, last.returncode) in (("kept", 0), ("rejected", EXIT_REFUSED))
     assert left(settings) == []
     for version in versions_of(settings):
         versions.verify(settings.data_dir / "models" / "it-en" / version)
