@@ -23,7 +23,7 @@ THROWS = "libstdc++.so.6"
 """To be loaded with it: AddressSanitizer wants to know what throws the exceptions of PyTorch."""
 PROBE = """
 from model.kernels.native_library import built_path, load_library
-library = load_library()
+library = load_library("can_train_fp32")
 assert library is not None, "no library is loaded"
 assert library._name == str(built_path(sanitized=True)), f"{library._name} is loaded, which nobody watches"
 """
@@ -46,12 +46,12 @@ def main() -> int:
 def check() -> int:
     """Compile and test: the exit status of the tests, or 1 if they would not run what is watched.
 
-    Where nothing can be compiled it is 0, or 1 if TRAGHETTO_REQUIRE names `native`.
+    Where nothing can be compiled it is 0, or 1 if TRAGHETTO_REQUIRE names `avx2` or `native`.
     """
     found = next(((name, path) for name in RUNTIMES if (path := runtime(name)) is not None), None)
     reason = why_not() or (f"neither {' nor '.join(RUNTIMES)} is here with its sanitizers" if found is None else None)
     if found is None or reason is not None:
-        required = "native" in os.environ.get("TRAGHETTO_REQUIRE", "").split(",")
+        required = not {"avx2", "native"}.isdisjoint(os.environ.get("TRAGHETTO_REQUIRE", "").split(","))
         print(f"check-native: {'cannot run' if required else 'skipped'}: {reason}")
         return int(required)
     compiler, preloaded = found
@@ -73,8 +73,12 @@ def why_not() -> str | None:
     """What keeps this machine from running the C code, or None."""
     if platform.machine().lower() not in ("x86_64", "amd64") or not sys.platform.startswith("linux"):
         return "the C code is checked on x86-64 Linux"
-    cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    return None if "avx512_vnni" in cpu else "this CPU has no AVX-512 VNNI"
+    return None if "avx2" in cpu_flags() else "this CPU has no AVX2"
+
+
+def cpu_flags() -> set[str]:
+    """What Linux says of this CPU."""
+    return set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
 
 
 def runtime(compiler: str) -> Path | None:
@@ -103,7 +107,7 @@ def watched(preloaded: Path) -> dict[str, str]:
         "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=6",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "OMP_NUM_THREADS": "1",
-        "TRAGHETTO_REQUIRE": "native",
+        "TRAGHETTO_REQUIRE": "avx2,native" if "avx512_vnni" in cpu_flags() else "avx2",
         "TRAGHETTO_TEST_LAYOUTS": LAYOUTS,
     }
 
@@ -111,7 +115,7 @@ def watched(preloaded: Path) -> dict[str, str]:
 def command() -> list[str]:
     """The tests of what is compiled, with standard error left alone: there a sanitizer says why it ends the process."""
     tests = [f"tests/unit/model/kernels/{name}" for name in TESTS]
-    options = ["-q", "-m", "native", "--capture=sys", "-p", "no:cacheprovider"]
+    options = ["-q", "-m", "avx2 or native", "--capture=sys", "-p", "no:cacheprovider"]
     return [sys.executable, "-m", "pytest", *options, *tests]
 
 

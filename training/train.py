@@ -17,7 +17,6 @@ from model.config import require
 from model.errors import ConfigError
 from model.kernels.cores import usable_cores
 from model.kernels.malloc import keep_freed_memory
-from model.kernels.quantize import fast_bfloat16
 from model.network.seq2seq import Seq2Seq
 from model.text.tokenizer import SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer, normalise_2018
 from model.versions import store
@@ -32,7 +31,7 @@ from training.run.batching import Pools
 from training.run.checkpoint import Checkpoint
 from training.run.distributed import Workers
 from training.run.loop import Trainer
-from training.run.precision import narrow_kernels
+from training.run.precision import fit_kernels
 from training.run.standing import Standing
 from training.run.warm_start import begin_from, find_start, place_vocabularies
 from training.scoring.mistakes import write_report
@@ -151,8 +150,7 @@ def _trainer(
     loop = config.loop
     torch.manual_seed(loop.seed)
     model = Seq2Seq(config.model_config(tokenizers[0].vocab_size, tokenizers[1].vocab_size)).to(device)
-    if loop.precision == "bf16" or (loop.precision == "auto" and fast_bfloat16(device)):
-        narrow_kernels(model, torch.bfloat16)
+    fit_kernels(model, loop.precision)
     torch.manual_seed(loop.seed + workers.rank)  # each worker drops other units
     pools = Pools(
         corpus.groups, config.drawn_phases(), tokenizers, disturb, loop.pool_pairs, config.data.max_tokens, loop.seed

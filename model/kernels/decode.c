@@ -74,7 +74,7 @@ typedef struct {
 int32_t size_of_network(void) { return sizeof(Network); }
 int32_t size_of_job(void) { return sizeof(Job); }
 
-int32_t can_run(void) {
+int32_t can_decode(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
@@ -87,6 +87,7 @@ int32_t can_run(void) {
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #endif
+#define LANES 16
 #include "activations.h"
 
 /* 16 numbers, each times `factor`, as bytes around 128. */

@@ -1,7 +1,7 @@
 """The library that the C files beside this one become where there is a compiler: `make native`, part of `make install`.
 
-`decode.c` decodes, `train.c` has the inner loops of training. The library lies in the virtual environment under the
-hash of its sources, so that one of other sources is never loaded. Standard library only.
+`decode.c` decodes, `train_bf16.c` and `train_fp32.c` have the inner loops of training. The library lies in the virtual
+environment under the hash of its sources, so that one of other sources is never loaded. Standard library only.
 
 With `--sanitize` a second one is made in a folder of its own, which ends the process at the first thing that C leaves
 undefined. A process that runs under AddressSanitizer, and no other, loads that one: see scripts/check_native.py.
@@ -20,13 +20,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("decode.c", "train.c"))
-HEADERS = (Path(__file__).with_name("activations.h"),)
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("decode.c", "train_bf16.c", "train_fp32.c"))
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("activations.h", "train_steps.h"))
 FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC")
 SANITIZED_FLAGS = (
     "-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *FLAGS[1:],
 )  # fmt: skip
+Able = Literal["can_decode", "can_train_bf16", "can_train_fp32"]
+"""Functions of the library that ask the CPU: one for each file."""
 COMPILERS = ("gcc", "cc", "clang")
 MACHINES = ("x86_64", "amd64")
 COMPILE_TIMEOUT_S = 120.0
@@ -82,8 +85,8 @@ def _compile(compiler: str, sanitized: bool, path: Path) -> str:
 
 
 @functools.cache
-def load_library() -> ctypes.CDLL | None:
-    """The compiled library, or None where there is none or this CPU cannot run it."""
+def load_library(able: Able = "can_decode") -> ctypes.CDLL | None:
+    """The compiled library, or None where there is none or this CPU cannot run what is wanted of it."""
     path = built_path(_is_sanitized_process())
     if not path.exists():
         return None
@@ -91,7 +94,7 @@ def load_library() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(path))
     except OSError:
         return None  # of another system: the environment was copied
-    return library if library.can_run() else None
+    return library if getattr(library, able)() else None
 
 
 def _is_sanitized_process() -> bool:

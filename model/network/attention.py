@@ -6,6 +6,8 @@ import math
 
 from torch import Tensor, nn
 
+from model.network.linear import Linear
+
 
 class Attention(nn.Module):
     """Queries from the decoder, keys and values from the encoder; keys and values are projected once a sentence."""
@@ -13,10 +15,10 @@ class Attention(nn.Module):
     def __init__(self, query_size: int, memory_size: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(query_size, query_size)
-        self.key = nn.Linear(memory_size, query_size, bias=False)
-        self.value = nn.Linear(memory_size, query_size, bias=False)
-        self.output = nn.Linear(query_size, query_size)
+        self.query = Linear(query_size, query_size)
+        self.key = Linear(memory_size, query_size, bias=False)
+        self.value = Linear(memory_size, query_size, bias=False)
+        self.output = Linear(query_size, query_size)
         self.scale = 1 / math.sqrt(query_size // heads)
 
     def project(self, memory: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from model.config import ModelConfig
 from model.network.attention import Attention
 from model.network.dropout import SharedDropout
+from model.network.linear import Linear
 from model.network.recurrent import Recurrent
 
 
@@ -77,7 +78,7 @@ class Decoder(nn.Module):
         self.query_norm = nn.LayerNorm(hidden) if config.layer_norm and self.attention else nn.Identity()
         self.norm = nn.LayerNorm(hidden) if config.layer_norm else nn.Identity()
         self.dropout = SharedDropout(config.dropout)
-        self.readout = nn.Linear(hidden, config.embedding_size)
+        self.readout = Linear(hidden, config.embedding_size)
 
     def forward(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None, DecoderState]:
         """Run over `embedded` `[rows, time, embedding]`.
@@ -110,7 +111,7 @@ class Bridge(nn.Module):
         self.parts = 2 if config.cell == "lstm" else 1
         hand_over = same and not config.attention_heads
         self.project = (
-            None if hand_over else nn.Linear(config.memory_size, config.decoder_layers * config.decoder_hidden_size)
+            None if hand_over else Linear(config.memory_size, config.decoder_layers * config.decoder_hidden_size)
         )
 
     def forward(self, lasts: Tensor) -> tuple[Tensor, ...]:

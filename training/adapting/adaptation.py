@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from model.config import JsonConfig, require
-from model.kernels.quantize import fast_bfloat16
 from model.network.batch import Batch
 from model.network.seq2seq import Seq2Seq
 from model.text.ids import PAD
@@ -28,7 +27,7 @@ from training.config import OptimSettings
 from training.run.batching import Encoded, cut_batches
 from training.run.loss import smoothed_cross_entropy
 from training.run.optim import Optimiser
-from training.run.precision import narrow_kernels
+from training.run.precision import fit_kernels
 
 SCORED_AT_ONCE_TOKENS = 2048
 FRACTIONS = (0.25, 0.375, 0.5, 0.75, 1.0)
@@ -93,8 +92,7 @@ def adapt(
 
     Dropout is off: it would disturb what shall stay, and held-out corrections gained nothing by it.
     """
-    if fast_bfloat16(torch.device("cpu")):
-        narrow_kernels(model, torch.bfloat16)
+    fit_kernels(model)
     old = copy.deepcopy(model).requires_grad_(False).eval()
     optim = OptimSettings(peak_learning_rate=settings.learning_rate, weight_decay=0.0, ema_decay=settings.ema_decay)
     optimiser = Optimiser(model.eval(), optim)

@@ -1,4 +1,4 @@
-"""A network whose kernels are made narrow for training is trained by the fast ones."""
+"""A network that is made ready for training is trained by the fast functions."""
 
 import pytest
 import torch
@@ -6,9 +6,8 @@ import torch
 from model.config import ModelConfig
 from model.network.batch import Batch
 from model.network.seq2seq import Seq2Seq
-from training.run.precision import narrow_kernels
+from training.run.precision import fit_kernels
 
-pytestmark = pytest.mark.native
 BATCH = Batch.of([[40, 41, 42], [43]], [[44], [45, 46]])
 
 
@@ -26,16 +25,21 @@ def network() -> Seq2Seq:
     return Seq2Seq(ModelConfig(50, 50, embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32))
 
 
-def test_narrow_kernels_are_those_of_train_c_and_only_where_gradients_are_wanted() -> None:
+@pytest.mark.parametrize(
+    "precision", [pytest.param("bf16", marks=pytest.mark.native), pytest.param("fp32", marks=pytest.mark.avx2)]
+)
+def test_a_network_is_trained_by_the_fast_functions_and_only_where_gradients_are_wanted(precision: str) -> None:
     model = network()
-    assert "FusedGRUBackward" not in used_functions(model(BATCH)), "train.c has no fp32"
-    narrow_kernels(model, torch.bfloat16)
+    assert "FusedGRUBackward" not in used_functions(model(BATCH)), "it was not made ready"
+    fit_kernels(model, precision)
     assert "FusedGRUBackward" in used_functions(model(BATCH)), "training on a CPU has become several times slower"
     with torch.no_grad():
         assert torch.isfinite(model(BATCH).float()).all()
 
 
-def test_a_network_that_was_narrow_once_can_be_wide_again() -> None:
+def test_precision_is_what_was_asked_for_and_can_be_changed() -> None:
     model = network()
-    narrow_kernels(model, torch.bfloat16)
-    assert "FusedGRUBackward" not in used_functions(model.float()(BATCH))
+    for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        fit_kernels(model, precision)
+        assert model.compute_dtype == dtype
+        assert model.target_embedding.weight.dtype == torch.float32
