@@ -22,6 +22,8 @@ class DataSettings(JsonConfig):
     """Group name -> file patterns in the data folder, such as `{"everyday": ["tatoeba.train"]}`."""
     dev: str = "tatoeba.dev"
     """File that chooses the best checkpoint; empty: `hold_out_per_mille` of the pairs."""
+    more_dev: list[str] = field(default_factory=list)
+    """Files of other kinds of text, scored beside `dev`: the mean BLEU of all chooses."""
     hold_out_per_mille: int = 0
     """Thousandths of the pairs held out as dev by hash of the sentence; used when `dev` is empty."""
     vocabulary: str = "subword"
@@ -82,8 +84,10 @@ class Phase(JsonConfig):
 
 @dataclass(frozen=True)
 class OptimSettings(JsonConfig):
-    """AdamW with warm-up and cosine decay, and averaged (EMA) weights."""
+    """AdamW with warm-up and a schedule, and averaged (EMA) weights."""
 
+    schedule: str = "cosine"
+    """`cosine` over the whole run, or `constant`: no end, until a limit of minutes or steps begins the decay."""
     peak_learning_rate: float = 1e-3
     final_learning_rate: float = 0.0
     warmup_steps: int = 500
@@ -94,6 +98,8 @@ class OptimSettings(JsonConfig):
     ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
+        known = ("cosine", "constant")
+        require(self.schedule in known, f"optim.schedule must be {' or '.join(known)}, not {self.schedule!r}")
         require(0 < self.peak_learning_rate < 1, "optim.peak_learning_rate must be in (0, 1)")
         require(0 <= self.final_learning_rate <= self.peak_learning_rate, "optim.final_learning_rate is above the peak")
         require(self.warmup_steps >= 0, "optim.warmup_steps must be 0 or more")
@@ -106,9 +112,9 @@ class LoopSettings(JsonConfig):
     """How long, how wide, how often."""
 
     max_minutes: float = 0.0
-    """The schedule is completed within this wall-clock time; 0: no such limit."""
+    """The schedule, or with `constant` its decay, is completed within this wall-clock time; 0: no such limit."""
     max_steps: int = 0
-    """The schedule is completed within this many updates; 0: no such limit."""
+    """The same within this many updates; 0: no such limit."""
     batch_tokens: int = 4096
     """Padded-token budget of one batch: longest x sentences, on the larger side."""
     pool_pairs: int = 40_000
@@ -126,7 +132,6 @@ class LoopSettings(JsonConfig):
     """The best weights are saved in fp16 files of at most this size; 0: in one file, fp32."""
 
     def __post_init__(self) -> None:
-        require(self.max_minutes > 0 or self.max_steps > 0, "loop needs max_minutes or max_steps")
         require(self.batch_tokens >= 64, "loop.batch_tokens must be at least 64")
         require(self.pool_pairs >= 1, "loop.pool_pairs must be at least 1")
         require(
@@ -150,6 +155,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         require(self.pair in ("it-en", "en-it"), f"pair must be it-en or en-it, not {self.pair!r}")
         require(bool(self.phases) and self.phases[-1].until == 1, "the last phase must have until = 1")
+        endless = not (self.loop.max_minutes > 0 or self.loop.max_steps > 0)
+        require(
+            not endless or self.optim.schedule == "constant",
+            "loop needs max_minutes or max_steps, or optim.schedule = constant",
+        )
         ends = [phase.until for phase in self.phases]
         require(ends == sorted(set(ends)), "phases must be in rising order of until")
         for phase in self.phases:
@@ -223,18 +233,36 @@ class TrainingConfig:
 
     @classmethod
     def read(cls, path: Path) -> TrainingConfig:
-        """Read a TOML file.
+        """Read a TOML file. `extends = "other.toml"` takes from a file beside it what it does not say itself.
 
         Raises:
-            ConfigError: the file is missing, is not TOML, or `from_dict` refuses it.
+            ConfigError: a file is missing or is not TOML, files extend each other, or `from_dict` refuses them.
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not valid TOML: {error}") from error
+        values = _values(path, ())
         try:
             return cls.from_dict(values)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
+
+
+def _values(path: Path, extended_by: tuple[Path, ...]) -> dict[str, Any]:
+    """What a settings file and those that it extends say."""
+    require(path not in extended_by, f"{path} extends itself")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    require(isinstance(base, str), f"{path}: extends must be the name of a file")
+    return _merged(_values(path.parent / base, (*extended_by, path)), values)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with what `over` says in its place, table by table; lists are taken whole."""
+    both = {name: _merged(base[name], value) for name, value in over.items()
+            if isinstance(value, dict) and isinstance(base.get(name), dict)}  # fmt: skip
+    return {**base, **over, **both}

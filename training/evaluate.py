@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +95,23 @@ class DevSet:
     normalise: Normalise = str
     max_source_tokens: int = MAX_SOURCE_TOKENS
     """Longer sentences are cut, as the finished version will do: `data.max_tokens`."""
+    more: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    """Name -> pairs of other kinds of text."""
 
     def score(self, model: Seq2Seq) -> dict[str, Any]:
-        """Scores of `model`, for the metrics of a run."""
+        """Scores of `model`, for the metrics of a run; those of `more` as `NAME bleu` and `NAME chrf`.
+
+        `bleu_mean` is the mean over all sets.
+        """
         limit = {"max_source_tokens": self.max_source_tokens}
         card = Card(pair=self.pair, version="in-training", created=now(), files={}, settings=limit)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         translator = Translator(Version(card, model, *self.tokenizers), torch.device(device), "auto")
-        return evaluate(translator, self.pairs, SearchConfig(retry=False), self.normalise)[0].to_dict()
+        search = SearchConfig(retry=False)
+        found = evaluate(translator, self.pairs, search, self.normalise)[0].to_dict()
+        bleus = [found["bleu"]]
+        for name, pairs in self.more.items():
+            scores, _ = evaluate(translator, pairs, search, self.normalise)
+            found |= {f"{name} bleu": scores.bleu, f"{name} chrf": scores.chrf}
+            bleus.append(scores.bleu)
+        return {**found, "bleu_mean": sum(bleus) / len(bleus)}

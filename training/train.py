@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import resource
@@ -56,6 +57,8 @@ class RunOptions:
     max_minutes: float | None = None
     max_steps: int | None = None
     shard_mib: float | None = None
+    stop_after: float | None = None
+    """Save and stop after so many minutes, whatever is left of the schedule."""
     out: Path | None = None
     """Root of the finished versions; None: `models` in the data directory."""
     runs: Path = RUNS
@@ -121,7 +124,7 @@ def _run(
         trainer.resume()
     model = trainer.model
     console.print(f"{model.parameter_count() / 1e6:.1f} M parameters, kernels in {model.compute_dtype}, on {device}")
-    standing = trainer.run()
+    standing = trainer.run(math.inf if options.stop_after is None else options.stop_after * 60)
     if not trainer.finished:
         console.print(f"interrupted at step {standing.step}; go on with --resume")
         return None
@@ -155,7 +158,7 @@ def _trainer(
     pools = Pools(
         corpus.groups, config.drawn_phases(), tokenizers, disturb, loop.pool_pairs, config.data.max_tokens, loop.seed
     )
-    dev = DevSet(corpus.dev, tokenizers, config.pair, _normaliser(config), config.data.max_tokens)
+    dev = DevSet(corpus.dev, tokenizers, config.pair, _normaliser(config), config.data.max_tokens, corpus.more_dev)
     return Trainer(config, model, pools, dev.score, folder, workers)
 
 

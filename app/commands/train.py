@@ -44,6 +44,9 @@ MaxSteps = Annotated[
 ShardMib = Annotated[
     float | None, typer.Option(min=0.1, help="Keep the best weights in fp16 files of at most this size.")
 ]
+StopAfter = Annotated[
+    float | None, typer.Option(min=0.01, help="Save and stop after so many minutes; --resume goes on.")
+]
 Runs = Annotated[Path, typer.Option(file_okay=False, help="Folder for work in progress.")]
 Out = Annotated[Path | None, typer.Option(file_okay=False, help="Folder for finished versions. [./var/models]")]
 
@@ -58,6 +61,7 @@ def train(  # noqa: PLR0913 - one argument for each option
     max_minutes: MaxMinutes = None,
     max_steps: MaxSteps = None,
     shard_mib: ShardMib = None,
+    stop_after: StopAfter = None,
     runs: Runs = Path("runs"),
     out: Out = None,
 ) -> None:
@@ -76,7 +80,7 @@ def train(  # noqa: PLR0913 - one argument for each option
     """
     from training.train import RunOptions, run
 
-    options = RunOptions(data, None, resume, init, export, max_minutes, max_steps, shard_mib, out, runs)
+    options = RunOptions(data, None, resume, init, export, max_minutes, max_steps, shard_mib, stop_after, out, runs)
     pairs: list[str | None] = [*pair] if pair else [None]
     wanted = [(config, replace(options, pair=one)) for config in configs for one in pairs]
     if len(wanted) > 1:

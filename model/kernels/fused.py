@@ -103,10 +103,7 @@ class FusedLinear(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """`inputs` `[rows, input]`, `weight` `[output, input]`, `bias` `[output]`; outputs `[rows, output]`."""
         ctx.save_for_backward(inputs, weight)
-        right = Right(weight.t())
-        if bias is None:
-            return right.multiply(inputs)
-        return right.add_to(bias.expand(len(inputs), -1).contiguous(), inputs)
+        return Right(weight.t()).multiply(inputs, bias=bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -197,7 +194,7 @@ def cross_entropy_gradients(
     sums = torch.zeros(2, dtype=torch.float64)
     for start in range(0, rows.shape[0], CHUNK_TOKENS):
         chunk = rows[start : start + CHUNK_TOKENS]
-        logits = upwards.add_to(narrow_bias.expand(len(chunk), -1).contiguous(), chunk)  # [chunk, vocab]
+        logits = upwards.multiply(chunk, bias=narrow_bias)  # [chunk, vocab]
         kernel.cross_entropy(
             *logits.shape, _at(logits), _at(labels, start), smoothing, _at(scratch), _at(bias_grad), _at(sums)
         )

@@ -19,7 +19,11 @@ from model.kernels.native_library import load_library
 _FUNCTIONS: tuple[tuple[str, list[Any], Any], ...] = (
     ("packed_size", [c_int64] * 2, c_int64),
     ("pack", [c_int64] * 2 + [c_void_p] + [c_int64] * 2 + [c_void_p], None),
-    ("multiply_packed", [c_int64] * 3 + [c_void_p] + [c_int64] * 2 + [c_void_p] * 2 + [c_int64, c_int32], c_int32),
+    (
+        "multiply_packed",
+        [c_int64] * 3 + [c_void_p] + [c_int64] * 2 + [c_void_p] * 2 + [c_int64, c_void_p, c_int32],
+        c_int32,
+    ),
 )
 
 
@@ -52,29 +56,34 @@ class Right:
             self._packed = matrix.new_empty(library.packed_size(*matrix.shape))
             library.pack(*matrix.shape, matrix.data_ptr(), *matrix.stride(), self._packed.data_ptr())
 
-    def multiply(self, left: Tensor, out: Tensor | None = None) -> Tensor:
-        """`left` `[rows, depth]` times the matrix: into `out` `[rows, columns]` with dense rows, or a new tensor."""
+    def multiply(self, left: Tensor, out: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """`left` `[rows, depth]` times the matrix, plus `bias` `[columns]`: into `out`, or else a new tensor.
+
+        `out` is `[rows, columns]`, its rows dense.
+        """
         if out is None:
             out = left.new_empty(left.shape[0], self._matrix.shape[1])
-        if self._packed is None:
-            return torch.mm(left, self._matrix, out=out)
-        return self._multiply(left, out, adds=False)
+        if self._packed is not None:
+            return self._multiply(left, out, bias, adds=False)
+        return torch.mm(left, self._matrix, out=out) if bias is None else torch.addmm(bias, left, self._matrix, out=out)
 
     def add_to(self, out: Tensor, left: Tensor) -> Tensor:
         """`out` gets `left` times the matrix added."""
         if self._packed is None:
             return out.add_(left @ self._matrix)
-        return self._multiply(left, out, adds=True)
+        return self._multiply(left, out, None, adds=True)
 
-    def _multiply(self, left: Tensor, out: Tensor, *, adds: bool) -> Tensor:
+    def _multiply(self, left: Tensor, out: Tensor, bias: Tensor | None, *, adds: bool) -> Tensor:
         library, packed, (depth, columns) = _library(), self._packed, self._matrix.shape
         assert library is not None and packed is not None
         fits = left.dtype == packed.dtype == out.dtype and left.shape[1] == depth and out.stride(1) == 1
         if not fits or out.shape != (left.shape[0], columns):
             raise ValueError(f"{list(left.shape)} times {[depth, columns]} does not go into {list(out.shape)}")
+        if 1 not in left.stride():
+            left = left.contiguous()
+        bias = None if bias is None else bias.to(packed.dtype).contiguous()
         where = left.data_ptr(), *left.stride(), packed.data_ptr(), out.data_ptr(), out.stride(0)
-        failed = library.multiply_packed(len(left), columns, depth, *where, adds)
-        if failed:
+        if library.multiply_packed(len(left), columns, depth, *where, None if bias is None else bias.data_ptr(), adds):
             raise MemoryError("no memory for a product")
         return out
 

@@ -62,64 +62,113 @@ void pack(int64_t depth, int64_t columns, const float *right, int64_t down, int6
     }
 }
 
-/* Rows of the left side as panels of six rows, number by number down each; the last one filled with zeros. */
-static void pack_left(int64_t rows, int64_t depth, const float *left, int64_t down, int64_t across, float *packed) {
+/* Rows of a left side whose rows lie side by side (a transposed matrix) as panels of six rows, number by number down each;
+ * the last one filled with zeros. */
+static void pack_left(int64_t rows, int64_t depth, const float *left, int64_t across, float *packed) {
     for (int64_t panel = 0; panel < rows; panel += ROWS, packed += ROWS * depth) {
-        const float *from = left + panel * down;
-        if (down == 1 && panel + ROWS <= rows) { /* what a product of a transposed matrix reads */
-            for (int64_t at = 0; at < depth; at++) memcpy(packed + at * ROWS, from + at * across, ROWS * sizeof *from);
+        if (panel + ROWS <= rows) {
+            for (int64_t at = 0; at < depth; at++) {
+                memcpy(packed + at * ROWS, left + at * across + panel, ROWS * sizeof *packed);
+            }
             continue;
         }
-        for (int64_t row = 0; row < ROWS; row++) {
-            for (int64_t at = 0; at < depth; at++) {
-                packed[at * ROWS + row] = panel + row < rows ? from[row * down + at * across] : 0;
+        for (int64_t at = 0; at < depth; at++) {
+            for (int64_t row = 0; row < ROWS; row++) {
+                packed[at * ROWS + row] = panel + row < rows ? left[at * across + panel + row] : 0;
             }
         }
     }
 }
 
-/* One tile: left [depth, 6] times right [depth, 16], added to or put into `into` (rows `stride` apart), of which only
- * `height` rows and `width` columns exist. */
-static void tile(int64_t depth, const float *left, const float *right, float *into, int64_t stride, int64_t height,
-                 int64_t width, int adds) {
+/* Where the sums of a tile go: `height` rows, `stride` apart, of `width` numbers. They are added to what is there, to
+ * `bias`, or to nothing. */
+typedef struct {
+    float *into;
+    int64_t stride, height, width;
+    const float *bias;
+    int adds;
+} Place;
+
+/* Where a tile lies at the edge of the result. */
+static __attribute__((noinline)) void put_at_edge(lanes sums[ROWS][2], const Place *place) {
+    float whole[COLUMNS] = {0};
+    const size_t bytes = (size_t)place->width * sizeof *whole;
+    for (int64_t row = 0; row < place->height; row++) {
+        float *to = place->into + row * place->stride;
+        const float *more = place->adds ? to : place->bias;
+        if (more != NULL && place->width < COLUMNS) more = memcpy(whole, more, bytes);
+        for (int half = 0; half < 2; half++) {
+            if (more != NULL) sums[row][half] = sums[row][half] + load_floats(more + half * LANES);
+            store_floats((place->width < COLUMNS ? whole : to) + half * LANES, sums[row][half]);
+        }
+        if (place->width < COLUMNS) memcpy(to, whole, bytes);
+    }
+}
+
+/* One tile: left [6, depth] times right [depth, 16]. Rows of the left side are `down` apart and its columns `across`, which
+ * are known where this is inlined. */
+static inline __attribute__((always_inline)) void tile(int64_t depth, const float *left, int64_t down, int64_t across,
+                                                       const float *right, const Place *place) {
+    const float *rows[ROWS];
+    for (int64_t row = 0; row < ROWS; row++) rows[row] = left + least(row, place->height - 1) * down;
     lanes sums[ROWS][2];
     for (int row = 0; row < ROWS; row++) sums[row][0] = sums[row][1] = broadcast(0.0f);
-    for (int64_t at = 0; at < depth; at++, left += ROWS, right += COLUMNS) {
+    for (int64_t at = 0; at < depth; at++, right += COLUMNS) {
         const lanes first = load_floats(right), second = load_floats(right + LANES);
 #pragma GCC unroll 6
         for (int row = 0; row < ROWS; row++) {
-            const lanes factor = broadcast(left[row]);
+            const lanes factor = broadcast(rows[row][at * across]);
             sums[row][0] = factor * first + sums[row][0];
             sums[row][1] = factor * second + sums[row][1];
         }
     }
-    for (int64_t row = 0; row < height; row++, into += stride) {
-        float whole[COLUMNS];
-        float *to = width == COLUMNS ? into : whole;
-        if (width < COLUMNS) memcpy(whole, into, (size_t)width * sizeof *into);
-        for (int half = 0; half < 2; half++) {
-            if (adds) sums[row][half] = sums[row][half] + load_floats(to + half * LANES);
-            store_floats(to + half * LANES, sums[row][half]);
+    if (place->height < ROWS || place->width < COLUMNS) {
+        put_at_edge(sums, place);
+        return;
+    }
+    const float *more = place->adds ? place->into : place->bias;
+    const int64_t step = place->adds ? place->stride : 0;
+#pragma GCC unroll 6
+    for (int row = 0; row < ROWS; row++) {
+        float *to = place->into + row * place->stride;
+        if (more != NULL) {
+            sums[row][0] = sums[row][0] + load_floats(more + row * step);
+            sums[row][1] = sums[row][1] + load_floats(more + row * step + LANES);
         }
-        if (width < COLUMNS) memcpy(into, whole, (size_t)width * sizeof *into);
+        store_floats(to, sums[row][0]);
+        store_floats(to + LANES, sums[row][1]);
     }
 }
 
-/* `into` [rows, columns] (rows `stride` apart) becomes, or with `adds` gets added, left [rows, depth] times a packed right
- * side [depth, columns]. Rows of the left side are `down` apart and its columns `across`. 0, or 1 without memory. */
+static void tile_of_rows(int64_t depth, const float *left, int64_t down, const float *right, const Place *place) {
+    tile(depth, left, down, 1, right, place);
+}
+
+static void tile_of_panel(int64_t depth, const float *left, const float *right, const Place *place) {
+    tile(depth, left, 1, ROWS, right, place);
+}
+
+/* `into` [rows, columns] (rows `stride` apart) becomes left [rows, depth] times a packed right side [depth, columns], plus
+ * `bias` [columns] if that is not null, or with `adds` gets it added. Rows of the left side are `down` apart and its
+ * columns `across`; one of them is 1. 0, or 1 without memory. */
 int32_t multiply_packed(int64_t rows, int64_t columns, int64_t depth, const float *left, int64_t down, int64_t across,
-                        const float *packed, float *into, int64_t stride, int32_t adds) {
-    float *block = aligned_alloc(64, HEIGHT * DEPTH * sizeof *block);
-    if (block == NULL) return 1;
+                        const float *packed, float *into, int64_t stride, const float *bias, int32_t adds) {
+    float *block = across == 1 ? NULL : aligned_alloc(64, HEIGHT * DEPTH * sizeof *block);
+    if (across != 1 && block == NULL) return 1;
     for (int64_t start = 0; start < depth; start += DEPTH) {
         const int64_t deep = least(DEPTH, depth - start);
         for (int64_t top = 0; top < rows; top += HEIGHT) {
             const int64_t high = least(HEIGHT, rows - top);
-            pack_left(high, deep, left + top * down + start * across, down, across, block);
+            const float *from = left + top * down + start * across;
+            if (across != 1) pack_left(high, deep, from, across, block);
             for (int64_t panel = 0; panel < columns; panel += COLUMNS) {
+                const float *right = packed + panel * deep;
                 for (int64_t row = 0; row < high; row += ROWS) {
-                    tile(deep, block + row * deep, packed + panel * deep, into + (top + row) * stride + panel, stride,
-                         least(ROWS, high - row), least(COLUMNS, columns - panel), adds || start);
+                    const Place place = {.into = into + (top + row) * stride + panel, .stride = stride,
+                                         .height = least(ROWS, high - row), .width = least(COLUMNS, columns - panel),
+                                         .bias = bias == NULL ? NULL : bias + panel, .adds = adds || start};
+                    if (across == 1) tile_of_rows(deep, from + row * down, down, right, &place);
+                    else tile_of_panel(deep, block + row * deep, right, &place);
                 }
             }
         }

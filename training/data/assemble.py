@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Corpus:
     """File -> what each cleaning step took; goes into the card."""
     sources: dict[str, dict[str, str]]
     """File -> its hash, and its licence and origin where they are known; goes into the card."""
+    more_dev: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """Name -> pairs of `data.more_dev`."""
 
     def side(self, side: int) -> Iterator[str]:
         """All training sentences of a side: 0 the source, 1 the target."""
@@ -95,6 +97,7 @@ def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
             dev,
             {name: count.to_dict() for name, count in counts.items()},
             {name: describe(name, files[name]) for name in counts},
+            _more_dev(config.data, held, folder),
         ),
         config,
     )
@@ -104,7 +107,15 @@ def in_direction(corpus: Corpus, config: TrainingConfig) -> Corpus:
     """`corpus`, of (Italian, English), as a run by `config` reads it: its direction, groups and dev size."""
     turn = turned if config.pair == "en-it" else list
     groups = {name: [] if name in config.unused_groups else turn(pairs) for name, pairs in corpus.groups.items()}
-    return replace(corpus, groups=groups, dev=turn(corpus.dev)[: config.loop.eval_sentences])
+    size = config.loop.eval_sentences
+    more = {name: turn(pairs)[:size] for name, pairs in corpus.more_dev.items()}
+    return replace(corpus, groups=groups, dev=turn(corpus.dev)[:size], more_dev=more)
+
+
+def _more_dev(settings: DataSettings, held: dict[str, list[Pair]], folder: Path) -> dict[str, list[Pair]]:
+    missing = sorted(name for name in settings.more_dev if not held.get(name))
+    require(not missing, f"{folder} has no dev file {', '.join(missing)}; data.more_dev names held-out files only")
+    return {name: held[name] for name in settings.more_dev}
 
 
 def _tables(

@@ -3,6 +3,7 @@
     manifest.json           settings that shaped it, counts, licences and hashes of the tables
     groups/<name>.it .en    one sentence a line, in the order of the Italian: neighbours are alike, so they pack well
     dev.it dev.en           the held-out sentences, in their order
+    more_dev/<name>.it .en  those of other kinds of text
     it.model en.model       the vocabularies (it.json, en.json for whole words)
 
 It is a zip packed with LZMA: half the size of the gzipped tables, read in seconds where cleaning them takes half a
@@ -61,6 +62,8 @@ def prepare(config: TrainingConfig, data: Path, out: Path, console: Console) -> 
         for name, pairs in track(corpus.groups.items(), "packing", console=console, transient=True):
             _write(archive, f"groups/{name}", sorted(pairs))
         _write(archive, "dev", corpus.dev)
+        for name, pairs in corpus.more_dev.items():
+            _write(archive, f"more_dev/{name}", pairs)
     temporary.replace(out)
     return out
 
@@ -77,7 +80,8 @@ def read_prepared(path: Path, config: TrainingConfig) -> Corpus:
             _check(path, manifest, config)
             groups = {name: _read(archive, f"groups/{name}") for name in config.data.groups}
             dev = _read(archive, "dev")
-            corpus = Corpus(groups, dev, manifest["counts"], manifest["sources"])
+            more = {name: _read(archive, f"more_dev/{name}") for name in config.data.more_dev}
+            corpus = Corpus(groups, dev, manifest["counts"], manifest["sources"], more)
     except UNREADABLE as error:
         raise ConfigError(f"{path} is not a prepared training set, or is damaged: {error}") from error
     return in_direction(corpus, config)

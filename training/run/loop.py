@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from training.run.progress import Display
 from training.run.standing import Standing
 
 Evaluate = Callable[[Seq2Seq], dict[str, Any]]
-"""Scores of a model in evaluation mode; `bleu` decides which checkpoint is best."""
+"""Scores of a model in evaluation mode; `bleu_mean`, or else `bleu`, decides which checkpoint is best."""
 
 LOG_STEPS = 20
 CHECKPOINT_SECONDS = 300.0
@@ -55,6 +56,7 @@ class Trainer:
         self._began = self._saved = self._evaluated = time.monotonic()
         self._evaluated_step = -1
         self._interrupted = False
+        self._stops_at = math.inf
         workers.share_weights(self.optimiser.masters)
 
     def resume(self) -> None:
@@ -76,19 +78,30 @@ class Trainer:
             torch.manual_seed(crc32(name.encode()))
         self._began = time.monotonic() - self.standing.seconds
 
-    def run(self) -> Standing:
-        """Train until the schedule is complete, or until Ctrl-C, which saves and returns early.
+    def run(self, stop_after_s: float = math.inf) -> Standing:
+        """Train until the schedule is complete; Ctrl-C, SIGTERM and `stop_after_s` from now save and return early.
 
         Every worker takes Ctrl-C: under torchrun all get it, and one that died would leave the others waiting.
         """
-        previous = signal.signal(signal.SIGINT, self._interrupt)
+        self._stops_at = time.monotonic() + stop_after_s
+        self._begin_schedule()
+        before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with Display(self.config, enabled=self.workers.first) as display:
                 self._loop(display)
         finally:
-            if previous is not None:
-                signal.signal(signal.SIGINT, previous)
+            for number, handler in before.items():
+                if handler is not None:
+                    signal.signal(number, handler)
         return self.standing
+
+    def _begin_schedule(self) -> None:
+        """A constant rate begins its decay where the run is first given a limit."""
+        limited = self.config.loop.max_minutes or self.config.loop.max_steps
+        if self.config.optim.schedule == "constant" and not limited:
+            self.standing.schedule_from = None
+        elif self.standing.schedule_from is None:
+            self.standing.schedule_from = self.standing.step, self.standing.seconds
 
     @property
     def finished(self) -> bool:
@@ -107,7 +120,8 @@ class Trainer:
             cursor, batch = next(stream)
             phase = self.config.phases[cursor.phase]
             loss = train_step(self.model, batch.to(self.device), phase)
-            total, progress, stop = self.workers.agree(loss.tokens, self._progress(), self._interrupted, self.device)
+            ends = self._interrupted or time.monotonic() >= self._stops_at
+            total, progress, stop = self.workers.agree(loss.tokens, self._progress(), ends, self.device)
             self.workers.sum_gradients(self.optimiser.parameters, loss.tokens / max(1, total))
             rate = learning_rate(self.config.optim, standing.step, progress)
             norm = self.optimiser.step(standing.step, rate)
@@ -147,8 +161,9 @@ class Trainer:
             self.optimiser.average_into(averaged)
             standing = self.standing
             standing.scores = self.evaluate(averaged.eval())
-            if standing.scores["bleu"] > standing.best_bleu:
-                standing.best_bleu, standing.best_step = standing.scores["bleu"], standing.step
+            bleu = standing.scores.get("bleu_mean", standing.scores["bleu"])
+            if bleu > standing.best_bleu:
+                standing.best_bleu, standing.best_step = bleu, standing.step
                 weights = {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
                 self._keep(Checkpoint(weights, {"standing": standing.to_dict()}))
             self._log({"dev": standing.scores})
@@ -178,10 +193,12 @@ class Trainer:
                 file.write(json.dumps(row) + "\n")
 
     def _progress(self) -> float:
-        """Share of the schedule done, by whichever limit is nearer."""
-        loop = self.config.loop
-        by_steps = self.standing.step / loop.max_steps if loop.max_steps else 0.0
-        by_time = (time.monotonic() - self._began) / (loop.max_minutes * 60) if loop.max_minutes else 0.0
+        """Share of the schedule done, by whichever limit is nearer; 0 while it has not begun."""
+        if self.standing.schedule_from is None:
+            return 0.0
+        loop, (step, seconds) = self.config.loop, self.standing.schedule_from
+        by_steps = (self.standing.step - step) / loop.max_steps if loop.max_steps else 0.0
+        by_time = (time.monotonic() - self._began - seconds) / (loop.max_minutes * 60) if loop.max_minutes else 0.0
         return max(by_steps, by_time)
 
     def _lasting_settings(self) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from training.config import OptimSettings
 
 
 def learning_rate(settings: OptimSettings, step: int, progress: float) -> float:
-    """Linear warm-up over steps, then a cosine (Loshchilov & Hutter 2017) over `progress`, the share done (0 to 1).
+    """Linear warm-up over steps, then the schedule over `progress`, the share of it that is done (0 to 1).
 
-    The cosine follows the share and not the step: a run with a time limit completes its schedule on any machine.
+    A cosine (Loshchilov & Hutter 2017), or where the rate was constant until then, 1 - sqrt(progress) (Hägele et al.
+    2024, section 4). Both follow the share and not the step: a run with a time limit completes its schedule on any
+    machine.
     """
-    warm = min(1.0, (step + 1) / max(1, settings.warmup_steps))
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, progress))))
-    decayed = settings.final_learning_rate + (settings.peak_learning_rate - settings.final_learning_rate) * cosine
-    return warm * decayed
+    warm, done = min(1.0, (step + 1) / max(1, settings.warmup_steps)), min(1.0, max(0.0, progress))
+    left = 1 - math.sqrt(done) if settings.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * done))
+    return warm * (settings.final_learning_rate + (settings.peak_learning_rate - settings.final_learning_rate) * left)
 
 
 def ema_decay(settings: OptimSettings, step: int) -> float:

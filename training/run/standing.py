@@ -16,7 +16,10 @@ class Standing:
     seconds: float = 0.0
     tokens: int = 0
     cursor: Cursor = field(default_factory=Cursor)
+    schedule_from: tuple[int, float] | None = (0, 0.0)
+    """Step and seconds at which the schedule began; None while a constant rate has no end yet."""
     best_bleu: float = -1.0
+    """Of all dev sets, the mean."""
     best_step: int = 0
     scores: dict[str, Any] = field(default_factory=dict)
 
@@ -27,4 +30,5 @@ class Standing:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Standing:
         """Back from JSON."""
-        return cls(**{**values, "cursor": Cursor(**values["cursor"])})
+        began = values.get("schedule_from", (0, 0.0))
+        return cls(**{**values, "cursor": Cursor(**values["cursor"]), "schedule_from": began and tuple(began)})
