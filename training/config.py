@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from model.config import JsonConfig, ModelConfig, require
 from model.errors import ConfigError
+from training.data.augment.config import AugmentConfig
 from training.data.cleaning import DEFAULT_CLEAN, CleanConfig
+from training.data.noise import NoiseConfig
 
 MODEL_KEYS = {field.name for field in fields(ModelConfig)} - {"source_vocab_size", "target_vocab_size"}
 
@@ -151,6 +153,8 @@ class TrainingConfig:
     loop: LoopSettings
     optim: OptimSettings = field(default_factory=OptimSettings)
     model: dict[str, Any] = field(default_factory=dict)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
         require(self.pair in ("it-en", "en-it"), f"pair must be it-en or en-it, not {self.pair!r}")
@@ -165,6 +169,8 @@ class TrainingConfig:
         for phase in self.phases:
             unknown = set(phase.shares) - set(self.data.groups)
             require(not unknown, f"phase.shares names unknown group(s): {', '.join(sorted(unknown))}")
+        unknown = set(self.augment.short_groups) - set(self.data.groups)
+        require(not unknown, f"augment.short_groups names unknown group(s): {', '.join(sorted(unknown))}")
         unknown = set(self.model) - MODEL_KEYS
         require(not unknown, f"unknown setting(s) in [model]: {', '.join(sorted(unknown))}")
 
@@ -207,6 +213,7 @@ class TrainingConfig:
             "pair": self.pair, "version": self.version, "model": dict(self.model),
             "data": self.data.to_dict(), "phases": [phase.to_dict() for phase in self.phases],
             "loop": self.loop.to_dict(), "optim": self.optim.to_dict(),
+            "noise": self.noise.to_dict(), "augment": self.augment.to_dict(),
         }  # fmt: skip
 
     @classmethod
@@ -216,7 +223,7 @@ class TrainingConfig:
         Raises:
             ConfigError: a key is unknown or missing, or a value is out of range.
         """
-        unknown = set(values) - {"pair", "version", "data", "phases", "loop", "optim", "model"}
+        unknown = set(values) - {"pair", "version", "data", "phases", "loop", "optim", "model", "noise", "augment"}
         require(not unknown, f"unknown section(s): {', '.join(sorted(unknown))}")
         try:
             return cls(
@@ -227,6 +234,8 @@ class TrainingConfig:
                 loop=LoopSettings.from_dict(values["loop"]),
                 optim=OptimSettings.from_dict(values.get("optim", {})),
                 model=dict(values.get("model", {})),
+                noise=NoiseConfig.from_dict(values.get("noise", {})),
+                augment=AugmentConfig.from_dict(values.get("augment", {})),
             )
         except KeyError as error:
             raise ConfigError(f"missing section or key: {error.args[0]}") from error

@@ -8,6 +8,7 @@ import random
 import resource
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from model.text.tokenizer import SubwordTokenizer, Tokenizer, WordTokenizer, loa
 from model.versions import store
 from training.config import DataSettings, TrainingConfig
 from training.data.assemble import Corpus, assemble
+from training.data.augment.augmenter import Augmenter
 from training.data.noise import disturb
 from training.data.prepared import read_prepared, unpack_tokenizers
 from training.data.sources import commit
@@ -155,9 +157,11 @@ def _trainer(
     model = Seq2Seq(config.model_config(tokenizers[0].vocab_size, tokenizers[1].vocab_size)).to(device)
     fit_kernels(model, loop.precision)
     torch.manual_seed(loop.seed + workers.rank)  # each worker drops other units
+    augmenter = Augmenter(config.augment, config.pair)
     pools = Pools(
-        corpus.groups, config.drawn_phases(), tokenizers, disturb, loop.pool_pairs, config.data.max_tokens, loop.seed
-    )
+        corpus.groups, config.drawn_phases(), tokenizers, partial(disturb, config=config.noise), loop.pool_pairs,
+        config.data.max_tokens, loop.seed, augmenter, augmenter.repeats,
+    )  # fmt: skip
     dev = DevSet(corpus.dev, tokenizers, config.pair, _normaliser(config), config.data.max_tokens, corpus.more_dev)
     return Trainer(config, model, pools, dev.score, folder, workers)
 

@@ -65,7 +65,7 @@ def _words(language: str | None) -> dict[str, int]:
     tens = {word: 10 * value for value, word in enumerate(TENS[language].split(), 2)}
     words = ordinals | small | tens | OTHERS[language]
     if language == "it":
-        compounds = {_italian(value): value for value in range(1000)}
+        compounds = {italian_word(value): value for value in range(1000)}
         elided = {word[:-1]: value for word, value in compounds.items() if value >= 8}  # diciott'anni
         thousands = {f"{word}mila": 1000 * value for word, value in compounds.items()}
         thousands |= {f"mille{word}": 1000 + value for word, value in compounds.items()}
@@ -79,7 +79,7 @@ def _stem(word: str) -> str:
     return word if word.endswith(("tre", "sei")) else word[:-1]
 
 
-def _italian(value: int) -> str:
+def italian_word(value: int) -> str:
     """The Italian word for a number below 1000."""
     small, tens = SMALL["it"].split(), TENS["it"].split()
     if value < 20:
@@ -88,7 +88,7 @@ def _italian(value: int) -> str:
         ten, unit = tens[value // 10 - 2], value % 10
         return (ten[:-1] if unit in (1, 8) else ten) + (small[unit] if unit else "")
     hundreds = (small[value // 100] if value >= 200 else "") + "cento"
-    return hundreds + (_italian(value % 100) if value % 100 else "")
+    return hundreds + (italian_word(value % 100) if value % 100 else "")
 
 
 def has_digits(text: str) -> bool:

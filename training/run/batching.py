@@ -1,12 +1,13 @@
 """Pairs -> an endless stream of length-bucketed batches, resumable at any batch.
 
 Pairs are drawn in pools: each group (everyday, dialogue, ...) walks through its own shuffled order, the pool takes its
-share of each, disturbs the sources, encodes both sides, sorts by length and cuts batches under a padded-token budget.
-A pool depends only on the seed, its number and the groups' cursors, so a checkpoint needs just these.
+share of each, augments the pairs, disturbs the sources, encodes both sides, sorts by length and cuts batches under a
+padded-token budget. A pool depends only on the seed, its number and the groups' cursors: a checkpoint needs no more.
 """
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,12 @@ Text = tuple[str, str]
 
 Disturb = Callable[[str, str, random.Random, float], Text]
 """Source, target, random generator, strength -> what the model sees. See `training.data.noise`."""
+
+Augment = Callable[[Text, Sequence[Text], random.Random], Text]
+"""Pair, its group, random generator -> another pair, alike on both sides. See `training.data.augment`."""
+
+Repeats = Callable[[str, Text], int]
+"""Group, pair -> how often the pair comes in a pass through the group."""
 
 
 class Encoded(NamedTuple):
@@ -89,6 +96,8 @@ class Pools:
     pool_pairs: int
     max_tokens: int
     seed: int
+    augment: Augment | None = None
+    repeats: Repeats | None = None
 
     def counts(self, phase: Phase) -> dict[str, int]:
         """Pairs that a pool takes of each group."""
@@ -101,7 +110,8 @@ class Pools:
         rng = random.Random(f"{self.seed}/pool/{cursor.pool}")
         encoded = []
         for name, count in self.counts(phase).items():
-            for source, target in self._walk(name, cursor.drawn.get(name, 0), count):
+            for text in self._walk(name, cursor.drawn.get(name, 0), count):
+                source, target = self.augment(text, self.groups[name], rng) if self.augment else text
                 pair = self._encode(self.disturb(source, target, rng, phase.noise), phase.sample, rng)
                 if 0 < len(pair.source) <= self.max_tokens and 0 < len(pair.target) <= self.max_tokens:
                     encoded.append(pair)
@@ -127,15 +137,26 @@ class Pools:
 
     def _walk(self, name: str, start: int, count: int) -> Iterator[Text]:
         """`count` pairs of a group from position `start` of its endless sequence of shuffled passes."""
-        pairs = self.groups[name]
+        pairs, once = self.groups[name], self._passes[name]
         position = start
         while position < start + count:
-            epoch, offset = divmod(position, len(pairs))
-            order = list(range(len(pairs)))
+            epoch, offset = divmod(position, len(once))
+            order = list(once)
             random.Random(f"{self.seed}/{name}/{epoch}").shuffle(order)
             for index in order[offset : offset + start + count - position]:
                 yield pairs[index]
                 position += 1
+
+    @functools.cached_property
+    def _passes(self) -> dict[str, Sequence[int]]:
+        """Group -> the indexes of its pairs in their order, each as often as it comes in a pass."""
+        if self.repeats is None:
+            return {name: range(len(pairs)) for name, pairs in self.groups.items()}
+        times = self.repeats
+        return {
+            name: [index for index, pair in enumerate(pairs) for _ in range(times(name, pair))]
+            for name, pairs in self.groups.items()
+        }
 
     def _encode(self, pair: Text, sample: float, rng: random.Random) -> Encoded:
         source, target = self.tokenizers

@@ -8,6 +8,8 @@ import pytest
 from model.errors import ConfigError
 from training.config import TrainingConfig
 from training.data.cleaning import DEFAULT_CLEAN, CleanConfig
+from training.data.noise import NoiseConfig
+from training.data.prepared import shape
 
 CONFIGS = sorted((Path(__file__).parents[3] / "training/configs").glob("*.toml"))
 TINY = (Path(__file__).parents[3] / "training/configs/tiny.toml").read_text()
@@ -36,6 +38,9 @@ def test_every_shipped_configuration_is_valid(path):
         ("[data]", "[data]\nclean = { max_wrods = 50 }", "max_wrods"),
         ("[data]", "[data]\nclean = { max_ratio = 0.5 }", "max_ratio"),
         ("[data]", "[data]\nclean = 50", "data.clean must be a table"),
+        ("[data]", "[noise]\ntypos = 0.1\n[data]", "typos"),
+        ("[data]", "[augment]\nnames = 2\n[data]", "augment.names"),
+        ("[data]", '[augment]\nshort_groups = ["legal"]\n[data]', "legal"),
         ('version = "tiny"', "", "version"),
     ],
 )
@@ -74,3 +79,18 @@ def test_phases_follow_the_share_of_the_run():
     ends = [phase.until for phase in config.phases]
     assert [config.phase_at(end - 1e-6) for end in ends] == list(range(len(ends)))
     assert config.phase_at(1.0) == len(ends) - 1
+
+
+def test_augmentation_and_noise_are_sections_that_older_settings_lack():
+    config = TrainingConfig.from_dict(tomllib.loads(TINY))
+    assert not config.augment.works
+    assert config.noise == NoiseConfig()
+    own = TrainingConfig.from_dict(tomllib.loads(f"{TINY}\n[noise]\ntypo = 0.5\n[augment]\nnames = 0.3\n"))
+    assert (own.noise.typo, own.augment.names, own.augment.works) == (0.5, 0.3, True)
+    old = {name: part for name, part in own.to_dict().items() if name not in ("noise", "augment")}
+    assert TrainingConfig.from_dict(old) == config
+
+
+def test_a_prepared_set_serves_every_augmentation():
+    own = TrainingConfig.from_dict(tomllib.loads(f"{TINY}\n[augment]\nnames = 0.3\nshort_repeats = [3]\n"))
+    assert shape(own.data) == shape(TrainingConfig.from_dict(tomllib.loads(TINY)).data)

@@ -53,6 +53,31 @@ def test_every_pair_is_seen_once_a_pass():
     assert seen == Counter({pair: 2 * count for pair, count in expected.items()})
 
 
+def test_short_pairs_come_as_often_as_the_settings_say_and_a_cursor_finds_them_again():
+    several = pools(
+        phases=(Phase(1.0, {"b": 1}),), pool_pairs=7, repeats=lambda name, pair: 3 if len(pair[0].split()) < 3 else 1
+    )
+    often = Counter(pair for pair in several.groups["b"] for _ in range(3 if len(pair[0].split()) < 3 else 1))
+    assert 10 < often.total() < 30
+    drawn, cursor = [], Cursor()
+    while len(drawn) < often.total():
+        drawn += several.draw(cursor)
+        cursor = several.advance(cursor, 0)
+    seen = Counter((tuple(pair.source), tuple(pair.target)) for pair in drawn[: often.total()])
+    assert seen == Counter({tuple(tuple(TOKENIZER.encode(side)) for side in pair): n for pair, n in often.items()})
+    assert pools(phases=several.phases, pool_pairs=7, repeats=several.repeats).draw(cursor) == several.draw(cursor)
+
+
+def test_pairs_are_augmented_before_they_are_disturbed_and_see_their_group():
+    several = pools(
+        phases=(Phase(1.0, {"b": 1}),),
+        augment=lambda pair, group, rng: (group[0][0], "uno due"),
+        disturb=lambda source, target, rng, strength: (source, target + " tre"),
+    )
+    expected = TOKENIZER.encode(several.groups["b"][0][0]), TOKENIZER.encode("uno due tre")
+    assert several.draw(Cursor()) == [expected] * 20
+
+
 def test_the_same_cursor_gives_the_same_batches_and_skips_used_ones():
     several = pools()
     cursor = several.advance(Cursor(), 0)
