@@ -1,4 +1,4 @@
-"""Sums of money with a sign instead of a word, where each language puts it: `$1,250.50`, `1.250,50 $`."""
+"""Numbers with commas and points, and sums with a sign, as each language has them: `$1,250.50`, `1.250,50 $`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ NUMBER = r"\d{1,3}(?:[.,]\d{3})+(?:[.,]\d\d)?|\d+(?:[.,]\d\d)?"
 ENGLISH = re.compile(rf"(?<![\w.,$€£-])(?:[$€£]({NUMBER})|({NUMBER}) (?:dollars|euros?|pounds))(?![\w-]|[.,]\d)")
 ITALIAN = re.compile(rf"(?<![\w.,$€£'’-])({NUMBER})(?: (?:dollari|euro|sterline)\b| ?[$€£])(?![.,]\d)")
 MONEY = re.compile("dollar|euro|sterlin|[$€£]", re.IGNORECASE)
+COUNT = r"(?<![\w.,:/$€£'’-])([2-9]|[1-9]\d{1,2})"
+ENGLISH_COUNT = re.compile(rf"{COUNT}(?= (?:people|men|women|children|[a-z]{{2,20}}s)\b(?! old))")
+ITALIAN_COUNT = re.compile(rf"{COUNT}(?= [a-zà-ÿ]{{2,20}}[aeio]\b)")
+NO_COUNT = re.compile(
+    r"\b(?:il|l|del|al|dal|nel|gli|degli|alle|dalle|delle|le|ore) \d|\d (?:gennaio|febbraio|marzo|aprile|maggio|giugno"
+    r"|luglio|agosto|settembre|ottobre|novembre|dicembre|mila|milion|miliard)",
+    re.IGNORECASE,
+)
+"""Days, hours and numbers with an article."""
 SIGNS = {"dollar": "$", "euro": "€", "sterlin": "£", "$": "$", "€": "€", "£": "£"}
+DECIMAL = 0.3
 SIZES = (1, 2, 2, 3, 3, 4, 5)
 """Digits before the cents."""
 
@@ -31,6 +41,22 @@ def pay(pair: Pair, rng: random.Random) -> Pair:
         ITALIAN.sub(lambda found: f"{_turned(new[_digits(found[1])])} {sign}", pair[0]),
         ENGLISH.sub(lambda found: f"{sign}{new[_digits(found[1] or found[2])]}", pair[1]),
     )
+
+
+def enlarge(pair: Pair, rng: random.Random) -> Pair:
+    """`30 persone` -> `12.450 persone`, `12,450 people`; some with decimals. Of counts before a plural, one a side."""
+    counts = ITALIAN_COUNT.findall(pair[0]), ENGLISH_COUNT.findall(pair[1])
+    if len(counts[0]) != 1 or counts[0] != counts[1] or NO_COUNT.search(pair[0]):
+        return pair
+    decimal = rng.random() < DECIMAL
+    new = f"{rng.randrange(2, rng.choice((10, 20, 1000)))}.{rng.randrange(1, 10)}" if decimal else f"{_large(rng):,}"
+    return ITALIAN_COUNT.sub(_turned(new), pair[0]), ENGLISH_COUNT.sub(new, pair[1])
+
+
+def _large(rng: random.Random) -> int:
+    """1,000 to 9,999,999, small ones more often, some of them round."""
+    value = rng.randrange(1000, 10 ** rng.randint(4, 7))
+    return value - value % 1000 if rng.random() < 0.4 else value
 
 
 def _digits(number: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from training.data.augment.amounts import pay
-from training.data.augment.clock import add_minutes, dot_times
+from training.data.augment.amounts import enlarge, pay
 from training.data.augment.config import AugmentConfig
+from training.data.augment.dates import add_day, add_minutes, dot_times
 from training.data.augment.forms import drop_marks, entitle, is_unmarked, vary
 from training.data.augment.joining import enlist, join
 from training.data.augment.names import rename
@@ -68,8 +68,12 @@ class Augmenter:
             return pair
         if rng.random() < config.amounts:
             pair = pay(pair, rng)
+        if rng.random() < config.large:
+            pair = enlarge(pair, rng)
         if rng.random() < config.numbers:
             pair = renumber(pair, rng)
+        if rng.random() < config.days:
+            pair = add_day(pair, rng)
         if rng.random() < config.minutes:
             pair = add_minutes(pair, rng)
         if rng.random() < config.dotted_times:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from model.config import JsonConfig, require
 
 PROBABILITIES = (
-    "names", "invented", "surnames", "places", "digits", "amounts", "numbers", "minutes", "dotted_times", "forms",
-    "lists", "no_final_mark", "title_case", "joined",
+    "names", "invented", "surnames", "places", "digits", "amounts", "large", "numbers", "days", "minutes",
+    "dotted_times", "forms", "lists", "no_final_mark", "title_case", "joined",
 )  # fmt: skip
 
 SHARES = ("invented", "surnames")
@@ -31,8 +31,12 @@ class AugmentConfig(JsonConfig):
     """Numbers in words become digits: `tre gatti` -> `3 gatti`."""
     amounts: float = 0.0
     """Sums of money become others, with a sign: `$1,250.50`, `1.250,50 $`."""
+    large: float = 0.0
+    """Counts become ones with thousands or decimals: `12.450 persone`, `12,450 people`."""
     numbers: float = 0.0
     """Digits become others."""
+    days: float = 0.0
+    """Years get a day: `nel 2013` -> `il 24/3/2013`, `il 24 marzo 2013`."""
     minutes: float = 0.0
     """Full hours in digits get minutes: `alle 7` -> `alle 7:40`."""
     dotted_times: float = 0.0

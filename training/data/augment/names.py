@@ -80,9 +80,9 @@ def _name(kind: str, rng: random.Random, invented: float) -> str:
 
 
 def _italian_name(kind: str, rng: random.Random) -> str:
-    """Such as `Molidro` or `Frasella`; surnames end as either."""
+    """Such as `Molidro` or `Frasella`; surnames end as either. Three syllables: `modo` and `nano` are words."""
     ends = {"male": MALE_ENDS, "female": FEMALE_ENDS}.get(kind, MALE_ENDS + FEMALE_ENDS)
-    return "".join(rng.choices(_split(IT_SYLLABLES), k=rng.choice((1, 1, 2)))).capitalize() + rng.choice(ends)
+    return "".join(rng.choices(_split(IT_SYLLABLES), k=2)).capitalize() + rng.choice(ends)
 
 
 def _english_name(rng: random.Random) -> str:

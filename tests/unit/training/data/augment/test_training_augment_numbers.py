@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.augment.amounts import pay
-from training.data.augment.clock import add_minutes, dot_times
+from training.data.augment.amounts import enlarge, pay
+from training.data.augment.dates import add_day, add_minutes, dot_times
 from training.data.augment.numbers import renumber
 from training.data.augment.spelt import in_digits
 
@@ -152,6 +152,42 @@ def test_what_is_no_sum_on_both_sides_stays(pair):
     assert set(drawn(pay, pair)) == {pair}
 
 
+def test_counts_become_large_or_broken_numbers_in_each_language():
+    results = drawn(enlarge, ("Ci sono 30 persone qui.", "There are 30 people here."))
+    for italian, english in results:
+        number = re.fullmatch(r"There are (\d{1,3}(?:,\d{3})+|\d{1,3}\.\d) people here\.", english)[1]
+        assert italian == f"Ci sono {number.translate({44: 46, 46: 44})} persone qui."
+    assert len(set(results)) > 150
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("Il 30 marzo piove.", "It rains on March 30."),
+        ("Alle 7 arrivano.", "It arrives at 7 sharps."),
+        ("I 30 amici", "The 30 friend"),
+        ("Ho 20 anni.", "I am 20 years old."),
+        ("3 milioni di persone", "3 millions of people"),
+        ("1 gatto", "1 cats"),
+        ("2 gatti e 3 cani", "3 dogs and 2 cats"),
+    ],
+)
+def test_what_is_no_count_stays(pair):
+    assert set(drawn(enlarge, pair)) == {pair}
+
+
+def test_years_get_the_same_day():
+    results = drawn(add_day, ("Nel 2013 piove.", "It rained in 2013."))
+    for italian, english in results:
+        ours = re.fullmatch(r"(Il |L')(\d+)\W(\d+|[a-z]+)\W2013 piove\.", italian)
+        assert sorted(DIGITS.findall(italian)) == sorted(DIGITS.findall(english))
+        assert (ours[1] == "L'") == (ours[2] in ("8", "11", "08"))
+        assert english.startswith("It rained on ")
+    assert any("24 marzo 2013" in italian or "March" in english for italian, english in results)
+    for pair in [("Nel 2013, nel 2014", "In 2013, in 2014"), ("nel 2013", "in 2014"), ("nel 2013-14", "in 2013-14")]:
+        assert set(drawn(add_day, pair)) == {pair}
+
+
 def test_full_hours_get_the_same_minutes():
     for italian, english in drawn(add_minutes, ("Vengo alle 7 domani.", "I will come at 7 tomorrow.")):
         minutes = re.fullmatch(r"Vengo alle 7:([0-5]\d) domani\.", italian)[1]
@@ -166,6 +202,6 @@ def test_italian_times_may_have_a_dot():
 
 @given(st.text("0123456789.,:/-'% lagiì$€", max_size=60), st.integers(0, 1000))
 def test_whatever_the_digits_they_stay_alike(text, seed):
-    for change in (renumber, pay, add_minutes):
+    for change in (renumber, pay, enlarge, add_day, add_minutes):
         italian, english = change((text, text), random.Random(seed))
         assert sorted(DIGITS.findall(italian)) == sorted(DIGITS.findall(english))
