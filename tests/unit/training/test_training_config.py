@@ -94,3 +94,33 @@ def test_augmentation_and_noise_are_sections_that_older_settings_lack():
 def test_a_prepared_set_serves_every_augmentation():
     own = TrainingConfig.from_dict(tomllib.loads(f"{TINY}\n[augment]\nnames = 0.3\nshort_repeats = [3]\n"))
     assert shape(own.data) == shape(TrainingConfig.from_dict(tomllib.loads(TINY)).data)
+
+
+def test_settings_extend_others_table_by_table(tmp_path):
+    (tmp_path / "base.toml").write_text(TINY)
+    (tmp_path / "middle.toml").write_text('extends = "base.toml"\n[loop]\nmax_steps = 7\n')
+    path = tmp_path / "top.toml"
+    path.write_text('extends = "middle.toml"\nversion = "top"\n[data]\ngroups = { more = ["more"] }\n')
+    base, top = TrainingConfig.read(tmp_path / "base.toml"), TrainingConfig.read(path)
+    assert (top.version, top.loop.max_steps, top.loop.batch_tokens) == ("top", 7, base.loop.batch_tokens)
+    assert top.data.groups == {**base.data.groups, "more": ["more"]}
+    assert (top.phases, top.optim, top.model) == (base.phases, base.optim, base.model)
+
+
+@pytest.mark.parametrize(
+    ("extends", "named"), [("top.toml", "extends itself"), ("gone.toml", "gone.toml"), (3, "the name of a file")]
+)
+def test_what_cannot_be_extended_is_named(tmp_path, extends, named):
+    path = tmp_path / "top.toml"
+    path.write_text(f"extends = {extends!r}\n")
+    with pytest.raises(ConfigError, match=named):
+        TrainingConfig.read(path)
+
+
+def test_only_a_constant_rate_may_have_no_end(tmp_path):
+    path = tmp_path / "endless.toml"
+    path.write_text(TINY.replace("max_steps = 40", "").replace("[optim]", '[optim]\nschedule = "constant"'))
+    assert TrainingConfig.read(path).optim.schedule == "constant"
+    path.write_text(TINY.replace("[optim]", '[optim]\nschedule = "linear"'))
+    with pytest.raises(ConfigError, match="linear"):
+        TrainingConfig.read(path)

@@ -55,6 +55,19 @@ def test_dev_sentences_are_cut_where_the_finished_version_will_cut_them(more, li
     assert limits == [limit]
 
 
+def test_other_kinds_of_text_are_scored_beside_and_count_alike(monkeypatch):
+    tokenizer = WordTokenizer.train(["mare isola porto"])
+    size = tokenizer.vocab_size
+    model = Seq2Seq(ModelConfig(size, size, embedding_size=8, encoder_hidden_size=8, decoder_hidden_size=16))
+    found = {"mare": score(["mare"], ["mare"]), "isola": score(["Xyz."], ["isola"])}
+    monkeypatch.setattr("training.evaluate.evaluate", lambda _, pairs, *__: (found[pairs[0][0]], []))
+    dev = DevSet([("mare", "mare")], (tokenizer, tokenizer), "it-en", more={"general.dev": [("isola", "isola")]})
+    scores = dev.score(model.eval())
+    assert scores["bleu"] == found["mare"].bleu
+    assert (scores["general.dev bleu"], scores["general.dev chrf"]) == (found["isola"].bleu, found["isola"].chrf)
+    assert scores["bleu_mean"] == pytest.approx((found["mare"].bleu + found["isola"].bleu) / 2)
+
+
 def test_a_slide_has_source_reference_and_output():
     assert slide([("lei e bella .", "you are beautiful .", "she is beautiful .")]) == (
         "> lei e bella .\n= you are beautiful .\n< she is beautiful .\n"

@@ -145,3 +145,55 @@ def test_metrics_are_one_json_object_a_line(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert {"step", "seconds", "tokens", "loss", "nll", "rate", "norm"} <= set(rows[0])
     assert rows[-1]["dev"] == {"bleu": 0.0}
+
+
+def endless(**loop) -> TrainingConfig:
+    settings = config(**{"eval_minutes": 60, **loop})
+    return replace(settings, optim=replace(settings.optim, schedule="constant"))
+
+
+def rates(folder) -> list[float]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row["rate"] for row in rows if "rate" in row]
+
+
+def test_a_constant_rate_stops_in_slices_and_decays_when_it_is_given_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.run.loop.LOG_STEPS", 1)
+    first = trainer(endless(max_steps=0), tmp_path, no_scores)
+    first.run(stop_after_s=0.5)
+    steps = first.standing.step
+    assert steps >= 1
+    assert not first.finished, "it has no end"
+    second = trainer(endless(max_steps=0), tmp_path, no_scores)
+    second.resume()
+    second.run(stop_after_s=0.0)
+    assert second.standing.step == steps + 1, "a slice without time does one step"
+    assert not second.finished
+    last = trainer(endless(max_steps=40), tmp_path, no_scores)
+    last.resume()
+    last.run()
+    assert last.finished
+    assert last.standing.step == steps + 1 + 40, "the end is counted from where it was asked for"
+    decay = rates(tmp_path)[steps + 1 :]
+    assert decay == sorted(decay, reverse=True) or steps < 20, "warm-up may still go on"
+    assert decay[-1] < 0.05 * 5e-3
+
+
+def test_an_end_that_was_interrupted_goes_on_where_it_was(tmp_path):
+    def press_control_c(_model) -> dict:
+        signal.raise_signal(signal.SIGTERM)
+        return {"bleu": 0.0}
+
+    broken = trainer(endless(max_steps=30, eval_steps=10), tmp_path, press_control_c)
+    broken.run()
+    assert broken.standing.step < 30, "SIGTERM saves and stops, as Ctrl-C does"
+    resumed = trainer(endless(max_steps=30), tmp_path, no_scores)
+    resumed.resume()
+    resumed.run()
+    assert resumed.standing.step == 30
+
+
+def test_the_mean_of_all_dev_sets_chooses(tmp_path):
+    scores = iter([{"bleu": 60.0, "bleu_mean": 40.0}, {"bleu": 61.0, "bleu_mean": 39.0}, {"bleu": 1.0, "bleu_mean": 41.0}])
+    standing = trainer(config(eval_steps=10), tmp_path, lambda _model: next(scores)).run()
+    assert (standing.best_bleu, standing.best_step) == (41.0, 30)

@@ -23,6 +23,14 @@ def test_the_rate_warms_up_and_falls_to_zero_with_progress():
     assert learning_rate(SETTINGS, 100, 7.0) == pytest.approx(0.0)
 
 
+def test_a_constant_rate_stays_until_its_end_begins():
+    settings = OptimSettings(peak_learning_rate=1e-3, final_learning_rate=1e-5, warmup_steps=10, schedule="constant")
+    assert learning_rate(settings, 0, 0.0) == pytest.approx(1e-4)
+    assert learning_rate(settings, 10**6, 0.0) == pytest.approx(1e-3)
+    assert learning_rate(settings, 10**6, 0.25) == pytest.approx((1e-3 + 1e-5) / 2)
+    assert learning_rate(settings, 10**6, 1.0) == pytest.approx(1e-5)
+
+
 def test_the_average_forgets_the_start():
     assert ema_decay(SETTINGS, 0) == pytest.approx(0.1)
     assert ema_decay(SETTINGS, 10**6) == SETTINGS.ema_decay
