@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
+from databases import emptied, migrated, new_database
 from fakes import FakeTranslator, client_of
 from fastapi import FastAPI
-from sqlalchemy import make_url
 
 from app.access.keys import Keys
 from app.main import create_app
 from app.settings import Settings, load_settings
-from app.storage.db import migrate
 from app.translating.detection import detect
 
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
@@ -29,27 +27,24 @@ MACHINE = "The ferry leaves at seven."
 CORRECTED = "The ferry leaves at half past seven."
 
 
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """`empty`, migrated."""
-    for made in empty(request, tmp_path):
-        migrate(made)
-        yield made
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database without rows, of the kind `request.param`. Tables may not be changed: take `empty` for it."""
+    if request.param == "sqlite":
+        return migrated(_file_in(tmp_path))
+    return emptied(request.getfixturevalue("shared_database"))
 
 
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A new, empty database of the kind `request.param`; on PostgreSQL one with a random name, dropped again."""
     if request.param == "sqlite":
-        yield load_settings(database_url=f"sqlite:///{tmp_path / 'test.db'}").database
+        yield _file_in(tmp_path)
         return
-    server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql")
-    name = f"traghetto_test_{uuid.uuid4().hex}"
-    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            made = server.set(database=name).render_as_string(hide_password=False)
-            yield load_settings(database_url=made).database
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_database(request.getfixturevalue("postgres_url")) as made:
+        yield load_settings(database_url=made.render_as_string(hide_password=False)).database
+
+
+def _file_in(folder: Path) -> str:
+    return load_settings(database_url=f"sqlite:///{folder / 'test.db'}").database
 
 
 def app_on(url: str, data_dir: Path, *, translator: FakeTranslator | None = None, **settings: Any) -> FastAPI:

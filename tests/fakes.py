@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from databases import migrated
 from fastapi import FastAPI
 from patience import wait_until
 
@@ -20,7 +21,6 @@ from app.http.connections import Connection
 from app.main import create_app
 from app.metrics import Metrics
 from app.settings import Settings
-from app.storage.db import migrate
 from app.translating.detection import Detection
 from model.config import SearchConfig
 from model.translation import Translation, Word
@@ -103,7 +103,7 @@ async def running_engine(*translators: FakeTranslator, limits: EngineLimits) -> 
 def make_app(data_dir: Path, *translators: FakeTranslator, **settings: Any) -> FastAPI:
     """The whole server with fake translators, an empty database, and and a detector that is plain to see."""
     chosen = Settings(data_dir=data_dir, **settings)
-    migrate(chosen.database)
+    migrated(chosen.database)
     loaded = {one.pair: one for one in translators or (FakeTranslator(),)}
     return create_app(chosen, lambda: loaded, detect=fake_detect)
 

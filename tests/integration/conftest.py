@@ -7,14 +7,25 @@ from pathlib import Path
 
 import pytest
 from corrections_kit import KINDS, People, app_on, empty, fresh, people_of
+from databases import new_database
+from sqlalchemy import URL
 
-from app.storage.db import Database
+from app.settings import load_settings
+from app.storage.db import Database, migrate
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres_url: str) -> Iterator[URL]:
+    """A migrated database on PostgreSQL, for tests that have it one after the other (`databases.emptied`)."""
+    with new_database(postgres_url) as made:
+        migrate(load_settings(database_url=made.render_as_string(hide_password=False)).database)
+        yield made
 
 
 @pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new, migrated database of either kind."""
-    yield from fresh(request, tmp_path)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database of either kind, without rows; its tables may not be changed."""
+    return fresh(request, tmp_path)
 
 
 @pytest.fixture(params=KINDS)

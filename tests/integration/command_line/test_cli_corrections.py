@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from cli_kit import PROGRAM, Ended, as_program, failed, in_process, succeeded
 from corrections_kit import CORRECTED, MACHINE, SOURCE
+from databases import migrated
 
 from app.settings import load_settings
-from app.storage.db import migrate
 
 NOBODY = str(uuid.UUID(int=1))
 done, fails = succeeded, partial(failed, stdout=None)
@@ -23,7 +23,7 @@ done, fails = succeeded, partial(failed, stdout=None)
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A data directory with an empty, migrated database."""
-    migrate(load_settings(data_dir=tmp_path).database)
+    migrated(load_settings(data_dir=tmp_path).database)
     return tmp_path
 
 
@@ -147,7 +147,7 @@ def test_files_go_out_and_in_again(data_dir: Path, name: str) -> None:
     assert done(run(data_dir, "export", "--status", "approved", "--format", format)) == out.read_text(encoding="utf-8")
     assert done(run(data_dir, "export", "--since", "2999-01-01")) == ""
     new = data_dir / "new"
-    migrate(load_settings(data_dir=new).database)
+    migrated(load_settings(data_dir=new).database)
     taken = run(new, "import", out, "--approve")
     done(taken)
     assert "imported 1 (1 approved), skipped 0 that were there, refused 0" in taken.stderr

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cli_kit import Ended, as_program, failed, in_process, succeeded
+from databases import migrated
 
 from app.access.keys import KEY_CHARS, KEY_START, Keys
 from app.settings import load_settings
@@ -21,7 +22,7 @@ done, fails = succeeded, failed
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A data directory with an empty, migrated database."""
-    migrate(load_settings(data_dir=tmp_path).database)
+    migrated(load_settings(data_dir=tmp_path).database)
     return tmp_path
 
 

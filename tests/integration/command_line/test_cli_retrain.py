@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from databases import migrated
 from patience import eventually, wait_until
 from retraining_kit import SHORT, small_sets, teach
 from sqlalchemy import select
@@ -22,7 +23,7 @@ from stored import correction, store
 
 from app.retraining.service import RetrainingService
 from app.settings import Settings
-from app.storage.db import Database, migrate
+from app.storage.db import Database
 from app.storage.tables import RetrainingRun
 from app.versions.store import current_version
 from model.versions import store as versions
@@ -91,7 +92,7 @@ def settings(taught: Path, tmp_path: Path) -> Settings:
     """A data directory with that model and two approved corrections."""
     settings = Settings(data_dir=tmp_path / "data")
     shutil.copytree(taught, tmp_path / "data" / "models")
-    migrate(settings.database)
+    migrated(settings.database)
 
     async def approve() -> None:
         database = Database(settings.database)

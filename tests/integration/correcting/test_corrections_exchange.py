@@ -22,6 +22,7 @@ from corrections_kit import (
     submitted,
     translated,
 )
+from databases import migrated
 from fakes import FakeTranslator, problem
 from sqlalchemy import func, select
 
@@ -34,7 +35,7 @@ from app.main import create_app
 from app.memory.changes import STATE_ID
 from app.scopes import ALL_SCOPES
 from app.settings import Settings, load_settings
-from app.storage.db import Database, migrate
+from app.storage.db import Database
 from app.storage.tables import (
     APPROVED,
     CURRENT,
@@ -56,7 +57,7 @@ NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:1/none"
 def sqlite(folder: Path) -> str:
     """A new, migrated SQLite database."""
     url = load_settings(data_dir=folder).database
-    migrate(url)
+    migrated(url)
     return url
 
 

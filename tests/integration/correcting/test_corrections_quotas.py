@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from alembic import command
 from corrections_kit import CORRECTED, PATH, SOURCE, app_on, decided, draft, people_of, submitted
+from databases import migrated
 from fakes import problem
 from sqlalchemy import event, func, select
 from stored import correction, store
@@ -154,7 +155,7 @@ def statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
 async def test_limits_are_counted_in_an_index(tmp_path: Path) -> None:
     """Reading the rows would cost more, the fuller the table is."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
+    migrated(url)
     async with people_of(app_on(url, tmp_path)) as people:
         database = people.app.state.services.database
         for client in (people.in_session(SESSION), await people.author()):
@@ -210,13 +211,14 @@ async def test_marks_name_no_more_rivals_than_are_shown(url: str, tmp_path: Path
 # --- the key of a text ----------------------------------------------------------------------------------------------
 
 
-async def test_texts_that_were_stored_before_have_their_key(url: str) -> None:
+async def test_texts_that_were_stored_before_have_their_key(empty_url: str) -> None:
     """The migration fills the column; a correction without it would never be a duplicate."""
-    database = Database(url)
+    migrate(empty_url)
+    database = Database(empty_url)
     ids = await store(database, *(correction(f"Frase {number}.", f"Phrase  {number}.") for number in range(2345)))
     await database.close()
-    command.downgrade(alembic_config(url), "20261125_corrections")
-    migrate(url)
+    command.downgrade(alembic_config(empty_url), "20261125_corrections")
+    migrate(empty_url)
     async with database.reading() as session:
         rows = (await session.execute(select(Correction.corrected_translation, Correction.text_key))).all()
     await database.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from databases import migrated
 from fakes import body, client_of, make_app, one
 from patience import PATIENCE_S, eventually
 from sqlalchemy import delete, func, make_url, select, update
@@ -21,7 +22,7 @@ from app.memory.changes import touch
 from app.memory.store import Memory, source_key
 from app.memory.sync import MAX_CHANGES, MemorySync
 from app.metrics import Metrics
-from app.storage.db import Database, migrate
+from app.storage.db import Database
 from app.storage.tables import PENDING, REJECTED, Correction, MemoryChange, MemoryState
 
 
@@ -239,7 +240,7 @@ async def test_a_database_that_is_down_is_told_once_and_memory_answers_what_it_h
     caplog.set_level(logging.INFO, "traghetto")
     file = tmp_path / "test.db"
     url = f"sqlite+aiosqlite:///{file}"
-    migrate(url)
+    migrated(url)
     database, memory = Database(url), Memory(Metrics())
     await store(database, correction("Ho fame.", "I'm hungry."))
     keeper = MemorySync(Database(url), memory)

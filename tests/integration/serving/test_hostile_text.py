@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from databases import migrated
 from fakes import body, client_of
 from patience import eventually
 
 from app.main import create_app
 from app.settings import Settings
-from app.storage.db import migrate
 
 SENTENCES = 120
 NAMES = ("Anna", "Marco", "Maria", "Luca", "Carla", "Paolo")
@@ -37,7 +37,7 @@ def nonsense(count: int) -> str:
 async def test_nonsense_does_not_hold_up_a_short_request(tmp_path: Path) -> None:
     """Second searches of a whole batch once ran before anybody else was answered: 45 s for 50,000 characters."""
     settings = Settings(data_dir=tmp_path)
-    migrate(settings.database)
+    migrated(settings.database)
     app = create_app(settings)
     async with client_of(app) as client:
         await app.state.services.engine.wait_ready(60)

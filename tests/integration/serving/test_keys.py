@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from alembic import command
 from fakes import FakeTranslator, ask, body, client_of, fake_detect, make_app, one, problem, serving
 from fastapi import Depends, FastAPI
 from patience import eventually
@@ -28,7 +27,7 @@ from app.http.deps import client_with
 from app.main import create_app
 from app.scopes import SCOPES, Scope
 from app.settings import Settings, load_settings
-from app.storage.db import Database, alembic_config
+from app.storage.db import Database
 
 ADMIN_KEY = "0123456789abcdef"
 DEAD = "postgresql://somebody@127.0.0.1:1/nothing"
@@ -197,9 +196,8 @@ async def test_a_database_that_is_away_lets_no_key_pass() -> None:
         await database.close()
 
 
-async def test_a_database_that_is_not_migrated_lets_no_key_pass(url: str) -> None:
-    command.downgrade(alembic_config(url), "base")
-    database = Database(url)
+async def test_a_database_that_is_not_migrated_lets_no_key_pass(empty_url: str) -> None:
+    database = Database(empty_url)
     try:
         with pytest.raises((DatabaseDown, ProgrammingError)):
             await Keys(database).find(UNKNOWN)

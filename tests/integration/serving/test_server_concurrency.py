@@ -12,12 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from databases import migrated
 from fakes import FakeTranslator, body, client_of, fake_detect, make_app, serving
 from patience import eventually
 
 from app.main import create_app
 from app.settings import Settings
-from app.storage.db import migrate
 from model.text.plan import plan_text
 from model.translator import Translator
 from model.versions.store import find
@@ -67,7 +67,7 @@ async def test_64_clients_each_get_their_own_answers_from_shared_batches(tmp_pat
 async def test_64_clients_of_the_real_translator_get_what_each_would_get_alone(tiny_data_dir: Path) -> None:
     """The engine, two decoding threads and the real network, together."""
     settings = Settings(data_dir=tiny_data_dir, torch_threads=2)
-    migrate(settings.database)
+    migrated(settings.database)
     with serving(create_app(settings, detect=fake_detect)) as address:
         seen = await asyncio.gather(*(one_client(address, number) for number in range(CLIENTS)))
     alone = Translator.load(find([tiny_data_dir / "models"], "it-en"), "cpu", threads=1)

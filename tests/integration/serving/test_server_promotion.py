@@ -15,13 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 import torch
+from databases import migrated
 from fakes import body, client_of, fake_detect, one, problem, serving
 from fastapi import FastAPI
 from patience import eventually
 
 from app.main import create_app
 from app.settings import Settings
-from app.storage.db import migrate
 from app.versions.promotion import promote, rollback
 from model.text.ids import EOS
 from model.text.plan import plan_text
@@ -67,7 +67,7 @@ def settings_of(data_dir: Path) -> Settings:
 
 def make(data_dir: Path) -> FastAPI:
     settings = settings_of(data_dir)
-    migrate(settings.database)
+    migrated(settings.database)
     return create_app(settings, detect=fake_detect)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from databases import migrated
 from fakes import FakeTranslator, ask, body, client_of, make_app, one, problem
 
 from app.main import create_app
 from app.settings import Settings
-from app.storage.db import migrate
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ async def test_a_failing_model_is_a_500_and_the_server_lives(client: httpx.Async
 
 async def test_a_fault_of_ours_is_a_500_without_details(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    migrate(settings.database)
+    migrated(settings.database)
     app = create_app(settings, lambda: {"it-en": FakeTranslator()}, detect=lambda _text: 1 / 0)
     async with client_of(app) as client:
         found = problem(await ask(client, body("segreto") | {"source": "auto"}), 500, "")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from databases import migrated
 from fakes import FakeTranslator, ask, body, client_of, make_app, problem
 
 from app.main import create_app
 from app.settings import Settings
-from app.storage.db import migrate
 
 PAIR = "it-en"
 
@@ -27,7 +27,7 @@ def damaged(data_dir: Path, tiny_data_dir: Path, version: str) -> Path:
 
 def app_of(data_dir: Path) -> object:
     settings = Settings(data_dir=data_dir, device="cpu")
-    migrate(settings.database)
+    migrated(settings.database)
     return create_app(settings)
 
 
@@ -66,7 +66,7 @@ async def test_a_loader_that_fails_unforeseen_tells_no_text(tmp_path: Path) -> N
         raise OSError(13, "Permission denied", str(tmp_path / "weights"))
 
     settings = Settings(data_dir=tmp_path)
-    migrate(settings.database)
+    migrated(settings.database)
     async with client_of(create_app(settings, load)) as client:
         detail = await failure_of(client)
     assert detail == "The models could not be loaded: An unforeseen PermissionError; the log says more."
