@@ -119,11 +119,11 @@ def test_a_candidate_that_says_none_of_its_corrections_is_refused(six: tuple[Rep
 
 
 def test_what_a_candidate_says_itself_is_counted_before_and_after(taught: Path, sets: Path, tmp_path: Path) -> None:
-    learnt = [PAIRS[0], PAIRS[4], PAIRS[4]]  # twice, so that what is held out gains as well
+    learnt = [PAIRS[0], PAIRS[0], PAIRS[4], PAIRS[4]]  # twice: what is held out gains to the last stop
     report = retrained(taught, tmp_path / "run", learnt, settings=LEARNS, limits=UNTRAINED, sets=sets)
     found = report["answers"]  # how many are learnt depends on how the CPU rounds
-    assert (found["corrections"], found["passed"]) == (3, True)
-    assert found["before"] < found["after"] <= 3 and found["learnt"] >= found["after"] - found["before"]
+    assert (found["corrections"], found["passed"]) == (4, True)
+    assert found["before"] < found["after"] <= 4 and found["learnt"] >= found["after"] - found["before"]
 
 
 def test_a_single_correction_cannot_be_held_out_but_must_be_answered(taught: Path, sets: Path, tmp_path: Path) -> None:
@@ -189,10 +189,10 @@ def test_one_bad_correction_among_good_ones_is_left_out(sets: Path, tmp_path: Pa
     shipped = store.BUNDLED / "it-en" / "default"
     bad = ("Il treno per Torino è in ritardo.", "Buy cheap bananas now.")
     report = retrained(
-        shipped, tmp_path / "run", [*PAIRS[:4], bad], settings=AdaptationSettings(least_steps=1), sets=sets
+        shipped, tmp_path / "run", [*PAIRS[:3], bad], settings=AdaptationSettings(least_steps=1), sets=sets
     )
-    assert [one["id"] for one in report["left_out"]] == ["c4"]
-    assert report["answers"]["corrections"] == 4
+    assert [one["id"] for one in report["left_out"]] == ["c3"]
+    assert report["answers"]["corrections"] == 3
 
 
 FOLDS = """
