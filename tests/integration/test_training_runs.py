@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import toy_corpus
+from cli_kit import in_process
 from safetensors.torch import load_file
 
 from model.translator import Translator
@@ -47,11 +48,14 @@ precision = "fp32"
 """
 
 
-def train(folder: Path, budget: int, *launcher: str, options: tuple[str, ...] = ()) -> Path:
-    folder.mkdir(exist_ok=True)
-    data = toy_corpus.write(folder / "data")
+TRAIN = ("train", "toy.toml", "--data", "data", "--out", "models")
+
+
+def train(folder: Path, budget: int, *launcher: str) -> Path:
+    """The version that `TRAIN` writes in a process of its own, or more of them, with `folder` as its own."""
+    toy_corpus.write(folder / "data")
     (folder / "toy.toml").write_text(SETTINGS.replace("BUDGET", str(budget)))
-    command = [*launcher, "-m", "app.cli", "train", "toy.toml", "--data", str(data), "--out", "models", *options]
+    command = [*launcher, "-m", "app.cli", *TRAIN]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     done = subprocess.run(
         [sys.executable, *command],
@@ -98,9 +102,9 @@ def test_two_workers_do_what_one_does(alone, tmp_path):
 
 
 def test_a_version_is_not_overwritten_and_a_run_not_restarted_by_accident(alone):
-    folder = alone.parents[2]
-    with pytest.raises(AssertionError, match="exists already"):
-        train(folder, 512)
+    refused = in_process(*TRAIN, cwd=alone.parents[2])
+    assert refused.returncode != 0
+    assert "exists already" in refused.stderr
 
 
 def test_scores_are_recorded_in_the_card_and_the_version_stays_whole(alone):

@@ -40,7 +40,7 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def test_absent_need_is_skipped_with_the_reason(inner: pytest.Pytester) -> None:
-    result = inner.runpytest_subprocess("-rs")
+    result = inner.runpytest_inprocess("-rs")
     result.assert_outcomes(passed=1, skipped=2)
     result.stdout.fnmatch_lines(["*needs corpus: TRAGHETTO_CORPUS_DIR is not set*"])
 
@@ -60,12 +60,12 @@ def test_present_need_runs(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPat
     (tmp_path / "tatoeba.test.tsv.gz").touch()
     monkeypatch.setenv("TRAGHETTO_REQUIRE", "corpus")
     monkeypatch.setenv("TRAGHETTO_CORPUS_DIR", str(tmp_path))
-    inner.runpytest_subprocess().assert_outcomes(passed=3)
+    inner.runpytest_inprocess().assert_outcomes(passed=3)
 
 
 def test_misspelt_requirement_stops_the_run(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAGHETTO_REQUIRE", "postgre")
-    result = inner.runpytest_subprocess()
+    result = inner.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*TRAGHETTO_REQUIRE names postgre; known: corpus, postgres*"])
 
@@ -86,7 +86,7 @@ def test_parallel_runs_begin_with_what_takes_long_and_close_with_the_line_that_c
 def test_missing_browser_is_named(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAGHETTO_TEST_CHROMIUM", "/nowhere/chromium")
     inner.makepyfile(test_page="import pytest\n@pytest.mark.browser\ndef test_page(): pass\n")
-    result = inner.runpytest_subprocess("-rs", "test_page.py")
+    result = inner.runpytest_inprocess("-rs", "test_page.py")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*needs browser: no Chromium*"])
 
@@ -101,4 +101,4 @@ def test_random_numbers_repeat(inner: pytest.Pytester) -> None:
         "    seen.append(random.random())\n"
         "    assert len(set(seen)) == 1\n"
     )
-    inner.runpytest_subprocess("test_seed.py").assert_outcomes(passed=2)
+    inner.runpytest_inprocess("test_seed.py").assert_outcomes(passed=2)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from cli_kit import in_process
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-PROGRAM = Path(sys.executable).parent / "traghetto"
 
 
 def code_lines(page: Path) -> list[str]:
@@ -65,7 +63,7 @@ def test_commands_in_the_readme_exist_with_their_options() -> None:
         commands.setdefault(name, set()).update(word for word in words if word.startswith("--"))
     assert len(commands) >= 6
     for name, options in commands.items():
-        shown = subprocess.run([PROGRAM, *name, "--help"], capture_output=True, text=True, timeout=60, check=False)
+        shown = in_process(*name, "--help")
         assert shown.returncode == 0, f"traghetto {' '.join(name)} is not a command"
         assert [option for option in sorted(options) if option not in shown.stdout] == [], name
 

@@ -42,7 +42,7 @@ def found(data_dir: Path, secret: str) -> Any:
 
 
 def test_a_key_is_printed_once_listed_and_revoked(data_dir: Path) -> None:
-    """By the program in processes of its own."""
+    """Where the key is shown, and where it must not be, by the program in processes of its own."""
     program = partial(as_program, "keys", TRAGHETTO_DATA_DIR=str(data_dir))
     made = program("create", "Anna [revisora] è", "--scope", "review", "--scope", "correct")
     secret = done(made).removesuffix("\n")
@@ -52,11 +52,11 @@ def test_a_key_is_printed_once_listed_and_revoked(data_dir: Path) -> None:
     table = program("list")
     assert secret not in done(table)
     assert "Anna [revisora] è" in table.stdout and "correct review" in table.stdout and secret[:16] in table.stdout
-    (row,) = json.loads(done(program("list", "--json")))
+    (row,) = json.loads(done(run(data_dir, "list", "--json")))
     assert (row["prefix"], row["trusted"], row["revoked_at"]) == (secret[:16], False, None)
-    done(program("revoke", secret[:16]))
+    done(run(data_dir, "revoke", secret[:16]))
     assert found(data_dir, secret) is None
-    (row,) = json.loads(done(program("list", "--json")))
+    (row,) = json.loads(done(run(data_dir, "list", "--json")))
     assert row["revoked_at"]
 
 

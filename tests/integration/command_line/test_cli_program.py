@@ -194,7 +194,7 @@ def test_a_damaged_model_is_named(tiny_data_dir: Path, tmp_path: Path) -> None:
 
 
 def test_models_list_and_show(tiny_data_dir: Path) -> None:
-    listed = json.loads(run("models", "list", "--json", "--pair", "it-en", data_dir=tiny_data_dir).stdout)
+    listed = json.loads(here("models", "list", "--json", "--pair", "it-en", data_dir=tiny_data_dir).stdout)
     ours = {entry["version"]: entry for entry in listed if str(tiny_data_dir) in entry["folder"]}
     assert set(ours) == {"default", "second"}
     assert ours["second"]["card"]["scores"]["test"]["bleu"] == 25.0
@@ -258,7 +258,7 @@ def test_train_writes_a_version_that_translates(tmp_path: Path) -> None:
     toy_corpus.write(tmp_path / "data")
     settings = (CONFIGS / "tiny.toml").read_text().replace("vocab_size = 400", "vocab_size = 320")
     (tmp_path / "tiny.toml").write_text(settings)
-    shown = run("data", "table", "tiny.toml", "--data", "data", cwd=tmp_path)
+    shown = here("data", "table", "tiny.toml", "--data", "data", cwd=tmp_path)
     assert f"{len(toy_corpus.pairs())}" in succeeded(shown)
     out = tmp_path / "var" / "models"
     result = run("train", "tiny.toml", "--data", "data", "--out", out, "--max-steps", "4", cwd=tmp_path)
@@ -287,7 +287,7 @@ def test_serve_refuses_the_world_without_a_key(tmp_path: Path) -> None:
 
 def test_misspelt_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAGHETTO_DATA_DRI", "somewhere")
-    fails(run("models", "list"), 2, "TRAGHETTO_DATA_DRI", "did you mean TRAGHETTO_DATA_DIR")
+    fails(here("models", "list"), 2, "TRAGHETTO_DATA_DRI", "did you mean TRAGHETTO_DATA_DIR")
 
 
 def test_train_and_evaluate_name_what_is_missing(tmp_path: Path) -> None:
