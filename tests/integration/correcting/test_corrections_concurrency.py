@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from corrections_kit import (
     ADMIN_KEY,
@@ -23,7 +22,7 @@ from corrections_kit import (
     submitted,
     translated,
 )
-from fakes import problem, serving
+from fakes import client_at, problem, serving
 from patience import eventually
 from sqlalchemy import func, select, update
 
@@ -121,9 +120,7 @@ async def test_of_many_approved_at_once_one_is_left(url: str, tmp_path: Path) ->
 async def one_client(address: str, number: int) -> list[tuple[str, int, str]]:
     """Everything that one person may do, as fast as it goes: (what, status, id) of each request."""
     done: list[tuple[str, int, str]] = []
-    async with httpx.AsyncClient(
-        base_url=address, timeout=60, headers={"Authorization": f"Bearer {ADMIN_KEY}"}
-    ) as client:
+    async with client_at(address, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as client:
 
         async def note(what: str, method: str, path: str, **more: Any) -> dict[str, Any]:
             response = await client.request(method, PATH + path, **more)
@@ -152,7 +149,7 @@ async def test_fifty_clients_reading_and_writing_at_once_see_no_error(url: str, 
     app = app_on(url, tmp_path)
     with serving(app) as address:
         done = await asyncio.gather(*(one_client(address, number) for number in range(CLIENTS)))
-        async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as client:
+        async with client_at(address, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as client:
             left = (await client.get(PATH, params={"limit": 200})).json()
     wrong = [one for client in done for one in client if one[1] not in (200, 201, 204)]
     assert wrong == [], f"{len(wrong)} requests failed"

@@ -18,11 +18,12 @@ import httpx
 import psycopg
 import pytest
 from corrections_kit import draft
+from fakes import client_at
 from patience import eventually, wait_until
 
-KILLS = 4
-SUBMISSIONS = 250
-"""For each life of the server: 1,000 in all."""
+KILLS = 2
+SUBMISSIONS = 200
+"""For each life of the server, which is killed soon after 40 of them are acknowledged."""
 
 
 class Program:
@@ -65,7 +66,7 @@ def data_dir(tmp_path: Path, tiny_data_dir: Path) -> Path:
 
 async def submit(address: str, first: int, acknowledged: set[str], kill: asyncio.Event | None = None) -> None:
     """Send corrections, many at once; note the ids of those that were acknowledged."""
-    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+    async with client_at(address) as client:
         room = asyncio.Semaphore(20)
 
         async def one(number: int) -> None:
@@ -99,7 +100,7 @@ async def test_no_acknowledged_correction_is_lost_by_kill_9(data_dir: Path) -> N
             acknowledged |= mine
     assert len(acknowledged) >= 40 * KILLS
     with Program(data_dir) as program:
-        async with httpx.AsyncClient(base_url=program.address, timeout=30) as client:
+        async with client_at(program.address) as client:
             for id in acknowledged:
                 assert (await client.get(f"/v1/corrections/{id}")).status_code == 200, "an acknowledged row is gone"
             answer = await client.post("/v1/translate", json={"text": "Ciao.", "source": "it", "target": "en"})
@@ -172,7 +173,7 @@ class Load:
 
     async def _correct(self, worker: int) -> None:
         number = 0
-        async with httpx.AsyncClient(base_url=self._address, timeout=60) as client:
+        async with client_at(self._address) as client:
             while not self._stop:
                 number += 1
                 text = f"Il traghetto {worker} numero {number} parte alle sette."
@@ -186,7 +187,7 @@ class Load:
 
     async def _translate(self) -> None:
         body = {"text": "Il gatto dorme sul divano.", "source": "it", "target": "en"}
-        async with httpx.AsyncClient(base_url=self._address, timeout=60) as client:
+        async with client_at(self._address) as client:
             while not self._stop:
                 answer = await client.post("/v1/translate", json=body)
                 assert answer.status_code == 200, answer.text

@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from databases import migrated
-from fakes import FakeTranslator, body, client_of, fake_detect, make_app, serving
+from fakes import FakeTranslator, body, client_at, client_of, fake_detect, make_app, serving
 from patience import eventually
 
 from app.main import create_app
@@ -24,6 +23,8 @@ from model.versions.store import find
 
 CLIENTS = 64
 ROUNDS = 6
+REAL_ROUNDS = 2
+"""With the real translator, which then says it all once more, sentence by sentence."""
 
 
 def texts_of(client: int, turn: int) -> list[str]:
@@ -31,11 +32,11 @@ def texts_of(client: int, turn: int) -> list[str]:
     return [f"cliente {client} turno {turn}. frase due di {client}!", "frase di tutti."]
 
 
-async def one_client(address: str, number: int) -> list[tuple[list[str], list[str]]]:
+async def one_client(address: str, number: int, rounds: int = ROUNDS) -> list[tuple[list[str], list[str]]]:
     """What client `number` sent and what it got."""
     seen = []
-    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-        for turn in range(ROUNDS):
+    async with client_at(address) as client:
+        for turn in range(rounds):
             sent = texts_of(number, turn)
             response = await client.post("/v1/translate", json=body(sent))
             assert response.status_code == 200, response.text
@@ -44,7 +45,7 @@ async def one_client(address: str, number: int) -> list[tuple[list[str], list[st
 
 
 async def metric(address: str, name: str) -> float:
-    async with httpx.AsyncClient(base_url=address) as client:
+    async with client_at(address) as client:
         lines = (await client.get("/metrics")).text.splitlines()
     return next(float(line.split()[-1]) for line in lines if line.startswith(name))
 
@@ -69,11 +70,11 @@ async def test_64_clients_of_the_real_translator_get_what_each_would_get_alone(t
     settings = Settings(data_dir=tiny_data_dir, torch_threads=2)
     migrated(settings.database)
     with serving(create_app(settings, detect=fake_detect)) as address:
-        seen = await asyncio.gather(*(one_client(address, number) for number in range(CLIENTS)))
+        seen = await asyncio.gather(*(one_client(address, number, REAL_ROUNDS) for number in range(CLIENTS)))
     alone = Translator.load(find([tiny_data_dir / "models"], "it-en"), "cpu", threads=1)
     answers = {text: answer for client in seen for sent, got in client for text, answer in zip(sent, got, strict=True)}
-    assert len(answers) == CLIENTS * ROUNDS + 1, "an answer was lost"
-    assert len(set(answers.values())) > CLIENTS, "the translations hardly differ: nothing was tested"
+    assert len(answers) == CLIENTS * REAL_ROUNDS + 1, "an answer was lost"
+    assert len(set(answers.values())) > CLIENTS // 2, "the translations hardly differ: nothing was tested"
     for text, answer in answers.items():
         sentences = plan_text(text, "it").sentences
         assert answer == " ".join(alone.translate([sentence])[0].text for sentence in sentences)
@@ -120,7 +121,7 @@ async def test_clients_that_went_away_are_not_translated_for(tmp_path: Path, mon
     app = make_app(tmp_path, translator)
     scheduler = app.state.services.engine._scheduler
     with serving(app) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+        async with client_at(address) as client:
             await client.post("/v1/translate", json=body("prima"))
             translator.gate.clear()
             translator.entered.clear()
@@ -142,7 +143,7 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault_of_the_server(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(make_app(tmp_path)) as address:
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with client_at(address) as client:
             with _sent(address, b'{"text": "mezz', declared=1000):
                 await client.get("/health/live")  # which came later: the server has read the first half
             assert (await client.post("/v1/translate", json=body("ciao"))).status_code == 200
@@ -171,7 +172,7 @@ def _sent(address: str, content: bytes, declared: int | None = None) -> Iterator
 
 async def test_a_too_large_body_gets_its_answer_over_a_socket(tmp_path: Path) -> None:
     with serving(make_app(tmp_path, max_body_bytes=2048)) as address:
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with client_at(address) as client:
             response = await client.post("/v1/translate", json=body("x" * 3000))
             assert response.status_code == 413
             assert (await client.post("/v1/translate", json=body("ciao"))).status_code == 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
-import ssl
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ import httpx
 import pytest
 import torch
 from databases import migrated
-from fakes import body, client_of, fake_detect, one, problem, serving
+from fakes import body, client_at, client_of, fake_detect, one, problem, serving
 from fastapi import FastAPI
 from patience import eventually
 
@@ -81,9 +80,9 @@ class Load:
     came: asyncio.Event = field(default_factory=asyncio.Event)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def client(self, address: str, tls: ssl.SSLContext, texts: itertools.cycle[str]) -> None:
+    async def client(self, address: str, texts: itertools.cycle[str]) -> None:
         """One connection of its own: a pool of 100 that all share one costs more than the translations."""
-        async with httpx.AsyncClient(base_url=address, timeout=60, verify=tls) as http:
+        async with client_at(address) as http:
             while not self.enough.is_set():
                 await self.ask(http, next(texts))
 
@@ -108,12 +107,12 @@ class Load:
 async def test_under_load_two_promotions_and_a_rollback_lose_nothing(data_dir: Path) -> None:
     load = Load()
     moves: list[tuple[float, float, str]] = []
-    texts, tls = itertools.cycle(TEXTS), ssl.create_default_context()
+    texts = itertools.cycle(TEXTS)
     no_pool = httpx.Limits(max_keepalive_connections=0)  # the server closes connections that are idle for long
     with serving(make(data_dir)) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=60, limits=no_pool, headers=ADMIN) as admin:
+        async with client_at(address, limits=no_pool, headers=ADMIN) as admin:
             await one(admin, body("Pronto?"))
-            clients = [asyncio.create_task(load.client(address, tls, texts)) for _ in range(CONNECTIONS)]
+            clients = [asyncio.create_task(load.client(address, texts)) for _ in range(CONNECTIONS)]
             await load.more(REQUESTS // 4)
             for action, version in MOVES:
                 started = time.monotonic()
