@@ -26,8 +26,8 @@ from app.storage.housekeeping import SLICE_ROWS, in_slices
 from app.storage.tables import LoggedTranslation, MemoryChange, now
 from app.translating.detection import Detection
 
-IMPORTED, FILES = 20_000, 4
-PURGED = 50_000
+IMPORTED, FILES = 8_000, 4
+PURGED = 25 * SLICE_ROWS
 LONG_AGO = dt.timedelta(days=100)
 
 

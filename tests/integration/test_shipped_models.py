@@ -88,7 +88,7 @@ def test_dev_bleu_is_what_the_card_says(pair, corpus_dir):
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize(("route", "lines", "allowed"), [("fp32", 300, 1), ("int8", 2000, 0)])
+@pytest.mark.parametrize(("route", "lines", "allowed"), [("fp32", 120, 1), ("int8", 2000, 0)])
 def test_a_sentence_translates_the_same_alone_and_in_any_batch(corpus_dir, route, lines, allowed):
     """Lines alone and together. In 8 bits all agree, since sums are exact. In fp32 nearly all: a matrix product
     of another height may sum in another order, and a tie within that rounding turns."""

@@ -51,7 +51,7 @@ def test_held_out_corrections_must_gain_after_their_own_sources(
 LONG = GateSet(
     "general", [f"s{n}" for n in range(400)], [[f"the small cat number {n} sleeps here"] for n in range(400)]
 )
-NIGHTS = 50
+NIGHTS = 30
 
 
 def worse(outputs: list[str]) -> list[str]:
@@ -71,7 +71,7 @@ def write_card(root: Path, version: str, parent: str | None, gate: dict[str, obj
 
 
 def nights(root: Path, limits: Limits, measured: bool) -> list[str]:
-    """Fifty nights, each with a candidate that is a little worse; the translations of the version that serves then."""
+    """Nights, each with a candidate that is a little worse; the translations of the version that serves then."""
     first = current = [references[0] for references in LONG.references]
     card = write_card(root, "full", None, None)
     for night in range(NIGHTS):
@@ -89,16 +89,16 @@ def nights(root: Path, limits: Limits, measured: bool) -> list[str]:
 
 
 @pytest.mark.parametrize("measured", [True, False])
-def test_fifty_promotions_lose_no_more_than_the_bound(measured: bool, tmp_path: Path) -> None:
+def test_many_promotions_lose_no_more_than_the_bound(measured: bool, tmp_path: Path) -> None:
     """The sum is measured where the anchor is there, and else taken from the cards."""
     first = [references[0] for references in LONG.references]
     assert -0.5 <= gained(LONG, first, nights(tmp_path, Limits(), measured)) < -0.3
 
 
-def test_fifty_promotions_would_lose_many_points_without_the_bound(tmp_path: Path) -> None:
+def test_many_promotions_would_lose_many_points_without_the_bound(tmp_path: Path) -> None:
     """Each loses less than may be lost at once: what bounds them in the test above is the anchor alone."""
     first = [references[0] for references in LONG.references]
-    assert gained(LONG, first, nights(tmp_path, Limits(drift=100), measured=False)) < -4
+    assert gained(LONG, first, nights(tmp_path, Limits(drift=100), measured=False)) < -2.5
 
 
 def test_a_reason_names_the_last_full_training() -> None:
