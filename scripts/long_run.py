@@ -135,7 +135,10 @@ def prepare(options: argparse.Namespace, prepared: Path, console: Console) -> bo
         return False
     console.print(f"preparing {prepared}: some minutes")
     command = ["data", "prepare", str(options.config), "--data", str(data), "--out", str(prepared)]
-    return subprocess.run(program(command), cwd=ROOT, check=False, preexec_fn=lower).returncode == 0
+    done = subprocess.run(program(command), cwd=ROOT, check=False, preexec_fn=lower)
+    if done.returncode:
+        console.print("the training set could not be made")
+    return done.returncode == 0
 
 
 def begin(run: Run, prepared: Path, options: argparse.Namespace) -> subprocess.Popen[bytes]:
@@ -146,7 +149,7 @@ def begin(run: Run, prepared: Path, options: argparse.Namespace) -> subprocess.P
     ]  # fmt: skip
     if (run.work / "last.safetensors").exists():
         arguments.append("--resume")
-    else:
+    elif options.init != "none":
         arguments += ["--init", options.init.replace("{pair}", run.pair)]
     with run.log.open("wb") as log:
         process = subprocess.Popen(
@@ -252,10 +255,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "--data", type=Path, help="folder of the corpus, for a first start [TRAGHETTO_CORPUS_DIR]"
             )
             command.add_argument("--config", type=Path, default=CONFIG, help="settings [training/configs/long.toml]")
-            command.add_argument("--init", default="{pair}/default", help="weights of a first start [{pair}/default]")
+            command.add_argument(
+                "--init", default="{pair}/default", help="weights of a first start, or none [{pair}/default]"
+            )
             command.add_argument("--max-minutes", type=float, required=True, help="save and stop after so long")
     options = parser.parse_args(arguments)
-    return int(options.action(options, Console()))
+    return int(options.action(options, Console(soft_wrap=True)))
 
 
 if __name__ == "__main__":
