@@ -35,7 +35,7 @@ VERSION = "long"
 LOWEST = 19
 BEGUN = "parameters, kernels in"
 """What a run says once it has read everything and trains."""
-START_S, STOP_S, POLL_S = 600.0, 300.0, 0.5
+START_S, STOP_S, HOLD_S, POLL_S = 600.0, 300.0, 5.0, 0.2
 RECENT_ROWS = 50
 """Lines of metrics over which the speed is measured: 1,000 updates."""
 
@@ -199,8 +199,13 @@ def stop(options: argparse.Namespace, console: Console) -> int:
 
 def pause(options: argparse.Namespace, console: Console) -> int:
     """Hold both still until `start`; their time goes on."""
-    for run in (Run(options.folder.resolve(), pair) for pair in options.pair or PAIRS):
+    runs = [Run(options.folder.resolve(), pair) for pair in options.pair or PAIRS]
+    for run in runs:
         run.send(signal.SIGSTOP)
+    deadline = time.monotonic() + HOLD_S
+    while any(run.state() == "running" for run in runs) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    for run in runs:
         console.print(f"{run.pair}: {run.state()}")
     return 0
 
