@@ -8,12 +8,18 @@ import re
 from training.data.cleaning import Pair
 
 MARKS = ".!?…"
+QUESTION = re.compile(
+    r"(?:(?:a|di|da|con|per|in|su|tra|ma|e|fino a) )?"
+    r"(?:ch[ei]|cosa|come|com['’]|cos['’]|dove|dov['’]|quando|quant[oaie]|quant['’]|qual[ei]?|perché)(?:(?<=['’])|\b)",
+    re.IGNORECASE,
+)
+"""How an Italian question begins that is one without its mark too."""
 WORD_START = re.compile(r"(?<![\w'’<])[^\W\d_]")
 
 
 def is_unmarked(pair: Pair, words: int) -> bool:
     """Whether both sides are words without a mark at their end, at most `words` of them."""
-    return all(side and side[-1] not in ".!?…:;," and side.count(" ") < words for side in pair)
+    return all(side[-1:].isalnum() and side.count(" ") < words for side in pair)
 
 
 def vary(pair: Pair, rng: random.Random) -> Pair:
@@ -34,7 +40,12 @@ def _capitalised(text: str) -> str:
 
 
 def drop_marks(pair: Pair) -> Pair:
-    """Without the final mark, where both sides have the same and would not be empty."""
+    """Without the final mark, where both sides have the same and would not be empty.
+
+    `Vieni?` keeps it: without, it is `Come`, not `Are you coming`.
+    """
+    if pair[0].endswith("?") and not QUESTION.match(pair[0]):
+        return pair
     bare = pair[0].rstrip(MARKS), pair[1].rstrip(MARKS)
     if pair[0][len(bare[0]) :] != pair[1][len(bare[1]) :] or not all(bare):
         return pair

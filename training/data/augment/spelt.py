@@ -13,9 +13,10 @@ from training.data.cleaning import Pair
 LAST = 100
 A_HUNDRED = r"a hundred(?= \w+s\b| people\b)"
 """Not `a hundred dollar bill`, whose article belongs to the bill."""
+NOT_BEHIND = {"it": r"(?<!\buno o )(?<!\buna o )", "en": r"(?<!\bone or )"}
 NOT_BEFORE = {
     "it": r"(?![\w-]| (?:e mezz|mila\b|milion|miliard))",
-    "en": r"(?![\w-]| (?:and a half|hundred|thousand|million|billion|of us\b))",
+    "en": r"(?![\w-]| (?:and a half|hundred|thousand|million|billion|of (?:us|them|you)\b))",
 }
 
 
@@ -61,7 +62,7 @@ def _pattern(language: str) -> re.Pattern[str]:
     words = sorted(_values(language), key=lambda word: (word[0], -len(word)))
     groups = (_group(first, group) for first, group in groupby(words, key=lambda word: word[0]))
     either = "|".join(groups).replace(" hundred", A_HUNDRED[1:], 1)
-    return re.compile(rf"(?<![\w-])(?:{either}){NOT_BEFORE[language]}")
+    return re.compile(rf"(?<![\w-]){NOT_BEHIND[language]}(?:{either}){NOT_BEFORE[language]}")
 
 
 def _group(first: str, words: Iterable[str]) -> str:

@@ -31,6 +31,7 @@ def test_placeholders_are_not_written_in_capitals():
     [
         (("casa", "home"), True),
         (("casa.", "home"), False),
+        (('"Casa."', '"Home."'), False),
         (("uno due tre quattro", "one"), True),
         (("uno due tre quattro cinque", "one"), False),
         (("", "home"), False),
@@ -43,7 +44,11 @@ def test_what_is_a_phrase_without_a_mark(pair, fits):
 @pytest.mark.parametrize(
     ("pair", "expected"),
     [
-        (("Vieni?", "Are you coming?"), ("Vieni", "Are you coming")),
+        (("Vieni?", "Are you coming?"), ("Vieni?", "Are you coming?")),
+        (("Dov'è Carla?", "Where is Carla?"), ("Dov'è Carla", "Where is Carla")),
+        (("A che ora?", "At what time?"), ("A che ora", "At what time")),
+        (("Comete in cielo?", "Comets in the sky?"), ("Comete in cielo?", "Comets in the sky?")),
+        (("Vieni.", "Come."), ("Vieni", "Come")),
         (("Mah...", "Well..."), ("Mah", "Well")),
         (("Vieni!", "Come."), ("Vieni!", "Come.")),
         (("...", "..."), ("...", "...")),

@@ -105,6 +105,8 @@ def test_two_numbers_do_not_become_one():
         (("Siamo in cento.", "We are a hundred people."), ("Siamo in 100.", "We are 100 people.")),
         (("Sei qui da due ore.", "You are here for two hours."), ("Sei qui da 2 ore.", "You are here for 2 hours.")),
         (("Sei in sei.", "You are six."), None),
+        (("uno o due gatti", "one or two cats"), None),
+        (("tutti e due", "the two of them"), None),
         (("Ho duemila euro.", "I have two thousand euros."), None),
         (("Un libro di due pagine", "A two-page book"), None),
         (("un gatto", "one cat"), None),

@@ -130,5 +130,16 @@ def test_pairs_of_the_corpus_keep_equal_digits(corpus_dir, table):
         assert _equal_digits(augment(pair, pairs, rng)), pair
 
 
+@pytest.mark.corpus
+def test_names_of_the_corpus_stand_equally_often_on_both_sides(corpus_dir):
+    pairs = [pair for pair in read_pairs(corpus_dir / "tatoeba.train.tsv.gz") if "Tom" in pair[0] and "Tom" in pair[1]]
+    rng = random.Random(1)
+    augment = Augmenter(AugmentConfig(names=1.0), "it-en")
+    for pair in rng.sample(pairs, 1000):
+        italian, english = (re.findall(r"[^\W\d_]+", side) for side in augment(pair, pairs, rng))
+        for word in {*italian} - {*re.findall(r"[^\W\d_]+", pair[0])} - {"a", "e", "ad", "ed", "A", "E", "Ad", "Ed"}:
+            assert italian.count(word) == english.count(word) > 0, pair
+
+
 def _equal_digits(pair):
     return sorted(DIGITS.findall(pair[0])) == sorted(DIGITS.findall(pair[1]))
