@@ -166,10 +166,14 @@ def program(arguments: Sequence[str]) -> list[str]:
 
 
 def lower() -> None:
-    """Give way to all else: the process, and its session, to which Linux may give a share of its own."""
+    """Give way to all else: this process, and where it leads a session, the share of the CPU that Linux gives to that.
+
+    The session of another, such as the terminal that this was called from, keeps its share.
+    """
     os.nice(LOWEST)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(LOWEST), encoding="utf-8")
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(LOWEST), encoding="utf-8")
 
 
 def await_first_step(run: Run, process: subprocess.Popen[bytes], console: Console) -> int:

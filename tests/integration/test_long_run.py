@@ -53,6 +53,12 @@ def await_more(runs: list[Run], before: list[int]) -> None:
     wait_until(lambda: all(tokens(run) > had for run, had in zip(runs, before, strict=True)), "both train", PATIENCE_S)
 
 
+def own_share() -> str:
+    """What Linux gives to the session of this process."""
+    path = Path("/proc/self/autogroup")
+    return path.read_text() if path.exists() else ""
+
+
 def long_run(*arguments: str, status: int = 0) -> str:
     """What the script prints; it must end with `status`."""
     command = [sys.executable, str(ROOT / "scripts" / "long_run.py"), *arguments]
@@ -69,6 +75,7 @@ def test_two_directions_train_are_held_stop_and_go_on(runs: list[Run], tmp_path:
     start = ["start", *folder, "--config", str(config), "--max-minutes", "15"]
     assert "--data" in long_run(*start, status=1), "a first start without a corpus"
     start += ["--data", str(toy_corpus.write(tmp_path / "data"))]
+    share = own_share()
     assert "it did not begin" in long_run(*start, "--pair", "it-en", "--init", str(tmp_path / "nothing"), status=1)
 
     long_run(*start, "--init", "none")
@@ -91,6 +98,7 @@ def test_two_directions_train_are_held_stop_and_go_on(runs: list[Run], tmp_path:
     shown = long_run("status", *folder)
     assert "stopped" in shown
     assert all(pair in shown for pair in PAIRS)
+    assert own_share() == share, "who called it was lowered with it"
 
 
 def test_the_table_says_how_far_how_fast_and_how_good() -> None:

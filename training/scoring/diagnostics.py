@@ -1,12 +1,13 @@
-"""Slips that BLEU hardly sees and people do at once: loops, lost or invented text, lines left untranslated, numbers.
+"""Slips that BLEU hardly sees and people do at once: loops, lost or invented text, what was left untranslated, numbers.
 
 Pure functions of a source, its translation and a reference. Words are compared without case and punctuation.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from model.text.numerals import has_digits, in_digits, in_words, unmatched
@@ -18,9 +19,14 @@ LENGTH_DIFFERENCE = 4
 it, and they differ by at least `LENGTH_DIFFERENCE` words: `OK.` for `All right then.` is none."""
 
 
+COPIED_LETTERS = 4
+"""A shorter word that stands on both sides (`no`, `a`) is often one of both languages."""
+WORD = re.compile(r"[^\W\d_]+")
+
+
 @dataclass(frozen=True)
 class Diagnostics:
-    """How many lines have a slip, of 1,000."""
+    """How many lines have a slip, of 1,000; of words, how many there are in 1,000 lines."""
 
     repeated_trigrams: float
     length_outliers: float
@@ -28,10 +34,22 @@ class Diagnostics:
     number_mismatches: float | None
     """Of 1,000 lines whose source has digits; None where there is no such line."""
     lines_with_digits: int
+    copied_words: float
+    invented_words: float | None = None
+    """None where it is not known which words there are."""
 
 
-def diagnose(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], pair: str) -> Diagnostics:
-    """Count the slips in `hypotheses`, translations of `sources`; `pair` is `it-en` or `en-it`."""
+def diagnose(
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    pair: str,
+    known: Container[str] | None = None,
+) -> Diagnostics:
+    """Count the slips in `hypotheses`, translations of `sources`; `pair` is `it-en` or `en-it`.
+
+    `known` are the words that are none of the model's own making: see `words_of`.
+    """
     lines = list(zip(sources, hypotheses, references, strict=True))
     digits = [line for line in lines if has_digits(line[0])]
     return Diagnostics(
@@ -40,10 +58,12 @@ def diagnose(sources: Sequence[str], hypotheses: Sequence[str], references: Sequ
         _per_thousand([is_untranslated(*line) for line in lines]),
         _per_thousand([numbers_differ(*line, pair) for line in digits]) if digits else None,
         len(digits),
+        _per_thousand([len(copied_words(*line)) for line in lines]),
+        None if known is None else _per_thousand([len(invented_words(*line, known)) for line in lines]),
     )
 
 
-def _per_thousand(slips: Sequence[bool]) -> float:
+def _per_thousand(slips: Sequence[int]) -> float:
     return 1000 * sum(slips) / len(slips)
 
 
@@ -67,6 +87,24 @@ def is_untranslated(source: str, hypothesis: str, reference: str) -> bool:
     """Whether two or more words came back as they were, and the reference says that they should not."""
     same = normalise_key(source)
     return " " in same and normalise_key(hypothesis) == same != normalise_key(reference)
+
+
+def words_of(texts: Iterable[str]) -> set[str]:
+    """Every word of `texts`, in small letters."""
+    return {word for text in texts for word in WORD.findall(text.casefold())}
+
+
+def copied_words(source: str, hypothesis: str, reference: str) -> list[str]:
+    """Words that came back as they were, and that the reference translates; names in the source are none."""
+    names = {word.casefold() for word in WORD.findall(source) if word[0].isupper()}
+    same = words_of([source]) - names - words_of([reference])
+    return [word for word in WORD.findall(hypothesis.casefold()) if len(word) >= COPIED_LETTERS and word in same]
+
+
+def invented_words(source: str, hypothesis: str, reference: str, known: Container[str]) -> list[str]:
+    """Words that neither the source, the reference nor anybody in `known` has: `Cioto`."""
+    there = words_of([source, reference])
+    return [word for word in WORD.findall(hypothesis.casefold()) if word not in there and word not in known]
 
 
 def numbers_differ(source: str, hypothesis: str, reference: str, pair: str) -> bool:

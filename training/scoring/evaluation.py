@@ -13,9 +13,11 @@ from model.config import SearchConfig, require
 from model.translator import Translator
 from model.versions.card import Card
 from model.versions.store import find
+from training.data.pairs import read_pairs
 from training.evaluate import record, version_roots
 from training.scoring.alignment_error import AlignedPair, AlignmentReport, alignment_error, forced_links, read_aligned
 from training.scoring.challenge import ChallengeReport, Item, check, read_challenge
+from training.scoring.diagnostics import words_of
 from training.scoring.set_report import Parts, SetReport, Subject, report_set
 from training.scoring.sets import (
     ALIGNED,
@@ -108,9 +110,10 @@ def run(request: Request) -> Report:
         translator = subject.translator
         kernels = f"{translator.device}, {translator.kernels}"
         report = Report(request.pair, translator.version, request.against, kernels, request.beam, notes=sets.missing)
+        words = _words(corpus, progress) if corpus and sets.scored else None
         for name, pairs in sets.scored.items():
             collection = corpus.collection(name) if corpus and request.breakdown and not request.files else None
-            parts = Parts(request.breakdown, request.noise, collection)
+            parts = Parts(request.breakdown, request.noise, collection, words)
             report.sets[name] = report_set(name, pairs, subject, other, parts)
             report.notes += _notes(name, collection, report.sets[name])
         if sets.challenge:
@@ -150,6 +153,15 @@ def _read(request: Request, corpus: Corpus | None) -> _Sets:
 def _subject(request: Request, version: str | None, progress: Progress) -> Subject:
     translator = Translator.load(find(version_roots(), request.pair, version), request.device, request.route)
     return Subject(translator, SearchConfig(beam=request.beam), progress)
+
+
+def _words(corpus: Corpus, progress: Progress) -> set[str]:
+    """All words of the training tables."""
+    found: set[str] = set()
+    tables = corpus.training().values()
+    for path in progress.track(tables, total=len(tables), description="words of the training tables"):
+        found |= words_of(text for pair in read_pairs(path) for text in pair)
+    return found
 
 
 def _notes(name: str, collection: Collection | None, found: SetReport) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,6 +88,8 @@ class Parts:
     noise: bool = False
     collection: Collection | None = None
     """Where nearness and further references come from."""
+    words: Container[str] | None = None
+    """All words of the training tables, of both languages: others are invented."""
 
 
 def report_set(name: str, pairs: Pairs, subject: Subject, other: Subject | None, parts: Parts) -> SetReport:
@@ -103,7 +105,7 @@ def report_set(name: str, pairs: Pairs, subject: Subject, other: Subject | None,
         seconds=seconds,
         bleu_signature=statistics.bleu_signature,
         chrf_signature=statistics.chrf_signature,
-        diagnostics=diagnose(sources, outputs, references, subject.translator.pair),
+        diagnostics=diagnose(sources, outputs, references, subject.translator.pair, parts.words),
         groups=_groups(statistics, sources, subject, parts.collection) if parts.breakdown else None,
         multi_reference=_multi_reference(outputs, pairs, parts.collection) if parts.collection else None,
         noise=_noise(name, pairs, subject) if parts.noise else None,

@@ -15,7 +15,9 @@ SETS = Path(__file__).parents[1] / "sets"
 """The project's own sets: a folder for each direction."""
 GENERAL, CHALLENGE, ALIGNED = "general", "challenge", "aligned"
 USUAL = ("tatoeba.test", GENERAL, CHALLENGE)
-"""What is taken when no set is named, as far as it is there."""
+"""What is taken when no set is named; what is not there is told."""
+WHERE_THERE_IS = ("general.dev",)
+"""What is taken as well, if the corpus has it: text of another kind."""
 
 DIRECTIONS = ("it-en", "en-it")
 """Those of the corpus and of the aligned pairs."""
@@ -43,6 +45,10 @@ class Corpus:
         """The tables that nobody trains on, by name."""
         return {name: path for name, path in stems(self.folder).items() if name.endswith(HELD_OUT_SUFFIXES)}
 
+    def training(self) -> dict[str, Path]:
+        """The tables that may be trained on, by name."""
+        return {name: path for name, path in stems(self.folder).items() if not name.endswith(HELD_OUT_SUFFIXES)}
+
     def collection(self, name: str) -> Collection | None:
         """What belongs with a held-out table: all whose names begin alike, up to the point. None for other sets."""
         if name not in self.held_out():
@@ -64,7 +70,8 @@ def find_sets(
         ConfigError: a set that is named is not there, or none at all is; says which are.
     """
     known = available(pair, corpus, SETS)
-    wanted = names or ((*USUAL, ALIGNED) if with_aligned else USUAL)
+    more = [name for name in WHERE_THERE_IS if name in known]
+    wanted = names or (*USUAL, *more, *([ALIGNED] if with_aligned else []))
     missing = [name for name in wanted if name not in known]
     if missing and (names or len(missing) == len(wanted)):
         hint = "" if corpus else "; for those of a corpus give --data FOLDER or set TRAGHETTO_CORPUS_DIR"

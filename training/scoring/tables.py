@@ -53,12 +53,20 @@ def _scores(report: Report) -> Table:
 
 
 def _slips(report: Report) -> Table:
-    columns = ("repeated 3-grams", "length outliers", "untranslated", "wrong numbers", "lines with digits")
-    table = _table("Slips in 1,000 lines; wrong numbers in 1,000 lines with digits", "set", *columns)
+    names = (
+        "repeated 3-grams",
+        "length outliers",
+        "copied lines",
+        "copied words",
+        "invented words",
+        "wrong numbers",
+    )
+    table = _table("Slips in 1,000 lines; wrong numbers in 1,000 lines with digits", "set", *names, "of lines")
     for name, one in report.sets.items():
         found = one.diagnostics
-        rates = (found.repeated_trigrams, found.length_outliers, found.untranslated, found.number_mismatches)
-        shown = ("–" if rate is None else f"{rate:.1f}" for rate in rates)
+        lines = found.repeated_trigrams, found.length_outliers, found.untranslated
+        words = found.copied_words, found.invented_words
+        shown = ("–" if rate is None else f"{rate:.1f}" for rate in (*lines, *words, found.number_mismatches))
         table.add_row(name, *shown, f"{found.lines_with_digits:,}")
     return table
 

@@ -3,11 +3,14 @@
 import pytest
 
 from training.scoring.diagnostics import (
+    copied_words,
     diagnose,
+    invented_words,
     is_length_outlier,
     is_untranslated,
     numbers_differ,
     repeats_trigram,
+    words_of,
 )
 
 SAME_NUMBERS = [
@@ -132,3 +135,24 @@ def test_slips_are_counted_per_thousand_lines_and_numbers_per_thousand_lines_wit
 
 def test_without_digits_there_is_no_rate_of_numbers():
     assert diagnose(["Bene."], ["3 good."], ["Good."], "it-en").number_mismatches is None
+
+
+def test_a_word_is_copied_where_the_reference_translates_it():
+    source, reference = "La barca di Marta entra nel porto.", "Marta's boat enters the harbour."
+    assert copied_words(source, "The barca of Marta enters the porto.", reference) == ["barca", "porto"]
+    assert copied_words(source, reference, reference) == []
+    assert copied_words("Non so se sia vero.", "Se vero sia.", "I don't know.") == ["vero"], "short ones tell nothing"
+
+
+def test_a_word_is_invented_where_nobody_has_it():
+    known = words_of(["The sailor sells boats.", "Il marinaio vende barche."])
+    source, reference = "Ciao, Marta!", "Hello, Marta!"
+    assert invented_words(source, "Cioto, Marta!", reference, known) == ["cioto"]
+    assert invented_words(source, "Hello Marta, sells BARCHE ciao 3.", reference, known) == []
+
+
+def test_words_are_counted_per_thousand_lines_and_invented_ones_only_where_the_words_are_known():
+    lines = ["La barca.", "Ciao!"], ["The barca barca.", "Cioto blipo!"], ["The boat.", "Hello!"]
+    found = diagnose(*lines, "it-en")
+    assert (found.copied_words, found.invented_words) == (1000, None)
+    assert diagnose(*lines, "it-en", known={"the"}).invented_words == 1000
