@@ -65,6 +65,8 @@ class RunOptions:
     """Root of the finished versions; None: `models` in the data directory."""
     runs: Path = RUNS
     """Root of the work in progress."""
+    weights_only: bool = False
+    """Write no version at the end: the best weights in the folder of the run are what is wanted."""
 
 
 def run(config_path: Path, options: RunOptions) -> Path | None:
@@ -73,7 +75,8 @@ def run(config_path: Path, options: RunOptions) -> Path | None:
     Work in progress is kept in `<runs>/<pair>/<version>`.
 
     Returns:
-        The version folder, or None when the run was interrupted, or is not the first worker of several.
+        The version folder, or None when the run was interrupted, is not the first worker of several, or keeps
+        its weights only.
 
     Raises:
         ConfigError: the settings are wrong, or there is no data.
@@ -130,7 +133,9 @@ def _run(
     if not trainer.finished:
         console.print(f"interrupted at step {standing.step}; go on with --resume")
         return None
-    return export(config, corpus, tokenizers, standing, folder, root, parent) if workers.first else None
+    if options.weights_only or not workers.first:
+        return None
+    return export(config, corpus, tokenizers, standing, folder, root, parent)
 
 
 def _corpus(config: TrainingConfig, data: Path, folder: Path, workers: Workers, console: Console) -> Corpus:

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "training": {"training", "model"},
     "app": {"app", "model"},
     "benchmarks": {"benchmarks", "app", "model", "training"},
-    "scripts": {"scripts"},
+    "scripts": {"scripts", "training", "model"},
     "migrations": {"app"},
 }
 FRONT_DOOR = ("app/cli.py", "app/commands/")

@@ -60,10 +60,10 @@ def prepare(config: TrainingConfig, data: Path, out: Path, console: Console) -> 
             archive.write(path, f"{language}{trained.suffix}")
             path.unlink()
         for name, pairs in track(corpus.groups.items(), "packing", console=console, transient=True):
-            _write(archive, f"groups/{name}", sorted(pairs))
-        _write(archive, "dev", corpus.dev)
+            write_table(archive, f"groups/{name}", sorted(pairs))
+        write_table(archive, "dev", corpus.dev)
         for name, pairs in corpus.more_dev.items():
-            _write(archive, f"more_dev/{name}", pairs)
+            write_table(archive, f"more_dev/{name}", pairs)
     temporary.replace(out)
     return out
 
@@ -77,10 +77,10 @@ def read_prepared(path: Path, config: TrainingConfig) -> Corpus:
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read(MANIFEST))
-            _check(path, manifest, config)
-            groups = {name: _read(archive, f"groups/{name}") for name in config.data.groups}
-            dev = _read(archive, "dev")
-            more = {name: _read(archive, f"more_dev/{name}") for name in config.data.more_dev}
+            check_shape(path, manifest, config)
+            groups = {name: read_table(archive, f"groups/{name}") for name in config.data.groups}
+            dev = read_table(archive, "dev")
+            more = {name: read_table(archive, f"more_dev/{name}") for name in config.data.more_dev}
             corpus = Corpus(groups, dev, manifest["counts"], manifest["sources"], more)
     except UNREADABLE as error:
         raise ConfigError(f"{path} is not a prepared training set, or is damaged: {error}") from error
@@ -104,7 +104,12 @@ def shape(settings: DataSettings) -> dict[str, Any]:
     return kept
 
 
-def _check(path: Path, manifest: dict[str, Any], config: TrainingConfig) -> None:
+def check_shape(path: Path, manifest: dict[str, Any], config: TrainingConfig) -> None:
+    """Refuse the manifest of a set that `config` cannot be trained on.
+
+    Raises:
+        ConfigError: it is no manifest, or the settings that are baked in are others.
+    """
     known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
     require(known, f"{path} is not a prepared training set of this program")
     wanted, found = json.loads(json.dumps(shape(config.for_pair("it-en").data))), manifest["data"]
@@ -112,12 +117,14 @@ def _check(path: Path, manifest: dict[str, Any], config: TrainingConfig) -> None
     require(not other, f"{path} was prepared with other settings in [data]: {', '.join(other)}; prepare it again")
 
 
-def _write(archive: zipfile.ZipFile, name: str, pairs: Sequence[tuple[str, str]]) -> None:
+def write_table(archive: zipfile.ZipFile, name: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """Pack both sides of `pairs`, a sentence a line."""
     for side, language in enumerate(LANGUAGES):
         archive.writestr(f"{name}.{language}", "\n".join(pair[side] for pair in pairs))
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str]]:
+def read_table(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str]]:
+    """What `write_table` packed."""
     sides = [archive.read(f"{name}.{language}").decode() for language in LANGUAGES]
     if not any(sides):
         return []

@@ -7,6 +7,7 @@ AdamW finds new ones within the warm-up.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from training.run.checkpoint import Checkpoint
 from training.run.optim import Optimiser
 
 CROSSED = {"source_embedding.weight": "target_embedding.weight", "target_embedding.weight": "source_embedding.weight"}
+
+AVERAGES = "averages."
+"""Before the names of the averaged weights in `last.safetensors`, see `training.run.checkpoint.pack`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,19 @@ def find_start(init: str, config: TrainingConfig) -> Start:
     if (folder / CARD).exists():
         return _of_version(folder, config)
     require(folder.parent.name == config.pair, f"{folder} is not the folder of a version, or of a run of {config.pair}")
-    tensors = Checkpoint.load(folder / "best.safetensors").tensors
+    return start_of_run(folder, "best.safetensors", config)
+
+
+def start_of_run(folder: Path, checkpoint: str, config: TrainingConfig) -> Start:
+    """The averaged weights in `best.safetensors` or `last.safetensors` of the folder of a run, and its vocabularies.
+
+    Raises:
+        VersionError: the checkpoint is missing or damaged.
+        ConfigError: there are no vocabularies.
+    """
+    tensors = Checkpoint.load(folder / checkpoint).tensors
+    averages = {name.removeprefix(AVERAGES): tensor for name, tensor in tensors.items() if name.startswith(AVERAGES)}
+    tensors = averages or tensors
     if config.model.get("tied_target_embeddings", True):
         tensors.pop("output.weight", None)  # the target embedding under its second name
     return Start(f"{folder.parent.name}/{folder.name}", tensors, *_vocabularies(folder))
@@ -70,16 +86,24 @@ def begin_from(start: Start, optimiser: Optimiser) -> None:
     Raises:
         ConfigError: they are of another architecture.
     """
-    wanted = {name: master.shape for name, master in zip(optimiser.names, optimiser.masters, strict=True)}
-    found = {name: tensor.shape for name, tensor in start.tensors.items()}
-    other = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    if other:
-        raise ConfigError(f"{start.name} is of another architecture than these settings: {', '.join(other[:4])} …")
+    check_fits(start, {name: master.shape for name, master in zip(optimiser.names, optimiser.masters, strict=True)})
     with torch.no_grad():
         for name, master, average in zip(optimiser.names, optimiser.masters, optimiser.averages, strict=True):
             master.copy_(start.tensors[name])
             average.copy_(start.tensors[name])
         torch._foreach_copy_(optimiser.parameters, optimiser.masters)
+
+
+def check_fits(start: Start, wanted: Mapping[str, torch.Size]) -> None:
+    """Refuse weights whose names or shapes are not the `wanted` ones.
+
+    Raises:
+        ConfigError: they are of another architecture.
+    """
+    found = {name: tensor.shape for name, tensor in start.tensors.items()}
+    other = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if other:
+        raise ConfigError(f"{start.name} is of another architecture than these settings: {', '.join(other[:4])} …")
 
 
 def _of_version(folder: Path, config: TrainingConfig) -> Start:
