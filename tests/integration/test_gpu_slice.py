@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import toy_corpus
 from cli_kit import in_process, succeeded
+from patience import wait_until
 from rich.console import Console
 from safetensors.torch import load_file
 
@@ -118,6 +119,37 @@ def test_both_directions_go_there_and_come_home_and_translate(slice_: Path) -> N
         assert len(Translator.load(version, "cpu").translate([text])) == 1
         config = TrainingConfig.read(slice_ / "slice.toml").for_pair(pair)
         assert find_start(str(folder), config).tensors.keys() == find_start(str(version), config).tensors.keys()
+
+
+HASTY = """
+import sys
+from scripts.gpu_slice import main
+from training.run import side_by_side
+side_by_side.EVERY_S = 0.5
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.long
+def test_a_slice_that_is_told_to_end_leaves_what_there_is(slice_: Path, tmp_path: Path) -> None:
+    (tmp_path / "endless.toml").write_text((slice_ / "slice.toml").read_text() + "\n")
+    config, out = tmp_path / "endless.toml", tmp_path / "out"
+    config.write_text(config.read_text().replace("max_steps = 4", "max_minutes = 9\nmax_steps = 0"))
+    train = ["train", "--from", str(slice_ / "gpu"), "--out", str(out), "--config", str(config)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", HASTY, *train], cwd=slice_, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        wait_until(lambda: all(any(out.glob(f"{pair}/best-*")) for pair in PAIRS), "both have scored", 120)
+        process.terminate()
+        said = process.communicate(timeout=120)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    assert said.count("exit status 0; interrupted at step") == 2, "both saved, and no process is left"
+    assert not list(out.rglob(".*")), "nothing half copied"
+    gpu_slice(slice_, "home", "--from", str(out), "--pack", "gpu", "--runs", str(tmp_path / "runs"))
 
 
 def test_what_goes_there_is_the_last_weights_in_8_bits(slice_: Path) -> None:
