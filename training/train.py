@@ -118,11 +118,11 @@ def _run(
     console = Console(stderr=True, quiet=not workers.first)
     corpus = _corpus(config, data, folder, workers, console)
     tokenizers = _tokenizers(config.data, corpus, folder, workers, console)
-    parent = start.name if start else None
     if options.export:
         standing = Standing.from_dict(Checkpoint.load(folder / "best.safetensors").state["standing"])
         return export(config, corpus, tokenizers, standing, folder, root)
     trainer = _trainer(config, corpus, tokenizers, folder, device, workers)
+    trainer.origin = _origin(start.name if start else None, device)
     if start is not None:
         begin_from(start, trainer.optimiser)
     if options.resume:
@@ -135,7 +135,7 @@ def _run(
         return None
     if options.weights_only or not workers.first:
         return None
-    return export(config, corpus, tokenizers, standing, folder, root, parent)
+    return export(config, corpus, tokenizers, standing, folder, root)
 
 
 def _corpus(config: TrainingConfig, data: Path, folder: Path, workers: Workers, console: Console) -> Corpus:
@@ -171,24 +171,21 @@ def _trainer(
     return Trainer(config, model, pools, dev.score, folder, workers)
 
 
-def export(  # noqa: PLR0913 - what a version is made of
+def export(
     config: TrainingConfig,
     corpus: Corpus,
     tokenizers: tuple[Tokenizer, Tokenizer],
     standing: Standing,
     folder: Path,
     root: Path,
-    parent: str | None = None,
 ) -> Path:
-    """Write the best checkpoint of `folder` as a version, with its card, curve and mistakes.
-
-    `parent` is what its training began from.
-    """
+    """Write the best checkpoint of `folder` as a version, with its card, curve and mistakes."""
     model = Seq2Seq(config.model_config(tokenizers[0].vocab_size, tokenizers[1].vocab_size))
     best = Checkpoint.load(folder / "best.safetensors")
     model.load_state_dict(best.tensors)
+    origin = {**_origin(None, torch.device("cpu")), **best.state.get("origin", {})}
     card: dict[str, Any] = {
-        "parent": parent,
+        "parent": origin.pop("parent"),
         "data": {name: {**counts, **corpus.sources[name]} for name, counts in corpus.counts.items()},
         "scores": {"dev": best.state["standing"]["scores"]},
         "settings": {**config.to_dict(), "max_source_tokens": config.data.max_tokens},
@@ -199,14 +196,23 @@ def export(  # noqa: PLR0913 - what a version is made of
             "target_tokens": standing.tokens,
             "seconds": round(standing.seconds, 1),
             "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores",
-            "torch": torch.__version__,
-            "commit": commit(),
+            **origin,
         },
     }
     written = store.save(root, config.pair, config.version, model, tokenizers, card)
     write_report(folder, written, corpus.dev, _normaliser(config))
     return written
+
+
+def _origin(parent: str | None, device: torch.device) -> dict[str, Any]:
+    """What a run begins from, and the machine and the program that train it."""
+    gpu = device.type == "cuda"
+    return {
+        "parent": parent,
+        "device": torch.cuda.get_device_name(device) if gpu else f"{os.cpu_count()} CPU cores",
+        "torch": torch.__version__,
+        "commit": commit(),
+    }
 
 
 def _normaliser(config: TrainingConfig) -> Normalise:

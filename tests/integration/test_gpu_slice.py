@@ -18,6 +18,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from model.translator import Translator
+from model.versions.card import Card
 from scripts.gpu_slice import main
 from training.config import TrainingConfig
 from training.data.prepared import prepare
@@ -117,6 +118,7 @@ def test_both_directions_go_there_and_come_home_and_translate(slice_: Path) -> N
         succeeded(in_process(*train, "--export", "--out", "models", cwd=slice_))
         version = slice_ / "models" / pair / "slice"
         assert len(Translator.load(version, "cpu").translate([text])) == 1
+        assert Card.read(version).parent == f"{pair}/long", "the card knows what the slice began from"
         config = TrainingConfig.read(slice_ / "slice.toml").for_pair(pair)
         assert find_start(str(folder), config).tensors.keys() == find_start(str(version), config).tensors.keys()
 

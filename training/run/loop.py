@@ -53,6 +53,8 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.optimiser = Optimiser(model, config.optim)
         self.standing = Standing()
+        self.origin: dict[str, Any] = {}
+        """What the weights began from and where they are trained, for the card: it travels with them."""
         self._began = self._saved = self._evaluated = time.monotonic()
         self._evaluated_step = -1
         self._interrupted = False
@@ -73,6 +75,7 @@ class Trainer:
             raise ConfigError(f"{self.folder}: the settings have changed since this run began; start a new one")
         unpack(self.optimiser, checkpoint.tensors, self.device)
         self.standing = Standing.from_dict(checkpoint.state["standing"])
+        self.origin = {**self.origin, **checkpoint.state.get("origin", {})}
         if not self.workers.first:  # the random state is the first worker's; each must drop other units
             name = f"{self.config.loop.seed}/{self.workers.rank}/{self.standing.step}"
             torch.manual_seed(crc32(name.encode()))
@@ -165,7 +168,7 @@ class Trainer:
             if bleu > standing.best_bleu:
                 standing.best_bleu, standing.best_step = bleu, standing.step
                 weights = {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
-                self._keep(Checkpoint(weights, {"standing": standing.to_dict()}))
+                self._keep(Checkpoint(weights, {"standing": standing.to_dict(), "origin": self.origin}))
             self._log({"dev": standing.scores})
             display.scores(standing)
             self.model.train()
@@ -182,7 +185,11 @@ class Trainer:
     def _save(self) -> None:
         self._saved = time.monotonic()
         if self.workers.first:
-            state = {"standing": self.standing.to_dict(), "settings": self._lasting_settings()}
+            state = {
+                "standing": self.standing.to_dict(),
+                "settings": self._lasting_settings(),
+                "origin": self.origin,
+            }
             Checkpoint(pack(self.optimiser, self.device), state).save(self.folder / "last.safetensors")
 
     def _log(self, values: dict[str, Any]) -> None:

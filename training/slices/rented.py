@@ -70,12 +70,13 @@ def train(options: SliceOptions, console: Console) -> int:
     config = TrainingConfig.read(options.config)
     require(config.loop.shard_mib > 0, f"{options.config} must set loop.shard_mib: only small files come home")
     manifest = Manifest.read(options.pack)
-    with _terminated_as_interrupted(), tempfile.TemporaryDirectory(prefix="slice-") as name:
-        work = Path(name)
+    with _terminated_as_interrupted(), tempfile.TemporaryDirectory(prefix="slice-") as temporary:
+        work = Path(temporary)
         commands = []
         minutes = options.minutes - SPARE_MINUTES - (time.monotonic() - began) / 60
         for pair in PAIRS:
-            start = _unpack_start(options.pack / pair, work / "start" / pair / "start", manifest.starts[pair])
+            name = Path(manifest.starts[pair]).name  # `parent` in the card of what becomes of them
+            start = _unpack_start(options.pack / pair, work / "start" / pair / name)
             run = RunOptions(
                 data=options.pack / SET, pair=pair, init=str(start), max_minutes=minutes,
                 max_steps=options.max_steps, runs=work,
@@ -131,12 +132,12 @@ def _take_over(run: Path, home: Path) -> None:
         partial.replace(home / shard.name)
 
 
-def _unpack_start(packed: Path, folder: Path, name: str) -> Path:
+def _unpack_start(packed: Path, folder: Path) -> Path:
     """Make of the 8-bit weights in `packed` the folder of a run, which `--init` takes."""
     source, target = (next(packed.glob(f"{side}.*")) for side in ("source", "target"))
     folder.mkdir(parents=True)
-    place_vocabularies(Start(name, {}, source, target), folder)
-    Checkpoint(read_8_bits(packed / WEIGHTS), {"start": name}).save(folder / BEST)
+    place_vocabularies(Start(folder.name, {}, source, target), folder)
+    Checkpoint(read_8_bits(packed / WEIGHTS), {"start": folder.name}).save(folder / BEST)
     return folder
 
 
