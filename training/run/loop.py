@@ -84,6 +84,8 @@ class Trainer:
     def run(self, stop_after_s: float = math.inf) -> Standing:
         """Train until the schedule is complete; Ctrl-C, SIGTERM and `stop_after_s` from now save and return early.
 
+        An early end is scored only if nothing has been yet.
+
         Every worker takes Ctrl-C: under torchrun all get it, and one that died would leave the others waiting.
         """
         self._stops_at = time.monotonic() + stop_after_s
@@ -143,7 +145,11 @@ class Trainer:
                 self._log(values)
                 display.update(standing, progress, values)
             progress = self._progress() if self.workers.count == 1 else progress
-            self._pause(display, last=progress >= 1 or stop)
+            last = progress >= 1
+            if stop and not last:  # who stops a run wants to go, and may not wait: first what it cannot do without
+                self._save()
+                last = standing.best_bleu < 0
+            self._pause(display, last=last)
         self._save()
 
     def _pause(self, display: Display, *, last: bool) -> None:
