@@ -11,6 +11,7 @@ tracked files of this project without `model/weights`.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,12 +49,13 @@ def run_train(options: argparse.Namespace, console: Console) -> int:
 
 def run_home(options: argparse.Namespace, console: Console) -> int:
     """Make folders of runs of what came home."""
+    config = os.path.relpath(options.config)
     made = home(HomeOptions(options.folder, options.pack, options.runs), console)
     console.print("A version of each, after which `traghetto evaluate` compares it with the one before:")
     for folder in made:
         pair = folder.parent.name
         console.print(
-            f"  traghetto train {options.config} --pair {pair} --data {options.data} --runs {options.runs} --export",
+            f"  traghetto train {config} --pair {pair} --data {options.data} --runs {options.runs} --export",
             highlight=False,
         )
     init = options.runs / "{pair}" / made[0].name
