@@ -36,6 +36,8 @@ class DataSettings(JsonConfig):
     """A named filter on pairs: `six-prefixes` is the 2018 experiment's; empty keeps all."""
     clean: CleanConfig = DEFAULT_CLEAN
     """The limits of cleaning, a table `[data.clean]`."""
+    drop_noisy: bool = False
+    """Leave out the pairs that `training/data/noisy.npy` lists: two models found them no translations."""
     max_tokens: int = 100
     """Pairs with more tokens on either side are left out of training."""
     machine_italian: list[str] = field(default_factory=list)

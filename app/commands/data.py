@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from app.commands.options import Device
+
 WIDTH_IN_FILES = 170
 
 Config = Annotated[
@@ -93,3 +95,87 @@ def prepare(
     written = write(TrainingConfig.read(config), data, out, console)
     console.print(f"{written.stat().st_size / 2**20:.1f} MiB")
     typer.echo(written)
+
+
+@app.command("score")
+def score(  # noqa: PLR0913 - one argument for each option
+    config: Config,
+    data: Data,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the scores; made if need be.")],
+    table: Annotated[
+        list[str] | None, typer.Option(help="A table, or a pattern of names. [all that CONFIG.toml names]")
+    ] = None,
+    it_en: Annotated[str | None, typer.Option("--it-en", metavar="VERSION", help="[the current one]")] = None,
+    en_it: Annotated[str | None, typer.Option("--en-it", metavar="VERSION", help="[the current one]")] = None,
+    sample: Annotated[int, typer.Option(min=0, help="Only so many pairs of each table, always the same; 0: all.")] = 0,
+    max_minutes: Annotated[float, typer.Option(min=0, help="Stop then; the same command goes on. 0: no limit.")] = 0.0,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    device: Device = "auto",
+) -> None:
+    """Score every pair that cleaning keeps by the models of both directions: how unlikely each finds the other side.
+
+    `traghetto data noisy` then shows the worst. Ctrl-C stops; the same command goes on.
+
+    [bold]Example[/bold]
+
+      traghetto data score training/configs/base.toml --data data --out scores --table "books_*"
+    """
+    from rich.console import Console
+
+    from training.config import TrainingConfig
+    from training.filtering.cross_entropy import ScoreOptions
+    from training.filtering.cross_entropy import score as score_tables
+
+    options = ScoreOptions(table or (), (it_en, en_it), sample, max_minutes, threads, device)
+    left = score_tables(TrainingConfig.read(config), data, out, options, Console(stderr=True))
+    typer.echo(f"{left:,} pairs left to score")
+
+
+@app.command("noisy")
+def noisy(  # noqa: PLR0913 - one argument for each option
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", exists=True, file_okay=False, help="Of `data score`.")],
+    data: Data,
+    share: Annotated[float, typer.Option(min=0, help="The worst share of each scored table but those of words.")] = 0.0,
+    table: Annotated[list[str] | None, typer.Option(metavar="NAME=SHARE", help="Another share of one table.")] = None,
+    min_tokens: Annotated[int, typer.Option(min=0, help="Pairs shorter than this stay.")] = 4,
+    show: Annotated[int, typer.Option(min=0, help="Print so many of each table, from the worst to the cut.")] = 50,
+    write: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the list; the program's own is "
+                     "training/data/noisy.npy.")] = None,
+) -> None:  # fmt: skip
+    """Show the pairs with the worst scores of each table, and write the list of those that training shall drop.
+
+    Look before you write: a rare or free translation scores badly too. Sentences are printed, never written.
+
+    [bold]Example[/bold]
+
+      traghetto data noisy scores --data data --table books_gibbon=0.02 --write training/data/noisy.npy
+    """
+    from training.data.noisy import write_list
+    from training.filtering.worst import Cut, find_worst, spread, texts
+
+    listed: list[int] = []
+    for worst in find_worst(scores, Cut(share, _shares(table or []), min_tokens)):
+        numbers = worst.scores.fingerprints.tolist()
+        note = "" if worst.whole else "; scored in part, so none is written"
+        typer.echo(f"\n{worst.table}: {len(numbers):,} of {worst.judged:,}{note}")
+        rows = spread(worst, show)
+        pairs = texts(data, worst.table, {numbers[row] for row in rows})
+        for row in rows:
+            one = f"{worst.scores.dual[row]:5.2f} {worst.scores.it_en[row]:5.2f} {worst.scores.en_it[row]:5.2f}"
+            typer.echo(f"{one}  {'  |  '.join(pairs.get(numbers[row], ('(no longer in the table)',)))}")
+        listed += numbers if worst.whole else []
+    if write:
+        typer.echo(f"{write_list(write, listed):,} pairs in {write}")
+
+
+def _shares(given: list[str]) -> dict[str, float]:
+    shares = {}
+    for one in given:
+        name, sign, share = one.rpartition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            sign = ""
+        if not sign:
+            raise typer.BadParameter(f"{one!r} is not NAME=SHARE, such as books_gibbon=0.02")
+    return shares

@@ -24,12 +24,12 @@ from model.network.seq2seq import Seq2Seq
 from model.text.ids import PAD
 from model.text.tokenizer import Tokenizer
 from training.config import OptimSettings
-from training.run.batching import Encoded, cut_batches
+from training.run.batching import Encoded
+from training.run.likelihood import nats_per_token
 from training.run.loss import smoothed_cross_entropy
 from training.run.optim import Optimiser
 from training.run.precision import fit_kernels
 
-SCORED_AT_ONCE_TOKENS = 2048
 FRACTIONS = (0.25, 0.375, 0.5, 0.75, 1.0)
 """Shares of the longest run after which held-out corrections are looked at."""
 
@@ -163,15 +163,5 @@ def encode(
 
 
 def log_probs(model: Seq2Seq, pairs: Sequence[Encoded]) -> list[float]:
-    """Mean natural log-probability of the tokens of each given target, the end mark included. `model` in fp32."""
-    found = [0.0] * len(pairs)
-    with torch.inference_mode():
-        for rows in cut_batches(pairs, SCORED_AT_ONCE_TOKENS):
-            batch = _batch(pairs[row] for row in rows)
-            logits = model.output(model(batch))  # [batch, target, vocab]
-            chosen = torch.log_softmax(logits, dim=-1).gather(-1, batch.labels[..., None])[..., 0]
-            kept = batch.labels != PAD
-            means = (chosen * kept).sum(dim=1) / kept.sum(dim=1)
-            for row, mean in zip(rows, means.tolist(), strict=True):
-                found[row] = mean
-    return found
+    """Mean natural log-probability of the tokens of each given target, the end mark included."""
+    return [-nats for nats in nats_per_token(model, pairs)]

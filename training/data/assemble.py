@@ -15,6 +15,7 @@ from rich.table import Table
 from model.config import require
 from model.errors import ConfigError
 from training.config import DataSettings, TrainingConfig
+from training.data import noisy
 from training.data.pairs import (
     STEPS,
     SUFFIXES,
@@ -123,11 +124,13 @@ def _tables(
 ) -> Tables:
     """Read what the groups name, in their order; `counts` gets an entry for each file."""
     seen: set[Pair] = set()
+    known_noisy = noisy.read_list(noisy.LIST) if settings.drop_noisy else frozenset()
     tables: Tables = {}
     for group, patterns in settings.groups.items():
-        for name in _matching(files, patterns, folder):
+        for name in matching(files, patterns, folder):
             count = counts.setdefault(name, Counts())  # two groups may name a file; the second gets duplicates only
-            tables[group, name] = list(_usable(read_pairs(files[name]), keys, seen, count, settings))
+            pairs = _usable(read_pairs(files[name]), keys, seen, count, settings)
+            tables[group, name] = list(noisy.without_noisy(pairs, known_noisy, count) if known_noisy else pairs)
     return tables
 
 
@@ -152,8 +155,12 @@ def _hold_out(tables: Tables, per_mille: int, counts: dict[str, Counts]) -> list
     return sorted(set(dev), key=lambda pair: fingerprint("\t".join(pair)))
 
 
-def _matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> list[str]:
-    """Names of the training tables that match `patterns`, in their order, each once."""
+def matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> list[str]:
+    """Names of the training tables that match `patterns`, in their order, each once.
+
+    Raises:
+        ConfigError: a pattern matches none.
+    """
     names: dict[str, None] = {}
     for pattern in patterns:
         found = [name for name in files if fnmatch(name, pattern) and not name.endswith(HELD_OUT_SUFFIXES)]

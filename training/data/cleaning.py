@@ -39,7 +39,8 @@ class CleanConfig(JsonConfig):
 DEFAULT_CLEAN = CleanConfig()
 
 STEPS = (
-    "empty", "too long", "ratio", "identical", "wrong language", "numbers", "duplicate", "held out", "filter", "dev",
+    "empty", "too long", "ratio", "identical", "wrong language", "numbers", "duplicate", "held out", "filter", "noisy",
+    "dev",
 )  # fmt: skip
 """What may take a pair from training; `dev` are those held out to choose the best checkpoint with."""
 

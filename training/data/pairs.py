@@ -5,6 +5,7 @@ Everything here speaks of (Italian, English), whatever direction is trained late
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -21,6 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@functools.lru_cache(maxsize=16)  # one step of cleaning after the other asks of the same sentence
 def normalise_key(text: str) -> str:
     """What two spellings of one sentence have in common: NFKC, case folded, punctuation and white space folded."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -112,7 +112,8 @@ def check_shape(path: Path, manifest: dict[str, Any], config: TrainingConfig) ->
     """
     known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
     require(known, f"{path} is not a prepared training set of this program")
-    wanted, found = json.loads(json.dumps(shape(config.for_pair("it-en").data))), manifest["data"]
+    wanted = json.loads(json.dumps(shape(config.for_pair("it-en").data)))
+    found = {"drop_noisy": False, **manifest["data"]}  # a set from before this setting has dropped none
     other = sorted(name for name in wanted if wanted[name] != found.get(name))
     require(not other, f"{path} was prepared with other settings in [data]: {', '.join(other)}; prepare it again")
 

@@ -71,7 +71,9 @@ class Trainer:
             ConfigError: the settings have changed since.
         """
         checkpoint = Checkpoint.load(self.folder / "last.safetensors")
-        if checkpoint.state["settings"] != self._lasting_settings():
+        settings = checkpoint.state["settings"]
+        settings["data"].setdefault("drop_noisy", False)  # a run from before this setting
+        if settings != self._lasting_settings():
             raise ConfigError(f"{self.folder}: the settings have changed since this run began; start a new one")
         unpack(self.optimiser, checkpoint.tensors, self.device)
         self.standing = Standing.from_dict(checkpoint.state["standing"])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from model.kernels.fused import cross_entropy_gradients, is_fused
+from model.kernels.products import Right
 from model.text.ids import PAD
 
 CHUNK_TOKENS = {"cpu": 512, "cuda": 8192}
@@ -41,6 +42,21 @@ def smoothed_cross_entropy(readout: Tensor, output: nn.Linear, labels: Tensor, s
         rows, output.weight, output.bias, labels[kept], smoothing
     )
     return Loss(smoothed, nll, rows.shape[0])
+
+
+def negative_log_likelihoods(rows: Tensor, output: nn.Linear, labels: Tensor) -> Tensor:
+    """Of each of `labels` `[tokens]`, in nats, given what the output layer reads, `rows` `[tokens, embedding]`.
+
+    In fp32 and without gradient. The logits live for one chunk of tokens at a time, here too.
+    """
+    right, bias = Right(output.weight.to(rows.dtype).t()), output.bias.to(rows.dtype)
+    found = torch.empty(labels.shape, dtype=torch.float32, device=rows.device)
+    size = CHUNK_TOKENS.get(rows.device.type, 8192)
+    for start in range(0, rows.shape[0], size):
+        logits = right.multiply(rows[start : start + size], bias=bias).float()  # [chunk, vocab]
+        chosen = logits.gather(1, labels[start : start + size, None])[:, 0]
+        found[start : start + size] = logits.logsumexp(dim=1) - chosen
+    return found
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from model.errors import ConfigError
 from training.config import TrainingConfig
+from training.data import noisy
 from training.data.assemble import Corpus, assemble
 
 ONE = [(f"frase {number}", f"phrase {number}") for number in range(300)]
@@ -100,3 +101,17 @@ def test_what_is_missing_is_named(tmp_path):
         assembled(tmp_path, {"a": ["two"]}, dev="", hold_out_per_mille=100)
     with pytest.raises(ConfigError, match=r"nothing is left .* 300 dev pairs, groups a 0"):
         assembled(tmp_path, {"a": ["one"]}, dev="", hold_out_per_mille=1000)
+
+
+def test_listed_pairs_are_left_out_and_counted_where_the_settings_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(noisy, "LIST", tmp_path / "noisy.npy")
+    write(tmp_path, **{"one": ONE, "one.dev": [("altra", "other")]})
+    assembled(tmp_path, {"a": ["one"]}, dev="one.dev")
+    with pytest.raises(ConfigError, match=r"noisy\.npy: there is no list"):
+        assembled(tmp_path, {"a": ["one"]}, dev="one.dev", drop_noisy=True)
+    listed = [noisy.pair_fingerprint(("Frase 7!", "PHRASE 7")), noisy.pair_fingerprint(OTHER[8])]
+    noisy.write_list(noisy.LIST, listed)
+    corpus, shown = assembled(tmp_path, {"a": ["one"]}, dev="one.dev", drop_noisy=True)
+    assert corpus.counts == {"one": {"read": 300, "noisy": 1, "kept": 299}}, "spelling does not matter, both sides do"
+    assert corpus.groups["a"] == ONE[:7] + ONE[8:]
+    assert "noisy" in shown

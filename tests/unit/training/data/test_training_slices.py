@@ -109,6 +109,20 @@ def test_a_set_of_other_settings_or_no_set_at_all_is_refused(place, tmp_path):
             read_prepared(path, config)
 
 
+def test_a_set_from_before_a_setting_is_as_its_default_has_it(place, tmp_path):
+    config = TrainingConfig.read(place / "toy.toml")
+    with zipfile.ZipFile(place / "set.zip") as found, zipfile.ZipFile(tmp_path / "old.zip", "w") as old:
+        for name in found.namelist():
+            raw = found.read(name)
+            if name == "manifest.json":
+                assert raw.count(b', "drop_noisy": false') == 1
+                raw = raw.replace(b', "drop_noisy": false', b"")
+            old.writestr(name, raw)
+    assert read_prepared(tmp_path / "old.zip", config) == read_prepared(place / "set.zip", config)
+    with pytest.raises(ConfigError, match="drop_noisy; prepare it again"):
+        read_prepared(tmp_path / "old.zip", replace(config, data=replace(config.data, drop_noisy=True)))
+
+
 def test_shards_are_small_and_make_the_weights_again(tmp_path):
     torch.manual_seed(1)
     tensors = {f"layer.{number}": torch.randn(50, 50) for number in range(10)}

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from model.text.ids import PAD
 from training.run import loss as loss_module
-from training.run.loss import smoothed_cross_entropy
+from training.run.loss import negative_log_likelihoods, smoothed_cross_entropy
 
 
 def example(vocab=50, size=16):
@@ -54,3 +54,14 @@ def test_a_batch_of_padding_only_costs_nothing():
     got.smoothed.backward()
     assert got.tokens == 0
     assert got.smoothed.item() == 0
+
+
+@pytest.mark.parametrize("chunk", [3, 1000])
+def test_each_label_gets_its_own_likelihood(monkeypatch, chunk):
+    monkeypatch.setitem(loss_module.CHUNK_TOKENS, "cpu", chunk)
+    output, readout, labels = example()
+    rows = readout.detach().flatten(0, 1)
+    expected = -functional.log_softmax(output(rows), dim=-1).gather(1, labels.flatten()[:, None])[:, 0]
+    with torch.inference_mode():
+        got = negative_log_likelihoods(rows, output, labels.flatten())
+    torch.testing.assert_close(got, expected.detach())
