@@ -137,6 +137,9 @@ def noisy(  # noqa: PLR0913 - one argument for each option
     data: Data,
     share: Annotated[float, typer.Option(min=0, help="The worst share of each scored table but those of words.")] = 0.0,
     table: Annotated[list[str] | None, typer.Option(metavar="NAME=SHARE", help="Another share of one table.")] = None,
+    max_gain: Annotated[
+        float, typer.Option(help="Pairs that gain more from their own other side stay; nats a token, inf: none does.")
+    ] = 0.6,
     min_tokens: Annotated[int, typer.Option(min=0, help="Pairs shorter than this stay.")] = 4,
     show: Annotated[int, typer.Option(min=0, help="Print so many of each table, from the worst to the cut.")] = 50,
     write: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the list; the program's own is "
@@ -144,24 +147,26 @@ def noisy(  # noqa: PLR0913 - one argument for each option
 ) -> None:  # fmt: skip
     """Show the pairs with the worst scores of each table, and write the list of those that training shall drop.
 
+    Printed are the gain and the dual cross-entropy, in nats a token, and the sentences.
+
     Look before you write: a rare or free translation scores badly too. Sentences are printed, never written.
 
     [bold]Example[/bold]
 
-      traghetto data noisy scores --data data --table books_gibbon=0.02 --write training/data/noisy.npy
+      traghetto data noisy scores --data data --share 0.1 --write training/data/noisy.npy
     """
     from training.data.noisy import write_list
     from training.filtering.worst import Cut, find_worst, spread, texts
 
     listed: list[int] = []
-    for worst in find_worst(scores, Cut(share, _shares(table or []), min_tokens)):
+    for worst in find_worst(scores, Cut(share, _shares(table or []), max_gain, min_tokens)):
         numbers = worst.scores.fingerprints.tolist()
         note = "" if worst.whole else "; scored in part, so none is written"
         typer.echo(f"\n{worst.table}: {len(numbers):,} of {worst.judged:,}{note}")
         rows = spread(worst, show)
         pairs = texts(data, worst.table, {numbers[row] for row in rows})
         for row in rows:
-            one = f"{worst.scores.dual[row]:5.2f} {worst.scores.it_en[row]:5.2f} {worst.scores.en_it[row]:5.2f}"
+            one = f"{worst.scores.gain[row]:5.2f} {worst.scores.dual[row]:5.2f}"
             typer.echo(f"{one}  {'  |  '.join(pairs.get(numbers[row], ('(no longer in the table)',)))}")
         listed += numbers if worst.whole else []
     if write:

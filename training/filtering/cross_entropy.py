@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,24 +10,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from model.config import require
 from model.kernels.malloc import keep_freed_memory
 from model.kernels.quantize import choose_device
+from model.network.seq2seq import Seq2Seq
 from model.versions.store import Version, find, load
 from training.config import TrainingConfig
 from training.data.assemble import HELD_OUT_SUFFIXES, matching, stems
 from training.data.noisy import pair_fingerprint
 from training.data.pairs import Counts, Pair, clean, deduplicate, read_pairs
 from training.evaluate import version_roots
-from training.filtering.score_files import PART_PAIRS, Scores, claim, part_path, read_part, write_part
+from training.filtering.score_files import PART_PAIRS, Scores, claim, dual_of, part_path, read_part, write_part
 from training.run.batching import Encoded
 from training.run.likelihood import nats_per_token
 from training.run.precision import fit_kernels
 
 DIRECTIONS = ("it-en", "en-it")
+SUSPECTS = 0.2
+"""The share of a part, worst dual score first, whose pairs are also scored with other pairs' sources."""
+STRANGER_RANKS = 13
+"""How far such a pair is in the order of length: next to it there may be nearly the same sentence again."""
 
 
 @dataclass(frozen=True)
@@ -153,17 +160,37 @@ def _is_done(part: _Part) -> bool:
 
 
 def _score(pairs: Sequence[Pair], scorers: Sequence[_Scorer], each_batch: Callable[[int], None]) -> Scores:
-    nats = np.full((len(scorers), len(pairs)), np.nan, dtype=np.float32)
-    tokens = np.zeros(len(pairs), dtype=np.uint16)
     encoded = [[scorer.encode(pair) for scorer in scorers] for pair in pairs]
-    rows = [row for row, both in enumerate(encoded) if None not in both]
+    rows = np.array([row for row, both in enumerate(encoded) if None not in both], dtype=np.int64)
+    ids = [[one for row in rows if (one := encoded[row][number]) is not None] for number in range(len(scorers))]
     each_batch(len(scorers) * (len(pairs) - len(rows)))
-    for number, scorer in enumerate(scorers):
-        ids = [one for row in rows if (one := encoded[row][number]) is not None]
-        nats[number, rows] = nats_per_token(scorer.version.model, ids, each_batch)
-        tokens[rows] = np.maximum(tokens[rows], [max(map(len, one)) for one in ids])
+    models = [scorer.version.model for scorer in scorers]
+    nats = np.array([nats_per_token(model, own, each_batch) for model, own in zip(models, ids, strict=True)])
+    nats = nats.astype(np.float32)
+    tokens = np.array([max(map(len, both)) for both in ids[0]], dtype=np.uint16)
+    worst = np.argsort(-dual_of(*nats), kind="stable")[: math.ceil(SUSPECTS * len(rows)) if len(rows) > 1 else 0]
+    gain = np.full(len(rows), np.nan, dtype=np.float32)
+    gain[worst] = np.mean([_crossed(model, own, tokens, worst) for model, own in zip(models, ids, strict=True)], axis=0)
+    gain[worst] -= nats[:, worst].mean(axis=0)
+
     fingerprints = np.array([pair_fingerprint(pair) for pair in pairs], dtype=np.uint64)
-    return Scores(fingerprints, nats[0].astype(np.float16), nats[1].astype(np.float16), tokens)
+    columns = [np.full(len(pairs), math.nan, dtype=np.float16) for _ in range(3)]
+    for column, values in zip(columns, (*nats, gain), strict=True):
+        column[rows] = values
+    of_all = np.zeros(len(pairs), dtype=np.uint16)
+    of_all[rows] = tokens
+    return Scores(fingerprints, columns[0], columns[1], columns[2], of_all)
+
+
+def _crossed(
+    model: Seq2Seq, ids: Sequence[Encoded], tokens: NDArray[np.uint16], rows: NDArray[np.int64]
+) -> list[float]:
+    """Nats a token of the targets of `rows` given the sources of other pairs, about as long."""
+    order = np.argsort(tokens, kind="stable").tolist()
+    place = {row: rank for rank, row in enumerate(order)}
+    ranks = min(STRANGER_RANKS, len(order) - 1)
+    others = {row: order[(place[row] + ranks) % len(order)] for row in rows.tolist()}
+    return nats_per_token(model, [Encoded(ids[other].source, ids[row].target) for row, other in others.items()])
 
 
 def _shown(parts: Sequence[_Part], console: Console) -> Iterator[tuple[_Part, Callable[[int], None]]]:

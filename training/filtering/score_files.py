@@ -4,8 +4,8 @@
     <table>/0000.safetensors        the first `PART_PAIRS` usable pairs of the table, in its order
     <table>/0001.safetensors        ...
 
-A part holds `fingerprints` (uint64), `it_en` and `en_it` (float16, nats a token; NaN: too long to be trained on),
-`tokens` (uint16, of the longer side), and how many pairs the table has. No text.
+A part holds `fingerprints` (uint64), `it_en`, `en_it` and `gain` (float16, nats a token; NaN: not scored), `tokens`
+(uint16, of the longer side), and how many pairs the table has. No text.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ MANIFEST = "manifest.json"
 FORMAT = "traghetto-scores-1"
 
 
+def dual_of(it_en: NDArray[np.float32], en_it: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Dual conditional cross-entropy, the higher the worse (Junczys-Dowmunt 2018, section 3.1): the models of both
+    directions should find a pair likely, and equally so. NaN where either is."""
+    found: NDArray[np.float32] = np.abs(it_en - en_it) + (it_en + en_it) / 2
+    return found
+
+
 @dataclass(frozen=True)
 class Scores:
     """Of some pairs of one table, an entry for each in every array."""
@@ -37,22 +44,23 @@ class Scores:
     it_en: NDArray[np.float16]
     """Cross-entropy of the English given the Italian, in nats a token of the English."""
     en_it: NDArray[np.float16]
+    gain: NDArray[np.float16]
+    """By how much either side is likelier given its own other side than given that of another pair, as a mean of both
+    directions, in nats a token: rare words and free translations have some, pairs that are none have nothing. NaN for
+    all but those with the worst dual score of their part."""
     tokens: NDArray[np.uint16]
     """Of the longer side, without the end mark."""
 
     @property
     def dual(self) -> NDArray[np.float32]:
-        """Dual conditional cross-entropy, the higher the worse (Junczys-Dowmunt 2018, section 3.1): both directions
-        should find the pair likely, and equally so. NaN where it was not scored."""
-        it_en, en_it = self.it_en.astype(np.float32), self.en_it.astype(np.float32)
-        found: NDArray[np.float32] = np.abs(it_en - en_it) + (it_en + en_it) / 2
-        return found
+        """Dual conditional cross-entropy, see `dual_of`."""
+        return dual_of(self.it_en.astype(np.float32), self.en_it.astype(np.float32))
 
     def __len__(self) -> int:
         return len(self.fingerprints)
 
     def __getitem__(self, rows: Any) -> Scores:
-        return Scores(self.fingerprints[rows], self.it_en[rows], self.en_it[rows], self.tokens[rows])
+        return Scores(*(getattr(self, name)[rows] for name in FIELDS))
 
 
 FIELDS = tuple(Scores.__dataclass_fields__)

@@ -1,7 +1,12 @@
-"""The pairs with the worst scores of each table: to look at, and to put on the list of those that training drops."""
+"""The pairs with the worst scores of each table: to look at, and to put on the list of those that training drops.
+
+Two conditions, for each catches what the other lets through: a dual cross-entropy among the worst of the table, and no
+gain from the other side. Alone, the first is met by rare words and free translations, the second by repetitions.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -18,6 +23,8 @@ from training.filtering.score_files import Scores, read_manifest, read_table, sc
 WORDS = ("dictionary*", "*_names", "*_terms", "geo_places_elements", "osm_map_features")
 """Tables of words and names: a word alone has many translations, and what is a rare one is not a wrong one."""
 MIN_TOKENS = 4
+MAX_GAIN = 0.6
+"""Nats a token. By eye, most below are no translations and most above are free ones."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Cut:
     """Of a table's scored pairs, where `shares` has no other and it is none of `WORDS`."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """Table -> share."""
+    max_gain: float = MAX_GAIN
+    """Pairs that gain more than this from their own other side stay, in nats a token; infinite: the share alone."""
     min_tokens: int = MIN_TOKENS
     """Pairs whose longer side is shorter stay: a mean over so few tokens says little."""
 
@@ -43,7 +52,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Worst:
-    """The worst of one table, the very worst first."""
+    """The worst of one table, those that gain least first."""
 
     table: str
     scores: Scores
@@ -69,6 +78,9 @@ def find_worst(folder: Path, cut: Cut) -> Iterator[Worst]:
             rows = np.flatnonzero((scores.tokens >= cut.min_tokens) & np.isfinite(scores.dual))
             order = rows[np.argsort(-scores.dual[rows], kind="stable")]
             worst = scores[order[: round(cut.of(table) * len(order))]]
+            if cut.max_gain < math.inf:
+                worst = worst[np.argsort(worst.gain, kind="stable")]
+                worst = worst[worst.gain <= cut.max_gain]  # NaN, which was not measured, is not
             yield Worst(table, worst, len(order), whole and not sampled)
 
 

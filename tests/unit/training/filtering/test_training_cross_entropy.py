@@ -16,6 +16,7 @@ from training.data.subwords import train_subwords
 from training.filtering import cross_entropy as module
 from training.filtering.cross_entropy import ScoreOptions, score
 from training.filtering.score_files import read_table
+from training.filtering.worst import MAX_GAIN
 from training.run.batching import Encoded
 from training.run.likelihood import nats_per_token
 
@@ -69,6 +70,9 @@ def test_each_usable_pair_is_scored_in_both_directions(place, tmp_path):
             ids = Encoded(version.source.encode(source), version.target.encode(target))
             assert found[row] == pytest.approx(nats_per_token(version.model, [ids])[0], abs=4e-3)
             assert scores.tokens[row] == max(map(len, ids))
+    scored = np.isfinite(scores.gain)
+    assert [scored[start : start + 10].sum() for start in (0, 10, 20)] == [2, 2, 1], "the worst fifth of each part"
+    assert scores.dual[:10][scored[:10]].min() >= scores.dual[:10][~scored[:10]].max()
     one, other = float(scores.it_en[0]), float(scores.en_it[0])
     assert scores.dual[0] == pytest.approx(abs(one - other) + (one + other) / 2, abs=1e-3)
 
@@ -78,9 +82,9 @@ def test_a_run_that_stops_goes_on_to_the_same_files(place, tmp_path, monkeypatch
     score(CONFIG, place / "data", tmp_path / "at once", ScoreOptions(), QUIET)
     calls = []
 
-    def stopping(model, ids, each_batch):
+    def stopping(model, ids, each_batch=lambda pairs: None):
         calls.append(1)
-        if stop == "interrupted" and len(calls) == 4:
+        if stop == "interrupted" and len(calls) == 6:
             raise KeyboardInterrupt
         return nats_per_token(model, ids, each_batch)
 
@@ -131,7 +135,11 @@ def test_the_models_that_ship_tell_wrong_pairs_from_right_ones(tmp_path, monkeyp
     for name, pairs in (("right", right), ("wrong", wrong), ("half", half)):
         (tmp_path / f"{name}.tsv").write_text("".join("\t".join(pair) + "\n" for pair in pairs))
     monkeypatch.setattr(module, "version_roots", lambda: [store.BUNDLED])
+    monkeypatch.setattr(module, "SUSPECTS", 1.0)
     score(CONFIG, tmp_path, tmp_path / "scores", ScoreOptions(tables=["*"]), QUIET)
-    dual = {name: read_table(tmp_path / "scores", name)[0].dual for name in ("right", "wrong", "half")}
+    found = {name: read_table(tmp_path / "scores", name)[0] for name in ("right", "wrong", "half")}
+    dual, gain = ({name: getattr(one, what) for name, one in found.items()} for what in ("dual", "gain"))
     assert dual["right"].max() < dual["wrong"].min()
+    assert np.median(gain["wrong"]) < MAX_GAIN
+    assert max(MAX_GAIN, gain["wrong"].max()) < gain["right"].min()
     assert (dual["right"] < dual["half"]).all(), "a side that lacks its beginning is worse than a whole one"

@@ -1,5 +1,7 @@
 """The worst of each table: found, shown, listed."""
 
+import math
+
 import numpy as np
 import pytest
 from cli_kit import failed, in_process, succeeded
@@ -14,7 +16,10 @@ PAIRS = [(f"la barca numero {number} torna in porto", f"boat number {number} ret
 
 @pytest.fixture
 def place(tmp_path):
-    """`boats` and `dictionary` are scored whole, `half` in part: the higher the number of a pair, the worse."""
+    """`boats` and `dictionary` are scored whole, `half` in part: the higher the number of a pair, the worse.
+
+    Of the four worst, all but the last gain at most 0.85.
+    """
     (tmp_path / "data").mkdir()
     claim(tmp_path / "scores", {"sample": 0})
     for name, kept in (("boats", 40), ("dictionary", 40), ("half", 30)):
@@ -24,16 +29,21 @@ def place(tmp_path):
         tokens[-1] = 3
         numbers = np.array([pair_fingerprint(pair) for pair in PAIRS[:kept]], dtype=np.uint64)
         nats[0] = np.nan
-        write_part(part_path(tmp_path / "scores", name, 0), Scores(numbers, nats, nats, tokens), of=40)
+        write_part(part_path(tmp_path / "scores", name, 0), Scores(numbers, nats, nats, 5 - nats, tokens), of=40)
     return tmp_path
 
 
 def test_the_worst_come_first_without_short_pairs_and_those_without_a_score(place):
-    (worst,) = find_worst(place / "scores", Cut(shares={"boats": 0.1}))
+    (worst,) = find_worst(place / "scores", Cut(shares={"boats": 0.1}, max_gain=math.inf))
     assert worst.judged == 38
     assert worst.scores.fingerprints.tolist() == [pair_fingerprint(PAIRS[number]) for number in (38, 37, 36, 35)]
     assert spread(worst, 2) == [0, 3]
     assert spread(worst, 50) == [0, 1, 2, 3]
+
+
+def test_what_gains_from_its_other_side_stays(place):
+    (worst,) = find_worst(place / "scores", Cut(shares={"boats": 0.1}, max_gain=0.85))
+    assert worst.scores.fingerprints.tolist() == [pair_fingerprint(PAIRS[number]) for number in (38, 37, 36)]
 
 
 def test_words_stay_unless_they_are_named(place):
@@ -46,7 +56,7 @@ def test_words_stay_unless_they_are_named(place):
 
 def test_the_command_shows_pairs_and_writes_numbers_of_whole_tables_only(place):
     shown = succeeded(in_process("data", "noisy", place / "scores", "--data", place / "data", "--share", "0.1",
-                                 "--show", "2", "--write", place / "noisy.npy"))  # fmt: skip
+                                 "--show", "2", "--max-gain", "inf", "--write", place / "noisy.npy"))  # fmt: skip
     assert "boats: 4 of 38" in shown
     assert "half: 3 of 28; scored in part, so none is written" in shown
     assert "la barca numero 38 torna in porto  |  boat number 38" in shown
