@@ -103,10 +103,10 @@ def score(  # noqa: PLR0913 - one argument for each option
     data: Data,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the scores; made if need be.")],
     table: Annotated[
-        list[str] | None, typer.Option(help="A table, or a pattern of names. [all that CONFIG.toml names]")
+        list[str] | None, typer.Option(help="A table, or a pattern of names. Default: all of CONFIG.toml.")
     ] = None,
-    it_en: Annotated[str | None, typer.Option("--it-en", metavar="VERSION", help="[the current one]")] = None,
-    en_it: Annotated[str | None, typer.Option("--en-it", metavar="VERSION", help="[the current one]")] = None,
+    it_en: Annotated[str | None, typer.Option("--it-en", metavar="VERSION", help="Default: the current one.")] = None,
+    en_it: Annotated[str | None, typer.Option("--en-it", metavar="VERSION", help="Default: the current one.")] = None,
     sample: Annotated[int, typer.Option(min=0, help="Only so many pairs of each table, always the same; 0: all.")] = 0,
     max_minutes: Annotated[float, typer.Option(min=0, help="Stop then; the same command goes on. 0: no limit.")] = 0.0,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
@@ -139,8 +139,8 @@ def noisy(  # noqa: PLR0913 - one argument for each option
     table: Annotated[list[str] | None, typer.Option(metavar="NAME=SHARE", help="Another share of one table.")] = None,
     max_gain: Annotated[
         float, typer.Option(help="Pairs that gain more from their own other side stay; nats a token, inf: none does.")
-    ] = 0.6,
-    min_tokens: Annotated[int, typer.Option(min=0, help="Pairs shorter than this stay.")] = 4,
+    ] = 0.3,
+    min_tokens: Annotated[int, typer.Option(min=0, help="Pairs shorter than this stay.")] = 8,
     show: Annotated[int, typer.Option(min=0, help="Print so many of each table, from the worst to the cut.")] = 50,
     write: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the list; the program's own is "
                      "training/data/noisy.npy.")] = None,

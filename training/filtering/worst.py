@@ -22,9 +22,9 @@ from training.filtering.score_files import Scores, read_manifest, read_table, sc
 
 WORDS = ("dictionary*", "*_names", "*_terms", "geo_places_elements", "osm_map_features")
 """Tables of words and names: a word alone has many translations, and what is a rare one is not a wrong one."""
-MIN_TOKENS = 4
-MAX_GAIN = 0.6
-"""Nats a token. By eye, most below are no translations and most above are free ones."""
+MIN_TOKENS = 8
+MAX_GAIN = 0.3
+"""Nats a token. By eye, about half of the pairs below are wrong in whole or in part, and most above are free ones."""
 
 
 @dataclass(frozen=True)
