@@ -69,10 +69,13 @@ def long_run(*arguments: str, status: int = 0) -> str:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_two_directions_train_are_held_stop_and_go_on(runs: list[Run], tmp_path: Path) -> None:
+def test_two_directions_train_are_held_stop_and_go_on(
+    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, folder = tmp_path / "endless.toml", ["--folder", str(tmp_path / "long")]
     config.write_text(SETTINGS)
     start = ["start", *folder, "--config", str(config), "--max-minutes", "15"]
+    monkeypatch.delenv("TRAGHETTO_CORPUS_DIR", raising=False)
     assert "--data" in long_run(*start, status=1), "a first start without a corpus"
     start += ["--data", str(toy_corpus.write(tmp_path / "data"))]
     share = own_share()

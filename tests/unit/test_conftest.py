@@ -85,8 +85,8 @@ def test_parallel_runs_begin_with_what_takes_long_and_close_with_the_line_that_c
 
 def test_missing_browser_is_named(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAGHETTO_TEST_CHROMIUM", "/nowhere/chromium")
-    inner.makepyfile(test_page="import pytest\n@pytest.mark.browser\ndef test_page(): pass\n")
-    result = inner.runpytest_inprocess("-rs", "test_page.py")
+    inner.makepyfile(test_of_a_page="import pytest\n@pytest.mark.browser\ndef test_page(): pass\n")
+    result = inner.runpytest_inprocess("-rs", "test_of_a_page.py")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*needs browser: no Chromium*"])
 

@@ -110,7 +110,7 @@ def run(request: Request) -> Report:
         translator = subject.translator
         kernels = f"{translator.device}, {translator.kernels}"
         report = Report(request.pair, translator.version, request.against, kernels, request.beam, notes=sets.missing)
-        words = _words(corpus, progress) if corpus and sets.scored else None
+        words = _words(corpus, progress) if corpus and sets.scored and not request.files else None
         for name, pairs in sets.scored.items():
             collection = corpus.collection(name) if corpus and request.breakdown and not request.files else None
             parts = Parts(request.breakdown, request.noise, collection, words)
