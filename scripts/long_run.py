@@ -111,6 +111,7 @@ class Run:
 def start(options: argparse.Namespace, console: Console) -> int:
     """Start, resume, or let go on what is paused."""
     folder: Path = options.folder.resolve()
+    options.config = options.config.resolve()
     runs = [Run(folder, pair) for pair in options.pair or PAIRS]
     for run in runs:
         if run.state() == "paused":
@@ -134,7 +135,7 @@ def prepare(options: argparse.Namespace, prepared: Path, console: Console) -> bo
         console.print("a first start needs the corpus: --data FOLDER, or TRAGHETTO_CORPUS_DIR")
         return False
     console.print(f"preparing {prepared}: some minutes")
-    command = ["data", "prepare", str(options.config), "--data", str(data), "--out", str(prepared)]
+    command = ["data", "prepare", str(options.config), "--data", str(Path(data).resolve()), "--out", str(prepared)]
     done = subprocess.run(program(command), cwd=ROOT, check=False, preexec_fn=lower)
     if done.returncode:
         console.print("the training set could not be made")
@@ -150,7 +151,8 @@ def begin(run: Run, prepared: Path, options: argparse.Namespace) -> subprocess.P
     if (run.work / "last.safetensors").exists():
         arguments.append("--resume")
     elif options.init != "none":
-        arguments += ["--init", options.init.replace("{pair}", run.pair)]
+        init = options.init.replace("{pair}", run.pair)
+        arguments += ["--init", str(Path(init).resolve()) if Path(init).is_dir() else init]
     with run.log.open("wb") as log:
         process = subprocess.Popen(
             program(arguments), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,

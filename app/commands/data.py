@@ -142,14 +142,13 @@ def noisy(  # noqa: PLR0913 - one argument for each option
     ] = 0.3,
     min_tokens: Annotated[int, typer.Option(min=0, help="Pairs shorter than this stay.")] = 8,
     show: Annotated[int, typer.Option(min=0, help="Print so many of each table, from the worst to the cut.")] = 50,
-    write: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the list; the program's own is "
-                     "training/data/noisy.npy.")] = None,
+    write: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the list in place of what is there; the "
+                     "program's own is training/data/noisy.npy.")] = None,
 ) -> None:  # fmt: skip
     """Show the pairs with the worst scores of each table, and write the list of those that training shall drop.
 
-    Printed are the gain and the dual cross-entropy, in nats a token, and the sentences.
-
-    Look before you write: a rare or free translation scores badly too. Sentences are printed, never written.
+    Printed are the gain and the dual cross-entropy, in nats a token, and the sentences; only numbers are written.
+    Look first: a rare or free translation scores badly too.
 
     [bold]Example[/bold]
 
@@ -158,6 +157,8 @@ def noisy(  # noqa: PLR0913 - one argument for each option
     from training.data.noisy import write_list
     from training.filtering.worst import Cut, find_worst, spread, texts
 
+    if write and not (share or table):
+        raise typer.BadParameter("--write needs --share or --table: an empty list would replace the old one")
     listed: list[int] = []
     for worst in find_worst(scores, Cut(share, _shares(table or []), max_gain, min_tokens)):
         numbers = worst.scores.fingerprints.tolist()

@@ -57,7 +57,7 @@ class Trainer:
         """What the weights began from and where they are trained, for the card: it travels with them."""
         self._began = self._saved = self._evaluated = time.monotonic()
         self._evaluated_step = -1
-        self._interrupted = False
+        self._interrupted = self._complete = self._scored = False
         self._stops_at = math.inf
         workers.share_weights(self.optimiser.masters)
 
@@ -77,6 +77,7 @@ class Trainer:
             raise ConfigError(f"{self.folder}: the settings have changed since this run began; start a new one")
         unpack(self.optimiser, checkpoint.tensors, self.device)
         self.standing = Standing.from_dict(checkpoint.state["standing"])
+        self._scored = self.standing.best_bleu >= 0
         self.origin = {**self.origin, **checkpoint.state.get("origin", {})}
         if not self.workers.first:  # the random state is the first worker's; each must drop other units
             name = f"{self.config.loop.seed}/{self.workers.rank}/{self.standing.step}"
@@ -112,8 +113,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the schedule is complete."""
-        return self._progress() >= 1
+        """Whether `run` completed the schedule; time that went by since it was stopped does not count."""
+        return self._complete
 
     def _loop(self, display: Display) -> None:
         standing = self.standing
@@ -123,7 +124,8 @@ class Trainer:
             self.pools, standing.cursor, self.config.loop.batch_tokens, worker, lambda: self.config.phase_at(progress)
         )
         self.model.train()
-        while progress < 1 and not stop:
+        self._complete = progress >= 1
+        while not self._complete and not stop:
             cursor, batch = next(stream)
             phase = self.config.phases[cursor.phase]
             loss = train_step(self.model, batch.to(self.device), phase)
@@ -147,11 +149,10 @@ class Trainer:
                 self._log(values)
                 display.update(standing, progress, values)
             progress = self._progress() if self.workers.count == 1 else progress
-            last = progress >= 1
-            if stop and not last:  # who stops a run wants to go, and may not wait: first what it cannot do without
+            self._complete = progress >= 1
+            if stop and not self._complete:  # who stops a run may not wait: first what cannot be done without
                 self._save()
-                last = standing.best_bleu < 0
-            self._pause(display, last=last)
+            self._pause(display, last=self._complete or (stop and not self._scored))
         self._save()
 
     def _pause(self, display: Display, *, last: bool) -> None:
@@ -181,6 +182,7 @@ class Trainer:
             display.scores(standing)
             self.model.train()
         self.workers.barrier()
+        self._scored = True  # on every worker, for all must agree on what comes next
         self._evaluated, self._evaluated_step = time.monotonic(), self.standing.step
 
     def _keep(self, best: Checkpoint) -> None:

@@ -184,6 +184,15 @@ def test_products_of_any_layout(seed):
 
 
 @pytest.mark.avx2
+def test_products_of_nothing_are_zeros_or_the_bias():
+    right, bias = Right(torch.zeros(0, 16)), torch.arange(16.0)
+    assert torch.equal(right.multiply(torch.zeros(4, 0), out=torch.full((4, 16), 7.0)), torch.zeros(4, 16))
+    assert torch.equal(right.multiply(torch.zeros(4, 0), bias=bias), bias.expand(4, 16))
+    assert torch.equal(right.add_to(torch.full((4, 16), 7.0), torch.zeros(4, 0)), torch.full((4, 16), 7.0))
+    assert Right(torch.zeros(3, 16)).multiply(torch.zeros(0, 3)).shape == (0, 16)
+
+
+@pytest.mark.avx2
 def test_products_know_what_does_not_fit():
     right = Right(torch.zeros(3, 4))
     for left, out in (
