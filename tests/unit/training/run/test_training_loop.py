@@ -100,6 +100,29 @@ def test_every_worker_takes_control_c(tmp_path, monkeypatch):
     assert not second.finished
 
 
+def test_all_workers_meet_as_often_when_a_run_is_stopped(tmp_path, monkeypatch):
+    """Only the first knows the scores: one that waited for another evaluation would wait for ever."""
+    met = {0: 0, 1: 0}
+
+    def barrier(workers: Workers) -> None:
+        met[workers.rank] += 1
+
+    monkeypatch.setattr(Workers, "barrier", barrier)
+    for rank in met:
+        run = trainer(config(max_steps=1000, eval_steps=2), tmp_path / str(rank), no_scores, Workers(rank=rank))
+        steps = iter(range(5))
+
+        def stop_at_the_fifth(*arguments, steps=steps):
+            if next(steps, None) == 4:
+                signal.raise_signal(signal.SIGINT)
+            return train_step(*arguments)
+
+        monkeypatch.setattr("training.run.loop.train_step", stop_at_the_fifth)
+        run.run()
+        assert not run.finished
+    assert met[0] == met[1] > 0
+
+
 def test_resumed_workers_do_not_drop_the_same_units(tmp_path):
     trainer(config(max_steps=2), tmp_path, no_scores).run()
 
