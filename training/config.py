@@ -13,6 +13,8 @@ from training.data.augment.config import AugmentConfig
 from training.data.cleaning import DEFAULT_CLEAN, CleanConfig
 from training.data.noise import NoiseConfig
 
+DIRECTIONS = ("it-en", "en-it")
+"""The directions that are trained."""
 MODEL_KEYS = {field.name for field in fields(ModelConfig)} - {"source_vocab_size", "target_vocab_size"}
 
 
@@ -159,7 +161,7 @@ class TrainingConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        require(self.pair in ("it-en", "en-it"), f"pair must be it-en or en-it, not {self.pair!r}")
+        require(self.pair in DIRECTIONS, f"pair must be it-en or en-it, not {self.pair!r}")
         require(bool(self.phases) and self.phases[-1].until == 1, "the last phase must have until = 1")
         endless = not (self.loop.max_minutes > 0 or self.loop.max_steps > 0)
         require(

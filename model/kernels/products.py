@@ -1,7 +1,6 @@
 """Products of matrices in training: PyTorch's, or on fp32 and one thread those of `train_fp32.c`.
 
-PyTorch's come from MKL, which takes its slower paths on other makers' processors, and packs the weights of a recurrent
-layer anew at each time step.
+PyTorch's come from MKL, which packs the weights of a recurrent layer anew at each time step; ours are packed once.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ class Right:
 
     def __init__(self, matrix: Tensor) -> None:
         self._matrix = matrix
-        self._packed: Tensor | None = None
-        if is_own(matrix) and (library := _library()) is not None:
-            self._packed = matrix.new_empty(library.packed_size(*matrix.shape))
-            library.pack(*matrix.shape, matrix.data_ptr(), *matrix.stride(), self._packed.data_ptr())
+        self._library = _library() if is_own(matrix) else None
+        if self._library is not None:
+            self._packed = matrix.new_empty(self._library.packed_size(*matrix.shape))
+            self._library.pack(*matrix.shape, matrix.data_ptr(), *matrix.stride(), self._packed.data_ptr())
 
     def multiply(self, left: Tensor, out: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """`left` `[rows, depth]` times the matrix, plus `bias` `[columns]`: into `out`, or else a new tensor.
@@ -63,19 +62,18 @@ class Right:
         """
         if out is None:
             out = left.new_empty(left.shape[0], self._matrix.shape[1])
-        if self._packed is not None:
-            return self._multiply(left, out, bias, adds=False)
+        if self._library is not None:
+            return self._multiply(self._library, left, out, bias, adds=False)
         return torch.mm(left, self._matrix, out=out) if bias is None else torch.addmm(bias, left, self._matrix, out=out)
 
     def add_to(self, out: Tensor, left: Tensor) -> Tensor:
         """`out` gets `left` times the matrix added."""
-        if self._packed is None:
+        if self._library is None:
             return out.add_(left @ self._matrix)
-        return self._multiply(left, out, None, adds=True)
+        return self._multiply(self._library, left, out, None, adds=True)
 
-    def _multiply(self, left: Tensor, out: Tensor, bias: Tensor | None, *, adds: bool) -> Tensor:
-        library, packed, (depth, columns) = _library(), self._packed, self._matrix.shape
-        assert library is not None and packed is not None
+    def _multiply(self, library: ctypes.CDLL, left: Tensor, out: Tensor, bias: Tensor | None, *, adds: bool) -> Tensor:
+        packed, (depth, columns) = self._packed, self._matrix.shape
         fits = left.dtype == packed.dtype == out.dtype and left.shape[1] == depth and out.stride(1) == 1
         if not fits or out.shape != (left.shape[0], columns):
             raise ValueError(f"{list(left.shape)} times {[depth, columns]} does not go into {list(out.shape)}")

@@ -20,10 +20,10 @@ from safetensors.torch import load_file
 from model.translator import Translator
 from model.versions.card import Card
 from scripts.gpu_slice import main
-from training.config import TrainingConfig
+from training.config import DIRECTIONS, TrainingConfig
 from training.data.prepared import prepare
 from training.run.warm_start import find_start
-from training.slices.manifest import PAIRS, Manifest
+from training.slices.manifest import Manifest
 from training.train import RunOptions, run
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = TrainingConfig.read(folder / "long.toml")
     (folder / "long").mkdir()
     prepare(config, folder / "data", folder / "long" / "set.zip", Console(quiet=True))
-    for pair in PAIRS:
+    for pair in DIRECTIONS:
         options = RunOptions(folder / "long/set.zip", pair, runs=folder / "long", out=folder, weights_only=True)
         assert run(folder / "long.toml", options) is None
     assert not list(folder.rglob("card.json")), "weights only: no version"
@@ -108,7 +108,7 @@ def slice_(place: Path) -> Path:
 
 @pytest.mark.long
 def test_both_directions_go_there_and_come_home_and_translate(slice_: Path) -> None:
-    assert Manifest.read(slice_ / "gpu").starts == {pair: f"{pair}/long" for pair in PAIRS}
+    assert Manifest.read(slice_ / "gpu").starts == {pair: f"{pair}/long" for pair in DIRECTIONS}
     came = [path for path in (slice_ / "out").rglob("*") if path.is_file()]
     assert {path.name for path in came if path.suffix == ".zip"} == {"report.zip"}
     for pair, text in (("it-en", "Il capitano vede la barca."), ("en-it", "The captain sees the boat.")):
@@ -143,7 +143,7 @@ def test_a_slice_that_is_told_to_end_leaves_what_there_is(slice_: Path, tmp_path
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
-        wait_until(lambda: all(any(out.glob(f"{pair}/best-*")) for pair in PAIRS), "both have scored", 120)
+        wait_until(lambda: all(any(out.glob(f"{pair}/best-*")) for pair in DIRECTIONS), "both have scored", 120)
         process.terminate()
         said = process.communicate(timeout=120)[0]
     finally:
@@ -176,7 +176,7 @@ def test_what_comes_home_must_fit_the_pack_and_not_be_there_already(slice_: Path
     home = ["home", "--from", "out", "--config", "slice.toml"]
     assert "exists already" in gpu_slice(slice_, *home, "--pack", "gpu", "--runs", "slice", status=1)
     other = shutil.copytree(slice_ / "gpu", tmp_path / "gpu")
-    Manifest(dict.fromkeys(PAIRS, "it-en/other"), Manifest.read(other).files).write(other)
+    Manifest(dict.fromkeys(DIRECTIONS, "it-en/other"), Manifest.read(other).files).write(other)
     refused = gpu_slice(slice_, *home, "--pack", str(other), "--runs", "second", status=1)
     assert "was not trained from" in refused
     assert "has no weights" in gpu_slice(slice_, "home", "--from", "data", "--pack", "gpu", status=1)

@@ -30,10 +30,11 @@ from model.text.plan import plan_text
 from model.translator import Translator
 from model.versions.store import BUNDLED
 from training.adapting.replay_grammar import GRAMMAR, Grammar
+from training.config import DIRECTIONS
 from training.data import cleaning
 from training.data.assemble import stems
 from training.data.pairs import Pair, normalise_key, read_pairs
-from training.scoring.sets import DIRECTIONS, SETS, read_lines
+from training.scoring.sets import SETS, read_lines
 
 LANGUAGES = ("it", "en")
 """Of the two sides of a row of the corpus."""

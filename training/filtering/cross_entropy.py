@@ -19,7 +19,7 @@ from model.kernels.malloc import keep_freed_memory
 from model.kernels.quantize import choose_device
 from model.network.seq2seq import Seq2Seq
 from model.versions.store import Version, find, load
-from training.config import TrainingConfig
+from training.config import DIRECTIONS, TrainingConfig
 from training.data.assemble import HELD_OUT_SUFFIXES, matching, stems
 from training.data.noisy import pair_fingerprint
 from training.data.pairs import Counts, Pair, clean, deduplicate, read_pairs
@@ -29,7 +29,6 @@ from training.run.batching import Encoded
 from training.run.likelihood import nats_per_token
 from training.run.precision import fit_kernels
 
-DIRECTIONS = ("it-en", "en-it")
 SUSPECTS = 0.2
 """The share of a part, worst dual score first, whose pairs are also scored with other pairs' sources."""
 STRANGER_RANKS = 13

@@ -104,6 +104,12 @@ def pack(optimiser: Optimiser, device: torch.device) -> dict[str, Tensor]:
     return packed
 
 
+def averages(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The averaged weights among `pack`'s tensors, by the names of the parameters; nothing of other tensors."""
+    beginning = "averages."
+    return {name.removeprefix(beginning): one for name, one in tensors.items() if name.startswith(beginning)}
+
+
 def unpack(optimiser: Optimiser, tensors: dict[str, Tensor], device: torch.device) -> None:
     """Put `pack`'s tensors back: into `optimiser`, its model, and the random generators.
 

@@ -20,13 +20,10 @@ from model.versions import store
 from model.versions.card import CARD, Card
 from training.config import TrainingConfig
 from training.evaluate import version_roots
-from training.run.checkpoint import Checkpoint
+from training.run.checkpoint import Checkpoint, averages
 from training.run.optim import Optimiser
 
 CROSSED = {"source_embedding.weight": "target_embedding.weight", "target_embedding.weight": "source_embedding.weight"}
-
-AVERAGES = "averages."
-"""Before the names of the averaged weights in `last.safetensors`, see `training.run.checkpoint.pack`."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,7 @@ def start_of_run(folder: Path, checkpoint: str, config: TrainingConfig) -> Start
         ConfigError: there are no vocabularies.
     """
     tensors = Checkpoint.load(folder / checkpoint).tensors
-    averages = {name.removeprefix(AVERAGES): tensor for name, tensor in tensors.items() if name.startswith(AVERAGES)}
-    tensors = averages or tensors
+    tensors = averages(tensors) or tensors
     if config.model.get("tied_target_embeddings", True):
         tensors.pop("output.weight", None)  # the target embedding under its second name
     return Start(f"{folder.parent.name}/{folder.name}", tensors, *_vocabularies(folder))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model.config import require
 from model.errors import ConfigError
+from training.config import DIRECTIONS
 from training.data.assemble import HELD_OUT_SUFFIXES, stems
 from training.data.pairs import read_pairs
 
@@ -18,9 +19,6 @@ USUAL = ("tatoeba.test", GENERAL, CHALLENGE)
 """What is taken when no set is named; what is not there is told."""
 WHERE_THERE_IS = ("general.dev",)
 """What is taken as well, if the corpus has it: text of another kind."""
-
-DIRECTIONS = ("it-en", "en-it")
-"""Those of the corpus and of the aligned pairs."""
 
 Pairs = Sequence[tuple[str, str]]
 """Source and reference."""

@@ -14,9 +14,10 @@ from rich.console import Console
 from model.config import require
 from model.errors import ConfigError
 from model.text.tokenizer import load_tokenizer
+from training.config import DIRECTIONS
 from training.run.checkpoint import Checkpoint
 from training.run.warm_start import Start, place_vocabularies
-from training.slices.manifest import MANIFEST, PAIRS, Manifest, Packed
+from training.slices.manifest import MANIFEST, Manifest, Packed
 from training.slices.rented import BEST, LOG, METRICS, REPORT, SHARDS, SLICE
 
 
@@ -39,10 +40,10 @@ def home(options: HomeOptions, console: Console) -> list[Path]:
         VersionDamaged: a shard is missing or damaged.
     """
     Manifest.read(options.pack)
-    came = [pair for pair in PAIRS if any((options.folder / pair).glob(SHARDS))]
+    came = [pair for pair in DIRECTIONS if any((options.folder / pair).glob(SHARDS))]
     require(bool(came), f"{options.folder} has no weights that `gpu-slice train` left (<pair>/{SHARDS})")
     made = [_bring(options, pair, console) for pair in came]
-    for pair in sorted(set(PAIRS) - set(came)):
+    for pair in sorted(set(DIRECTIONS) - set(came)):
         console.print(f"{pair}: no weights came home; what there is to know is in {options.folder / pair / REPORT}")
     return made
 

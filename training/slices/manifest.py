@@ -18,7 +18,6 @@ from model.errors import ConfigError
 
 FORMAT = "traghetto-pack-1"
 MANIFEST, SET, WEIGHTS = "manifest.json", "set.zip", "weights.safetensors"
-PAIRS = ("it-en", "en-it")
 MIB = 2**20
 
 

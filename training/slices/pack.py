@@ -12,11 +12,11 @@ from rich.console import Console
 from model.config import require
 from model.network.seq2seq import Seq2Seq
 from model.text.tokenizer import load_tokenizer
-from training.config import TrainingConfig
+from training.config import DIRECTIONS, TrainingConfig
 from training.data.thinning import thin
 from training.run.warm_start import Start, check_fits, find_start, place_vocabularies, start_of_run
 from training.slices.eight_bits import write_8_bits
-from training.slices.manifest import MANIFEST, MIB, PAIRS, SET, WEIGHTS, Manifest
+from training.slices.manifest import MANIFEST, MIB, SET, WEIGHTS, Manifest
 
 MARGIN = 16 * 1024
 """Bytes left for the manifest."""
@@ -53,7 +53,7 @@ def pack(options: PackOptions, console: Console) -> Manifest:
     temporary = out.with_name(f".{out.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        starts = {pair: _pack_start(options, config.for_pair(pair), temporary / pair) for pair in PAIRS}
+        starts = {pair: _pack_start(options, config.for_pair(pair), temporary / pair) for pair in DIRECTIONS}
         _pack_set(options, config, temporary, console)
         manifest = Manifest.of(temporary, starts)
         manifest.write(temporary)

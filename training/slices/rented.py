@@ -17,7 +17,6 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -25,12 +24,12 @@ from rich.console import Console
 
 from model.config import require
 from model.errors import VersionDamaged
-from training.config import TrainingConfig
+from training.config import DIRECTIONS, TrainingConfig
 from training.run.checkpoint import Checkpoint
 from training.run.side_by_side import side_by_side
 from training.run.warm_start import Start, place_vocabularies
 from training.slices.eight_bits import read_8_bits
-from training.slices.manifest import MANIFEST, PAIRS, SET, WEIGHTS, Manifest, Packed
+from training.slices.manifest import MANIFEST, SET, WEIGHTS, Manifest, Packed
 from training.slices.one import arguments
 from training.train import RunOptions
 
@@ -74,7 +73,7 @@ def train(options: SliceOptions, console: Console) -> int:
         work = Path(temporary)
         commands = []
         minutes = options.minutes - SPARE_MINUTES - (time.monotonic() - began) / 60
-        for pair in PAIRS:
+        for pair in DIRECTIONS:
             name = Path(manifest.starts[pair]).name  # `parent` in the card of what becomes of them
             start = _unpack_start(options.pack / pair, work / "start" / pair / name)
             run = RunOptions(
@@ -103,7 +102,7 @@ class Leaving:
 
     def __call__(self) -> None:
         """Take over new best weights that are whole, and the reports."""
-        for pair in PAIRS:
+        for pair in DIRECTIONS:
             run, home = self.work / pair / self.config.version, self.out / pair
             home.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(VersionDamaged):  # none yet, or they are just being written
@@ -157,11 +156,7 @@ def _about(options: SliceOptions, config: TrainingConfig, manifest: Manifest) ->
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM comes as Ctrl-C does."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

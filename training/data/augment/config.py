@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from model.config import JsonConfig, require
-
-PROBABILITIES = (
-    "names", "invented", "surnames", "places", "digits", "amounts", "large", "numbers", "days", "minutes",
-    "dotted_times", "forms", "lists", "no_final_mark", "title_case", "joined",
-)  # fmt: skip
 
 SHARES = ("invented", "surnames")
 """Of those that `names` changes."""
@@ -78,3 +73,7 @@ class AugmentConfig(JsonConfig):
             return 1
         words = max(source.count(" "), target.count(" "))
         return self.short_repeats[words] if words < len(self.short_repeats) else 1
+
+
+PROBABILITIES = tuple(one.name for one in fields(AugmentConfig) if isinstance(one.default, float))
+"""Names of the settings that are one: all with a fraction as their default."""
