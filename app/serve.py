@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -131,11 +133,21 @@ def _run_workers(settings: Settings) -> int:
 
 def worker_app() -> FastAPI:
     """The app of one of several worker processes. It takes connections once its models are loaded: while one worker is
-    replaced, callers go to the others. If its engine dies, it answers what it has accepted and ends."""
+    replaced, callers go to the others. If its engine dies or its supervisor does, it answers what it has accepted and
+    ends."""
+    threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
     settings = load_settings()
     _set_up_logging(settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     return create_app(settings, on_failure=partial(signal.raise_signal, signal.SIGTERM), wait_for_models=True)
+
+
+def _end_with_supervisor() -> None:
+    """A supervisor that was killed cannot end its workers, and they would keep the port."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Supervisor(Multiprocess):

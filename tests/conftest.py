@@ -1,9 +1,8 @@
 """What every test here relies on: needs that skip or fail, parallel workers, threads, seeds, and the outside world.
 
-A test marked by a need (`corpus`, `postgres`, `browser`, `gpu`, `weights`, `native`,
-`avx2`) is skipped, with the reason, where
-that is absent. Where the environment variable TRAGHETTO_REQUIRE names it (comma-separated), the test fails instead: a
-run that was meant to cover something cannot pass by leaving it out.
+A test marked by a need (`corpus`, `postgres`, `browser`, `gpu`, `weights`, `native`, `avx2`) is skipped, with the
+reason, where that is absent. Where the environment variable TRAGHETTO_REQUIRE names it (comma-separated), the test
+fails instead: a run that was meant to cover something cannot pass by leaving it out.
 
 Variables: TRAGHETTO_REQUIRE, TRAGHETTO_CORPUS_DIR (the corpus), TRAGHETTO_TEST_POSTGRES_URL (a server whose user may
 create databases; default: the local one), TRAGHETTO_TEST_CHROMIUM (a browser other than the one on the path),
@@ -16,6 +15,7 @@ import functools
 import os
 import random
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,9 +151,14 @@ def need(name: str) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a misspelt TRAGHETTO_REQUIRE before anything runs."""
+    """Refuse a misspelt TRAGHETTO_REQUIRE before anything runs; let what is started here take Ctrl-C.
+
+    A shell that starts the tests in its background has them ignore SIGINT, and so would all their programs.
+    """
     del config
     required()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -26,36 +26,47 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def draw_curve(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
-    """A picture of training loss (left) and dev BLEU (right) over minutes of training."""
+    """A picture of training loss (left) and the BLEU of each dev set (right) over millions of target tokens."""
     import matplotlib as mpl  # heavy, and only needed here
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    losses = [(row["seconds"] / 60, row["nll"]) for row in rows if "nll" in row]
-    scores = [(row["seconds"] / 60, row["dev"]["bleu"]) for row in rows if row.get("dev")]
+    losses = [(row["tokens"] / 1e6, row["nll"]) for row in rows if "nll" in row]
     figure, left = plt.subplots(figsize=(8, 4.5), layout="constrained")
     right = left.twinx()
     if losses:
         left.plot(*zip(*_smooth(losses), strict=True), color="tab:blue", linewidth=1)
-    if scores:
-        right.plot(*zip(*scores, strict=True), color="tab:red", marker="o", markersize=4)
-        right.annotate(f"{scores[-1][1]:.1f}", scores[-1], textcoords="offset points", xytext=(4, 4), color="tab:red")
-    left.set(xlabel="minutes of training", title=title)
+    for color, (name, scores) in zip(("tab:red", "tab:orange", "tab:purple"), dev_curves(rows).items(), strict=False):
+        right.plot(*zip(*scores, strict=True), color=color, marker="o", markersize=4, label=name)
+        right.annotate(f"{scores[-1][1]:.1f}", scores[-1], textcoords="offset points", xytext=(4, 4), color=color)
+        right.legend(loc="center right")
+    minutes = max((row["seconds"] for row in rows), default=0.0) / 60
+    left.set(xlabel=f"millions of target tokens, {minutes:,.0f} minutes in all", title=title)
     left.set_ylabel("training loss (nats a token)", color="tab:blue")
-    right.set_ylabel("dev BLEU", color="tab:red")
+    right.set_ylabel("BLEU", color="tab:red")
     right.set_ylim(bottom=0)
     left.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
+def dev_curves(rows: Iterable[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """Dev set -> (millions of target tokens, BLEU) of each evaluation; the set that has no name there is `dev`."""
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        for key, value in row.get("dev", {}).items():
+            if key == "bleu" or key.endswith(" bleu"):
+                curves.setdefault(key.removesuffix("bleu").strip() or "dev", []).append((row["tokens"] / 1e6, value))
+    return curves
+
+
 def _smooth(points: Sequence[tuple[float, float]], width: int = 15) -> list[tuple[float, float]]:
     """Running means of the second numbers, so that the batches' lengths do not hide the trend."""
     smoothed = []
-    for index, (minute, _) in enumerate(points):
+    for index, (tokens, _) in enumerate(points):
         window = points[max(0, index - width + 1) : index + 1]
-        smoothed.append((minute, sum(value for _, value in window) / len(window)))
+        smoothed.append((tokens, sum(value for _, value in window) / len(window)))
     return smoothed
 
 

@@ -86,3 +86,13 @@ def test_workers_that_cannot_start_end_the_server_with_a_clear_message(tmp_path:
     assert "no worker could start, 4 times in a row: the server ends" in errors
     assert "Traceback" not in errors
     assert errors.count("The models could not be loaded: model.safetensors was cut short") == 4
+
+
+async def test_workers_do_not_outlive_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    with served(MORTAL, data_dir=str(tmp_path), workers="2") as (process, address):
+        assert (await ask(address, "ciao")).status_code == 200  # type: ignore[union-attr]
+        workers = workers_of(process.pid)
+        process.kill()
+        await eventually(
+            lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), "its workers end too", WAIT_S
+        )
