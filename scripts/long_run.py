@@ -3,6 +3,7 @@
     scripts/long-run start --data FOLDER --max-minutes 160    from the weights that ship, or from where it stopped
     scripts/long-run pause, then start                        while something is timed
     scripts/long-run stop
+    scripts/long-run finish --minutes 30    a copy whose rate falls to zero becomes a version: what it was all for
     scripts/long-run status                                   tokens so far, speed, the last scores on both dev sets
 
 All is kept in one folder, `runs/long` (ignored by git): the prepared training set, a folder and a log for each
@@ -13,99 +14,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from scripts.background import Run, figures
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "training" / "configs" / "long.toml"
 FOLDER = ROOT / "runs" / "long"
 PAIRS = ("it-en", "en-it")
-VERSION = "long"
 LOWEST = 19
 BEGUN = "parameters, kernels in"
 """What a run says once it has read everything and trains."""
 START_S, STOP_S, HOLD_S, POLL_S = 600.0, 300.0, 5.0, 0.2
-RECENT_ROWS = 50
-"""Lines of metrics over which the speed is measured: 1,000 updates."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One direction in the folder of a long run."""
-
-    folder: Path
-    pair: str
-
-    @property
-    def work(self) -> Path:
-        """Where the trainer keeps its checkpoints and metrics."""
-        return self.folder / self.pair / VERSION
-
-    @property
-    def log(self) -> Path:
-        """What the trainer says."""
-        return self.folder / f"{self.pair}.log"
-
-    @property
-    def pid_file(self) -> Path:
-        """The number of the process, while there is one."""
-        return self.folder / f"{self.pair}.pid"
-
-    def process(self) -> int | None:
-        """The process that trains; None if there is none, also where the system has given its number to another."""
-        try:
-            pid = int(self.pid_file.read_text(encoding="utf-8"))
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return None
-        return pid if str(self.folder).encode() in command and self.pair.encode() in command else None
-
-    def state(self) -> str:
-        """`running`, `paused` or `stopped`."""
-        pid = self.process()
-        if pid is None:
-            return "stopped"
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T":
-                return "paused"
-        return "running"
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process, if there is one; it may end meanwhile."""
-        pid = self.process()
-        if pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """What the trainer has measured so far; a line that is being written is left out."""
-        try:
-            lines = (self.work / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        found = []
-        for line in lines:
-            with contextlib.suppress(json.JSONDecodeError):
-                found.append(json.loads(line))
-        return found
-
-    def last_words(self) -> str:
-        """The end of the log."""
-        try:
-            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
-        except FileNotFoundError:
-            return "no log"
 
 
 def start(options: argparse.Namespace, console: Console) -> int:
@@ -144,15 +74,44 @@ def prepare(options: argparse.Namespace, prepared: Path, console: Console) -> bo
 
 def begin(run: Run, prepared: Path, options: argparse.Namespace) -> subprocess.Popen[bytes]:
     """Start the process of a run: from where it stopped, or else from the weights that `--init` names."""
-    arguments = [
-        "train", str(options.config), "--pair", run.pair, "--data", str(prepared), "--runs", str(run.folder),
-        "--out", str(run.folder / "models"), "--stop-after", str(options.max_minutes),
-    ]  # fmt: skip
-    if (run.work / "last.safetensors").exists():
-        arguments.append("--resume")
+    more = ["--out", str(run.folder / "models"), "--stop-after", str(options.max_minutes)]
+    if run.begun:
+        more.append("--resume")
     elif options.init != "none":
         init = options.init.replace("{pair}", run.pair)
-        arguments += ["--init", str(Path(init).resolve()) if Path(init).is_dir() else init]
+        more += ["--init", str(Path(init).resolve()) if Path(init).is_dir() else init]
+    return train(run, options.config, prepared, more)
+
+
+def finish(options: argparse.Namespace, console: Console) -> int:
+    """Let the rate of a copy fall to zero, and write what has become of it as versions."""
+    folder: Path = options.folder.resolve()
+    runs = [Run(folder, pair) for pair in options.pair or PAIRS]
+    copies = [Run(folder / "finish", run.pair) for run in runs]
+    for run, copy in zip(runs, copies, strict=True):
+        if not run.begun:
+            console.print(f"{run.pair}: there is nothing to finish in {run.work}")
+            return 1
+        if copy.version.exists():
+            console.print(f"{copy.version} is there already: move {copy.folder} away")
+            return 1
+    if stop(options, console):
+        return 1
+    begun = []
+    for run, copy in zip(runs, copies, strict=True):
+        if not copy.begun:
+            shutil.copytree(run.work, copy.work, dirs_exist_ok=True)
+        more = ["--out", str(copy.folder / "models"), "--resume", "--max-minutes", str(options.minutes)]
+        begun.append((copy, train(copy, options.config.resolve(), folder / "set.zip", more)))
+    done = max(await_first_step(copy, process, console) for copy, process in begun)
+    if not done:
+        console.print(f"in {options.minutes:g} minutes: " + ", ".join(str(copy.version) for copy in copies))
+    return done
+
+
+def train(run: Run, config: Path, prepared: Path, more: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start the process of a run, to which `more` says what it begins from and how long it trains."""
+    arguments = ["train", str(config), "--pair", run.pair, "--data", str(prepared), "--runs", str(run.folder), *more]
     with run.log.open("wb") as log:
         process = subprocess.Popen(
             program(arguments), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -227,45 +186,28 @@ def status(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def figures(metrics: Sequence[dict[str, Any]]) -> list[str]:
-    """The columns of `status` after the first two: tokens so far, hours, recent speed, and the last scores."""
-    if not metrics:
-        return ["0", "", "", "", "", ""]
-    last, steps = metrics[-1], [row for row in metrics if "loss" in row][-RECENT_ROWS:]
-    tokens = steps[-1]["tokens"] - steps[0]["tokens"] if steps else 0
-    seconds = steps[-1]["seconds"] - steps[0]["seconds"] if steps else 0
-    scored = next((row for row in reversed(metrics) if "dev" in row), None)
-    scores = scored["dev"] if scored else {}
-    bleus = [f"{scores[name]:.2f}" if name in scores else "" for name in ("bleu", "general.dev bleu")]
-    speed = f"{tokens / seconds:,.0f}" if seconds > 0 else ""
-    return [
-        millions(last["tokens"]),
-        f"{last['seconds'] / 3600:.2f}",
-        speed,
-        *bleus,
-        millions(scored["tokens"]) if scored else "",
-    ]
-
-
-def millions(tokens: int) -> str:
-    """`12.34 M`"""
-    return f"{tokens / 1e6:.2f} M"
+ACTIONS = (start, stop, pause, status, finish)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/long-run", description="Train both directions under all other work.")
-    commands = parser.add_subparsers(required=True, metavar="start|stop|pause|status")
-    for name, action in (("start", start), ("stop", stop), ("pause", pause), ("status", status)):
-        command = commands.add_parser(name, help=(action.__doc__ or "").splitlines()[0], description=action.__doc__)
+    commands = parser.add_subparsers(required=True, metavar="|".join(action.__name__ for action in ACTIONS))
+    for action in ACTIONS:
+        command = commands.add_parser(
+            action.__name__, help=(action.__doc__ or "").splitlines()[0], description=action.__doc__
+        )
         command.set_defaults(action=action)
         command.add_argument("--folder", type=Path, default=FOLDER, help="where all is kept [runs/long]")
         command.add_argument("--pair", action="append", choices=PAIRS, help="one direction only")
+        if action in (start, finish):
+            command.add_argument("--config", type=Path, default=CONFIG, help="settings [training/configs/long.toml]")
+        if action is finish:
+            command.add_argument("--minutes", type=float, required=True, help="until the rate is zero")
         if action is start:
             command.add_argument(
                 "--data", type=Path, help="folder of the corpus, for a first start [TRAGHETTO_CORPUS_DIR]"
             )
-            command.add_argument("--config", type=Path, default=CONFIG, help="settings [training/configs/long.toml]")
             command.add_argument(
                 "--init", default="{pair}/default", help="weights of a first start, or none [{pair}/default]"
             )

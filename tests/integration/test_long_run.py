@@ -13,7 +13,10 @@ import pytest
 import toy_corpus
 from patience import wait_until
 
-from scripts.long_run import PAIRS, Run, figures
+from model.versions.store import verify
+from scripts.background import Run, figures
+from scripts.long_run import PAIRS
+from training.config import OptimSettings
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "training" / "configs" / "tiny.toml"
@@ -61,8 +64,8 @@ def own_share() -> str:
 
 def long_run(*arguments: str, status: int = 0) -> str:
     """What the script prints; it must end with `status`."""
-    command = [sys.executable, str(ROOT / "scripts" / "long_run.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    command = [sys.executable, "-m", "scripts.long_run", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
@@ -97,7 +100,17 @@ def test_two_directions_train_are_held_stop_and_go_on(
     kept = [tokens(run) for run in runs]
     long_run(*start)
     await_more(runs, kept)
-    long_run("stop", *folder)
+    finish = ["finish", *folder, "--config", str(config), "--minutes", "0.05"]
+    assert "in 0.05 minutes" in long_run(*finish)
+    assert [run.state() for run in runs] == ["stopped"] * 2, "its copies train, and want the cores"
+    kept = [tokens(run) for run in runs]
+    copies = [Run(tmp_path / "long" / "finish", run.pair) for run in runs]
+    wait_until(lambda: all(copy.version.exists() for copy in copies), "versions are written", PATIENCE_S)
+    for copy in copies:
+        verify(copy.version)
+        assert [row["rate"] for row in copy.metrics() if "rate" in row][-1] < 0.5 * OptimSettings.peak_learning_rate
+    assert [tokens(run) for run in runs] == kept, "the run itself stays as it was"
+    assert "move" in long_run(*finish, status=1)
     shown = long_run("status", *folder)
     assert "stopped" in shown
     assert all(pair in shown for pair in PAIRS)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -298,11 +297,9 @@ def test_train_and_evaluate_name_what_is_missing(tmp_path: Path) -> None:
     fails(here("evaluate", "--pair", "it-en", "--src", tmp_path / "no", "--ref", wrong), 2, "--src")
 
 
-def test_help_and_version_are_quick_and_complete() -> None:
+def test_help_and_version_are_complete() -> None:
     assert run("--version").stdout.startswith("traghetto 0.")
-    started = time.monotonic()
     shown = run("--help").stdout
-    assert time.monotonic() - started < 20
     for command in ("translate", "serve", "migrate", "train", "evaluate", "models", "data"):
         assert command in shown
     fails(here("tranlsate"), 2, "translate")

@@ -1,0 +1,1 @@
+"""Programs for whoever works on the project: run as `scripts/NAME`, or `python -m scripts.NAME`."""
