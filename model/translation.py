@@ -37,6 +37,8 @@ class Translation:
     """It, or a part of it, shows a fault for which a wider search has not been asked yet: see `model.text.retry`."""
     retried: bool = False
     """The first translation, or that of a part, had a fault, and a wider search was asked: see `model.text.retry`."""
+    warnings: tuple[str, ...] = ()
+    """What is known to be wrong with it, each once: `span`, see `model.text.guard`."""
     tokens: int = 0
     """How many tokens `score` is the mean of; 0 for what was copied or empty."""
 
@@ -95,6 +97,7 @@ def join(translations: Sequence[Translation], source_words: Sequence[int]) -> Tr
         copied=all(translation.copied for translation in translations),
         faulty=any(translation.faulty for translation in translations),
         retried=any(translation.retried for translation in translations),
+        warnings=tuple(dict.fromkeys(warning for translation in translations for warning in translation.warnings)),
     )
 
 

@@ -27,6 +27,7 @@ from model.kernels.quantize import Network, best_route, choose_device, prepare
 from model.network.batch import pad, plan_batches
 from model.reading import Reader
 from model.search.search import Hypothesis, Options, search
+from model.text.guard import PLACEHOLDER, GuardedSentences
 from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Cutter, Part
 from model.text.plan import plan_text, plan_whole
@@ -158,10 +159,10 @@ class Translator:
     ) -> list[Translation]:
         """Translate each of `sentences`, in their order.
 
-        One with nothing to translate in it (no letter, or only links) is copied; an empty one stays empty. The clauses
-        of a long one are translated apart. One all in capitals is translated as if it were not, and comes back in
-        capitals. A greedy translation with a fault that can be seen is tried again with a beam; where `search` says not
-        to, it is marked as `faulty`.
+        One with nothing to translate in it is copied; an empty one stays empty. What must not be translated stays as it
+        is (`model.text.guard`). The clauses of a long one are translated apart. One all in capitals is translated as if
+        it were not, and comes back in capitals. A greedy translation with a fault that can be seen is tried again with
+        a beam; where `search` says not to, it is marked as `faulty`.
 
         Args:
             sentences: any strings; line breaks count as spaces.
@@ -171,8 +172,12 @@ class Translator:
         Raises:
             SearchError: there are not as many prefixes as sentences, or the network gives something else than numbers.
         """
-        begun = _prefixes(prefixes, sentences)
-        shouted = [is_shouted(text) for text in sentences]
+        guarded = GuardedSentences.of(sentences, _prefixes(prefixes, sentences))
+        return guarded.restored(self._translate(guarded.texts, search, guarded.prefixes))
+
+    def _translate(self, sentences: Sequence[str], search: SearchConfig, begun: Sequence[str]) -> list[Translation]:
+        """`translate_sentences` of what holds nothing but words and placeholders."""
+        shouted = [is_shouted(PLACEHOLDER.sub("", text)) for text in sentences]
         calm = [clean(text).capitalize() if loud else text for text, loud in zip(sentences, shouted, strict=True)]
         parts = self._cutter.parts(calm, begun)
         found = iter(self._translate_parts([part for of_one in parts for part in of_one], search))

@@ -20,7 +20,7 @@ from app.translating.detection import Detect, Detection
 from app.translating.limits import text_problem
 from model.text.faults import is_looping, lost_numbers
 from model.text.numerals import written
-from model.text.spans import miscounted_spans, missing_spans, without_spans
+from model.text.spans import changed_spans, miscounted_spans, missing_spans, without_spans
 
 MARK_CODES = (
     "contradicts", "copy", "duplicate", "language", "length", "looping", "numbers", "placeholders", "repetition",
@@ -178,6 +178,8 @@ def _check_spans(draft: Draft, marks: list[str]) -> Iterator[FieldError]:
         return
     if miscounted := list(miscounted_spans(draft.source_text, draft.corrected_translation)):
         marks.append(f"placeholders: {_listed(miscounted)} not as often as in the source")
+    if changed := changed_spans(draft.source_text, draft.corrected_translation):
+        marks.append(f"kept parts: {_listed(changed)} not as often as in the source")
 
 
 def _listed(items: list[str]) -> str:

@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from model.text.numerals import has_digits, in_digits, in_words, unmatched
+from model.text.tokenizer import PLACEHOLDERS
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+PLACEHOLDER = re.compile("|".join(PLACEHOLDERS))
 LONGEST_COPY = 6
 """Words of the longest phrase that is looked for right behind itself."""
 ATTENDED = 0.1
@@ -59,6 +61,14 @@ def lost_numbers(source: str, target: str) -> int:
         return 0  # usual, and found in a thirtieth of the time
     lost = unmatched(in_digits(source), in_digits(target))
     return len(unmatched(lost, in_words(target))) if lost else 0
+
+
+def misplaced(source: str, target: str) -> int:
+    """How many placeholders stand in one of the two more often than in the other."""
+    if "<ph" not in source:
+        return 0  # usual
+    ours, theirs = Counter(PLACEHOLDER.findall(target)), Counter(PLACEHOLDER.findall(source))
+    return ((ours - theirs) + (theirs - ours)).total()
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""A second, wider search where a greedy translation loops, was cut off, skips a word, loses or invents a number.
+"""A second, wider search where a greedy translation loops, was cut off, skips a word, loses or invents a number or
+a placeholder.
 
     greedy translations -> those with a fault -> beam -> the best of what was found, the greedy one included
 
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model.config import SearchConfig
-from model.text.faults import is_looping, is_skipping, wrong_numbers
+from model.text.faults import is_looping, is_skipping, misplaced, wrong_numbers
 from model.translation import Scored
 
 BEAM = 4
@@ -28,13 +29,17 @@ LOOP_COST = 1.0
 NUMBER_COST = 0.5
 """What each lost or invented number costs: the margin within which a translation without it is preferred."""
 
+PLACEHOLDER_COST = 1.0
+"""What each placeholder costs that is lost or comes twice."""
+
 
 def second_search(source: str, found: Scored, search: SearchConfig) -> SearchConfig | None:
     """How to search again for a translation of `source` instead of `found`; None if nothing is wrong with that."""
     if _is_endless(source, found):
         guard = search.no_repeat_ngram or NO_REPEAT_NGRAM
         return replace(search, beam=BEAM, n_best=BEAM, no_repeat_ngram=guard)
-    if is_skipping(source, found.coverage) or wrong_numbers(source, found.translation.text):
+    text = found.translation.text
+    if is_skipping(source, found.coverage) or wrong_numbers(source, text) or misplaced(source, text):
         return replace(search, beam=BEAM, n_best=BEAM)
     return None
 
@@ -53,7 +58,9 @@ def marked(found: Scored) -> Scored:
 def _rating(source: str, found: Scored) -> float:
     """Mean log-probability and coverage penalty (Wu et al. 2016, eq. 14, over words), less what other faults cost."""
     penalty = COVERAGE_WEIGHT * sum(math.log(min(max(mass, LEAST_ATTENTION), 1.0)) for mass in found.coverage)
-    cost = LOOP_COST * _is_endless(source, found) + NUMBER_COST * wrong_numbers(source, found.translation.text)
+    text = found.translation.text
+    cost = LOOP_COST * _is_endless(source, found) + NUMBER_COST * wrong_numbers(source, text)
+    cost += PLACEHOLDER_COST * misplaced(source, text)
     return found.translation.score + penalty - cost
 
 

@@ -107,6 +107,7 @@ def _sentence(part: TranslatedSentence) -> dict[str, Any]:
         "truncated": False,
         "words": [],
         "alignment": [],
+        "warnings": [],
     }
     if part.hit is not None:
         return answer | {"text": part.hit.text, "from_memory": True, "correction_id": part.hit.correction_id}
@@ -127,6 +128,7 @@ def _sentence(part: TranslatedSentence) -> dict[str, Any]:
         "truncated": translation.truncated,
         "words": words,
         "alignment": [list(link) for link in translation.alignment],
+        "warnings": list(translation.warnings),
     }
 
 

@@ -96,6 +96,10 @@ class SentenceOut(BaseModel):
     truncated: bool
     words: list[WordOut]
     alignment: Annotated[list[tuple[int, int]], Field(description="Pairs of source and target word indexes.")]
+    warnings: Annotated[
+        list[str],
+        Field(description="`span`: something that must stay as it is was lost by the model, and stands where it may."),
+    ]
 
 
 class DetailsOut(BaseModel):

@@ -35,6 +35,8 @@ function show(answer, milliseconds) {
   if (answer.model_version) facts.push(`model ${answer.model_version}`);
   facts.push(`${Math.round(milliseconds)}\u00a0ms`);
   if (answer.truncated) facts.push("cut short");
+  const warnings = answer.details.sentences.flatMap((sentence) => sentence.warnings);
+  if (warnings.includes("span")) facts.push("a part that must stay as it is may stand in the wrong place");
   about.textContent = facts.join(" · ");
 }
 
@@ -54,7 +56,7 @@ async function ask(signal) {
   const response = await fetch(`${page.root}/v1/translate`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ text: text.value.toWellFormed?.() ?? text.value, source: source.value, target: target.value }),
+    body: JSON.stringify({ text: text.value.toWellFormed?.() ?? text.value, source: source.value, target: target.value, details: true }),
     signal,
   });
   const body = await response.json();

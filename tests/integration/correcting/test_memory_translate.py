@@ -78,6 +78,7 @@ async def test_details_of_a_mixed_text(server: Server) -> None:
         "truncated": False,
         "words": [],
         "alignment": [],
+        "warnings": [],
     }
     assert server.translated == ["due parole."]
 

@@ -106,6 +106,7 @@ async def test_details_show_sentences_and_words(client: httpx.AsyncClient) -> No
             {"text": "PAROLE.", "confidence": 0.9, "source_words": [1]},
         ],
         "alignment": [[0, 0], [1, 1]],
+        "warnings": [],
     }
     assert second["source_text"] == "fine"
 

@@ -137,6 +137,13 @@ def test_placeholders_that_are_not_as_often_there_are_marked() -> None:
     assert mark == "placeholders: <i>, </i>, <b>, </b> not as often as in the source"
 
 
+def test_other_parts_that_are_kept_are_marked() -> None:
+    source = "Apri note.txt con Ctrl+P e scrivi a @anna 🎉"
+    assert marks(source, "Open note.txt with Ctrl+P and write to @anna 🎉") == []
+    (mark,) = marks(source, "Open the notes with Ctrl+P and write to @anna 🎉 🎉")
+    assert mark == "kept parts: note.txt, 🎉 not as often as in the source"
+
+
 @pytest.mark.parametrize(
     "text", ["Il 50% di sconto", "alle 12:30 : si parte", "a < b e b > c", "100%", "1 {2 3} 4", "x@y"]
 )

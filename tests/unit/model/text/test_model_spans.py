@@ -1,0 +1,88 @@
+"""What must survive a translation is found, ordinary words and numbers are not, and no text takes long."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.text.spans import MAY_HOLD, find_spans
+
+FOUND = [
+    ("Bentornata, {nome_utente}!", ["{nome_utente}"], "placeholder"),
+    ("Mancano %(ore)d ore e {{ minuti }} minuti.", ["%(ore)d", "{{ minuti }}"], "placeholder"),
+    ("Errore %1$s in ${cartella} (%s)", ["%1$s", "${cartella}", "%s"], "placeholder"),
+    ("Ciao :nome, hai :count messaggi :smile:", [":nome", ":count", ":smile:"], "placeholder"),
+    ("Vedi <x id='1'/> qui", ["<x id='1'/>"], "tag"),
+    ("{n, plural, one {# pagina} other {# pagine}}", ["{n, plural, one {# pagina} other {# pagine}}"], "message"),
+    ("Scrivi a io@casa.example o apri https://casa.example/a?b=1.", ["io@casa.example", "https://casa.example/a?b=1"],
+     "address"),
+    ("Leggilo su giornale.it domani.", ["giornale.it"], "host"),
+    ("Ciao @anna_b, ti aspetto #mare2024", ["@anna_b", "#mare2024"], "mention"),
+    ("Apri note_v3.txt o /etc/hosts o src/app/main.py o C:\\Temp\\a.log", ["note_v3.txt", "/etc/hosts",
+     "src/app/main.py", "C:\\Temp\\a.log"], "path"),
+    ("Scrivi `make test` qui", ["`make test`"], "code"),
+    ("Premi Ctrl+Shift+P.", ["Ctrl+Shift+P"], "keys"),
+    ("Chiama +39 06 1234 5678, 02 12345678 o 333 1234567.", ["+39 06 1234 5678", "02 12345678", "333 1234567"],
+     "phone"),
+    ("Dalla 2.13.0 alla v3 e alla v1.4", ["2.13.0", "v3", "v1.4"], "version"),
+    ("Bello 🎉🎉 e 👨‍👩‍👧 in 🇮🇹 👍🏽 1️⃣ → © ora", ["🎉🎉", "👨‍👩‍👧", "🇮🇹", "👍🏽", "1️⃣", "→", "©"], "symbol"),
+]  # fmt: skip
+NONE = [
+    "Il museo resta chiuso il lunedì; l'altro no: peccato!",
+    "Ho pagato 1.350,20 € e 10.000.000 di lire, il 3/4 o il 12/05/2024 alle 9:30.",
+    "Va a 90 km/h, e/o piano: 100% sicuro, 50 % di sconto.",
+    "C++ e C# di A.B. Rossi, U.S.A. (2018), ecc.",
+    "Lo chiama `bello,' con una lunga `e.'",
+    "Disse:«Vieni».Poi tacque... AT&T @ casa",
+]
+PIECES = [
+    "{",
+    "}",
+    "{n, plural,",
+    "<a ",
+    "`",
+    "%(",
+    ":a_",
+    "@a.",
+    "#",
+    "a/",
+    "/",
+    "1.",
+    "+1 ",
+    "0 ",
+    "a.b-",
+    "-",
+    "👨‍",
+    "\\",
+    "Ctrl+",
+]
+
+
+@pytest.mark.parametrize(("text", "wanted", "kind"), FOUND, ids=[kind for _, _, kind in FOUND])
+def test_what_is_not_translated_is_found(text: str, wanted: list[str], kind: str) -> None:
+    found = find_spans(text)
+    assert [text[span.start : span.end] for span in found] == wanted
+    assert {span.kind for span in found} == {kind}
+
+
+@pytest.mark.parametrize("text", NONE)
+def test_words_numbers_and_marks_are_no_spans(text: str) -> None:
+    assert find_spans(text) == []
+
+
+@given(st.text(st.sampled_from(string.printable + "èÀ€🎉→©\u200d\ufe0f"), max_size=60))
+def test_spans_are_in_order_and_the_quick_look_misses_none(text: str) -> None:
+    spans = find_spans(text)
+    places = [place for span in spans for place in (span.start, span.end)]
+    assert places == sorted(places)
+    assert all(span.start < span.end for span in spans)
+    if MAY_HOLD.search(text) is None:
+        assert find_spans(f"{text} {{x}}") == find_spans(f"{' ' * len(text)} {{x}}")
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.timeout(60)
+def test_no_text_takes_long(piece: str) -> None:
+    """A pattern that goes back and forth would take hours for so much, and an hour for a tenth."""
+    find_spans(piece * (1_000_000 // len(piece)))
