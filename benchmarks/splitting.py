@@ -16,9 +16,11 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from model.text.segments import Segment
 
 Split = Callable[[str, str], Sequence[str]]
 """(line, language) -> sentences."""
@@ -65,7 +67,7 @@ def read_cases(path: Path = CASES) -> list[Case]:
 
 def _traghetto() -> Split:
     module = importlib.import_module("model.text.segments")
-    return lambda text, language: [segment.text for segment in module.split(text, language)]
+    return lambda text, language: with_marks(module.split(text, language, "lines"))
 
 
 def _sentencex() -> Split:
@@ -122,6 +124,16 @@ CANDIDATES: dict[str, Callable[[], Split]] = {
     "syntok": _syntok,
     "segtok": _segtok,
 }
+
+
+def with_marks(segments: Iterable[Segment]) -> list[str]:
+    """The sentences of `segments` with the list marks before them, which the cases take for a part of them."""
+    sentences, mark = [], ""
+    for segment in segments:
+        if segment.text:
+            sentences.append(f"{mark} {segment.text}".strip())
+        mark = segment.separator_after.strip()
+    return sentences
 
 
 def boundaries(sentences: Sequence[str]) -> set[int]:

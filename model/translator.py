@@ -165,7 +165,7 @@ class Translator:
         a beam; where `search` says not to, it is marked as `faulty`.
 
         Args:
-            sentences: any strings; line breaks count as spaces.
+            sentences: any strings; one that is wrapped over several lines is translated as one, and wrapped again.
             search: beam, number of alternatives, guards, retries.
             prefixes: what each translation must begin with, "" for nothing; one for each sentence.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from app.engine.tickets import Priority
 from app.errors import FieldError, InvalidRequest
 from app.settings import Settings
+from model.text.lines import Split
 
 FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 """Control characters that are not white space, and lone surrogates: no text has them, and databases refuse them."""
@@ -31,6 +32,8 @@ class TranslationRequest:
     priority: Priority = Priority.INTERACTIVE
     memory: bool = True
     """Whether approved corrections may answer."""
+    split: Split = "auto"
+    """Whether sentences end with their lines: see `model.text.lines`."""
 
 
 def check(request: TranslationRequest, settings: Settings) -> None:

@@ -61,25 +61,24 @@ class Preparer:
             detection = self._detect(text)
             source = detection.language if detection.language in OTHER else OTHER[request.target]
         if source == request.target:  # found out by `auto`: the text is in the wanted language already
-            plan = plan_text(text, source)
+            plan = plan_text(text, source, request.split)
             return Prepared(source, detection, plan, [None] * len(plan.segments), ())
         pair = f"{source}-{request.target}"
-        plan, hits = self._recalled(text, pair) if request.memory else _unasked(plan_text(text, source))
+        plan, hits = self._recalled(text, pair, request)
         texts = [segment.text for segment, hit in zip(plan.segments, hits, strict=True) if segment.text and hit is None]
         counts = self._count_tokens(pair, texts)
         sentences = [Sentence(pair, *item) for item in zip(texts, counts, strict=True)]
         return Prepared(source, detection, plan, hits, sentences)
 
-    def _recalled(self, text: str, pair: str) -> tuple[Plan, Sequence[Hit | None]]:
+    def _recalled(self, text: str, pair: str, request: TranslationRequest) -> tuple[Plan, Sequence[Hit | None]]:
         """The plan of `text` and what memory answers: for the whole of it if it can, else for each sentence."""
+        if not request.memory:
+            plan = plan_text(text, pair[:2], request.split)
+            return plan, [None] * len(plan.segments)
         body = text.strip()
         hit = self._memory.find(pair, body) if body else None
         if hit is not None:
             plan = plan_whole(text)
             return plan, [hit if segment.text else None for segment in plan.segments]
-        plan, asked = plan_text(text, pair[:2]), ("", body)
+        plan, asked = plan_text(text, pair[:2], request.split), ("", body)
         return plan, [None if part.text in asked else self._memory.find(pair, part.text) for part in plan.segments]
-
-
-def _unasked(plan: Plan) -> tuple[Plan, Sequence[Hit | None]]:
-    return plan, [None] * len(plan.segments)

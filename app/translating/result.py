@@ -11,6 +11,7 @@ from app.engine.decoder import Outcome
 from app.memory.store import Hit
 from app.translating.detection import Detection
 from app.translating.preparing import Prepared
+from model.text.lines import wrapped_as
 from model.translation import Translation
 
 
@@ -28,7 +29,7 @@ class TranslatedSentence:
     def ranked(self, rank: int) -> str:
         """The text for rank 0, else that alternative, of which memory has none."""
         if self.hit is not None:
-            return self.hit.text
+            return wrapped_as(self.source_text, self.hit.text)
         return self.source_text if self.outcome is None else _ranked(self.outcome, rank).text
 
 

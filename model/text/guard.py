@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from model.text.lines import wrapped_as
 from model.text.spans import Span, find_spans
 from model.text.tokenizer import PLACEHOLDERS
 from model.translation import Translation, Word, copied, join, with_alternatives
@@ -108,6 +109,7 @@ def restore(guarded: Guarded, translations: Sequence[Translation]) -> Translatio
 class GuardedSentences:
     """Sentences on their way through the network."""
 
+    sentences: Sequence[str]
     guards: Sequence[Guarded | None]
     """None: the sentence is plain."""
     texts: Sequence[str]
@@ -130,15 +132,26 @@ class GuardedSentences:
             else:
                 texts += [piece.text for piece in guarded.pieces]
                 begun += [_as_written(prefix, piece) if row == 0 else "" for row, piece in enumerate(guarded.pieces)]
-        return cls(guards, texts, begun)
+        return cls(sentences, guards, texts, begun)
 
     def restored(self, translations: Iterable[Translation]) -> list[Translation]:
-        """The translations of the sentences from those of `texts`."""
+        """The translations of the sentences from those of `texts`, over as many lines as they."""
         found = iter(translations)
-        return [
+        whole = (
             next(found) if guarded is None else restore(guarded, [next(found) for _ in guarded.pieces])
             for guarded in self.guards
-        ]
+        )
+        return [_wrapped(text, one) for text, one in zip(self.sentences, whole, strict=True)]
+
+
+def _wrapped(sentence: str, translation: Translation) -> Translation:
+    """`translation` over as many lines as `sentence`."""
+    if len(sentence.splitlines()) < 2:
+        return translation
+    text = wrapped_as(sentence, translation.text)
+    return replace(
+        translation, text=text, alternatives=tuple(_wrapped(sentence, other) for other in translation.alternatives)
+    )
 
 
 def _as_written(prefix: str, piece: Piece) -> str:

@@ -2,7 +2,7 @@
 
     text -> plan_text -> sentences -> (memory, network) -> put together again by who planned
 
-Pure: no network, no HTTP. What stands between two sentences is kept byte for byte.
+Pure: no network, no HTTP. What stands between two sentences, list marks too, is kept byte for byte.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.text.lines import Split
 from model.text.segments import Segment, split, whole
 
 
@@ -25,9 +26,9 @@ class Plan:
         return [segment.text for segment in self.segments if segment.text]
 
 
-def plan_text(text: str, language: str) -> Plan:
-    """Take `text` apart at its sentences."""
-    return Plan(split(text, language))
+def plan_text(text: str, language: str, lines: Split = "auto") -> Plan:
+    """Take `text` apart at its sentences; `lines`: whether they end with their lines, see `model.text.lines`."""
+    return Plan(split(text, language, lines))
 
 
 def plan_whole(text: str) -> Plan:

@@ -2,7 +2,7 @@
 
 `sentencex` finds where sentences may begin. Around it, all measured in docs/decisions/0004-sentence-splitting.md:
 
-- line breaks always separate; a boundary needs white space;
+- line breaks separate but inside a passage that is wrapped (`.lines`); a boundary needs white space;
 - abbreviations that the library does not know, or takes for an end (`RULES`), join what it cuts;
 - long lines go to it in windows, because its time grows with the square of the sentences in one call;
 - a text that cannot hold a boundary never reaches it;
@@ -19,6 +19,8 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import cast
 
+from model.text.lines import BREAKS, Passage, Split, is_one_passage, passages
+
 log = logging.getLogger("traghetto.text")
 
 Cut = Callable[[str, str], list[str]]
@@ -30,16 +32,17 @@ STEP_CHARS = WINDOW_CHARS - 200
 """How far the window moves where it held no boundary; the overlap shows what it may have cut through."""
 LEFT_CHARS = 32
 """How far back the rules look: longer than any abbreviation."""
-LINES = re.compile(r"[^\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
-"""Lines and the breaks between them; the breaks are those of `str.splitlines`."""
 MAY_END = re.compile(r"[.!?…。！？]\S{0,4}\s")
 """An end of a sentence, up to four closing quotes or brackets, white space."""
-SURROGATES = re.compile(r"[\ud800-\udfff]")
+UNREADABLE = re.compile(r"[\ud800-\udfff]")
+"""The library takes no lone surrogates."""
+LINE_BREAK = re.compile(f"[{BREAKS}]")
+"""Where the library would end any sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A sentence without white space at its ends, and the white space up to the next.
+    """A sentence without white space at its ends, and what is kept up to the next: white space and list marks.
 
     Only the first segment can have an empty `text`: of a text that begins with white space, or is nothing else.
     """
@@ -120,18 +123,28 @@ RULES = {"it": ITALIAN, "en": ENGLISH}
 BEFORE_CAPITAL = re.compile(r"[.!?…][\"»”’')\]]*\s+(?=[\"«“‘'(\[]?[A-ZÀ-ÖØ-Þ])")
 
 
-def split(text: str, language: str) -> list[Segment]:
+def split(text: str, language: str, lines: Split = "auto") -> list[Segment]:
     """The sentences of `text`, in order; texts and separators joined in order are `text` again.
+
+    With `lines` as `auto` a sentence may go over several lines, and holds their breaks then: see `model.text.lines`.
 
     Any language but Italian gets the rules for English. Time grows linearly with the text. No text is refused, not even
     with lone surrogates. Safe to call from any thread; the library loads at first use.
     """
     body = text.strip()
-    if body and MAY_END.search(body) is None and LINES.fullmatch(body):
+    if lines == "none" or (body and MAY_END.search(body) is None and is_one_passage(body)):
         return whole(text)  # the usual case: one sentence
     cut, rules = _library(), RULES.get(language, ENGLISH)
-    pieces = (piece for line in LINES.findall(text) for piece in _sentences(line, language, cut, rules))
-    return list(_segments(pieces))
+    return list(_segments(_pieces(text, language, lines, cut, rules)))
+
+
+def _pieces(text: str, language: str, lines: Split, cut: Cut, rules: Rules) -> Iterator[Passage]:
+    """Sentences, and what is kept, in order."""
+    for passage in passages(text, lines):
+        if passage.kept:
+            yield passage
+        else:
+            yield from (Passage(one, kept=False) for one in _sentences(passage.text, language, cut, rules))
 
 
 def whole(text: str) -> list[Segment]:
@@ -158,11 +171,11 @@ def _before_capitals(_language: str, text: str) -> list[str]:
     return [text[start:end] for start, end in pairwise(ends)]
 
 
-def _segments(pieces: Iterator[str]) -> Iterator[Segment]:
-    """Give the white space around the pieces to the separators."""
+def _segments(pieces: Iterator[Passage]) -> Iterator[Segment]:
+    """Give what is kept, and the white space around the pieces, to the separators."""
     sentence, separator = "", ""
-    for piece in pieces:
-        body = piece.strip()
+    for piece, kept in pieces:
+        body = "" if kept else piece.strip()
         if not body:
             separator += piece
             continue
@@ -191,7 +204,7 @@ def _sentences(line: str, language: str, cut: Cut, rules: Rules) -> Iterator[str
 def _candidates(line: str, language: str, cut: Cut, rules: Rules) -> list[int]:
     """Where in `line` a sentence may begin, in order; always after white space."""
     places = {match.end() for match in rules.more.finditer(line)}
-    readable = SURROGATES.sub("\ufffd", line)  # the library takes no lone surrogates; the length stays the same
+    readable = UNREADABLE.sub("\ufffd", LINE_BREAK.sub(" ", line))  # the length stays the same
     start = 0
     while start < len(line):
         window = readable[start : start + WINDOW_CHARS]

@@ -43,7 +43,7 @@ async def translate(body: TranslateBody, request: Request) -> Response:
     texts = [body.text] if isinstance(body.text, str) else body.text
     many = not isinstance(body.text, str)
     wanted = TranslationRequest(
-        texts, body.source, body.target, body.beam, body.alternatives, many=many, memory=body.memory
+        texts, body.source, body.target, body.beam, body.alternatives, many=many, memory=body.memory, split=body.split
     )
     try:
         translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted))

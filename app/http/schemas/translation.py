@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.languages import Language
+from model.text.lines import Split
 
 EXAMPLE_REQUEST: dict[str, Any] = {
     "text": "La ringrazio, ma sono già stato a Roma due volte.",
@@ -59,6 +60,13 @@ class TranslateBody(Strict):
     source: Annotated[Literal["it", "en", "auto"], Field(description="Language of the text; `auto` finds out.")]
     target: Annotated[Language, Field(description="Language of the translation.")]
     format: Annotated[Literal["text"], Field(description="Only plain text for now.")] = "text"
+    split: Annotated[
+        Split,
+        Field(
+            description="What ends a sentence besides its own end: `lines`, every line; `auto`, a line that does not "
+            "go on in the next; `none`, nothing: the text is one sentence."
+        ),
+    ] = "auto"
     alternatives: Annotated[int, Field(ge=0, description="How many other translations to add to the best one.")] = 0
     beam: Annotated[
         int | None,

@@ -47,10 +47,32 @@ async def test_a_list_is_answered_in_order(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "\n\n", "a.  b!\n\n\n\tc?\r\n", " a b ", "riga\u2028altra", "e\u0301", "😀🚢", "1 2 3"]
+    "text", ["", "  ", "\n\n", "aa.  b!\n\n\n\tc?\r\n", " a b ", "riga\u2028altra", "e\u0301", "😀🚢", "1 2 3"]
 )
 async def test_separators_and_odd_texts_survive(client: httpx.AsyncClient, text: str) -> None:
     assert (await one(client, body(text)))["text"] == text.upper()
+
+
+@pytest.mark.parametrize(
+    ("text", "split", "wanted"),
+    [
+        ("- uno\n- due\n\ta) tre", "auto", "- UNO\n- DUE\n\ta) TRE"),
+        ("ieri ho\nvisto il\nmare.", "auto", ["ieri ho\nvisto il\nmare."]),
+        ("ieri ho\nvisto il\nmare.", "lines", ["ieri ho", "visto il", "mare."]),
+        ("uno. due.\ntre", "none", ["uno. due.\ntre"]),
+    ],
+)
+async def test_lines_are_kept_and_a_sentence_may_go_over_several(
+    client: httpx.AsyncClient, text: str, split: str, wanted: str | list[str]
+) -> None:
+    answer = await one(client, body(text, split=split, details=True))
+    assert answer["text"] == (wanted if isinstance(wanted, str) else text.upper())
+    if not isinstance(wanted, str):
+        assert [sentence["source_text"] for sentence in answer["details"]["sentences"]] == wanted
+
+
+async def test_an_unknown_way_to_split_is_refused(client: httpx.AsyncClient) -> None:
+    assert (await ask(client, body("uno", split="words"))).status_code == 422
 
 
 async def test_an_empty_text_has_no_score_and_no_model(client: httpx.AsyncClient) -> None:

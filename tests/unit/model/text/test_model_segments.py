@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.splitting import HOSTILE, UNSEEN, boundaries, read_cases
+from benchmarks.splitting import HOSTILE, UNSEEN, boundaries, read_cases, with_marks
 from model.text import segments as splitter
+from model.text.lines import MARK, Split
 from model.text.segments import WINDOW_CHARS, Segment, split
 
 ENDS = (". ", "…", "? ", "!", ".) ", "» ", '"', "\n", "\r\n", " ", "\t", "\u00a0", "\u2028", "\x1c", "")
@@ -29,19 +30,20 @@ def joined(segments: list[Segment]) -> str:
 
 
 def sentences(text: str, language: str = "it") -> list[str]:
-    return [segment.text for segment in split(text, language)]
+    return with_marks(split(text, language, "lines"))
 
 
 @settings(max_examples=400, deadline=None)
-@given(TEXTS, st.sampled_from(["it", "en"]))
-def test_nothing_is_lost(text: str, language: str) -> None:
-    segments = split(text, language)
+@given(TEXTS, st.sampled_from(["it", "en"]), st.sampled_from(["auto", "lines"]))
+def test_nothing_is_lost(text: str, language: str, lines: Split) -> None:
+    segments = split(text, language, lines)
     assert joined(segments) == text, "separators must be kept byte for byte"
     for index, segment in enumerate(segments):
         assert segment.text == segment.text.strip(), "white space belongs to the separators"
-        assert segment.separator_after == "" or segment.separator_after.isspace(), "a separator swallowed text"
+        kept = segment.separator_after.split()
+        assert all(MARK.match(f"{mark} x") for mark in kept), "it swallowed text"
         assert segment.text or index == 0, "only a leading separator stands without a sentence"
-        assert len(segment.text.splitlines()) <= 1, "a line break must separate"
+        assert lines == "auto" or len(segment.text.splitlines()) <= 1, "a line break must separate"
         last = index == len(segments) - 1
         assert last or segment.separator_after, "without white space there is no boundary"
 
