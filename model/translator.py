@@ -1,7 +1,7 @@
 """Texts or sentences -> translations: the only door to the network for the server, the command line and evaluation.
 
     texts -> sentences (.text.plan) -> parts (.text.parts: copied | clauses) -> batches of similar length -> encode
-          -> search -> words, confidence, alignment -> those with a fault again (.text.retry) -> joined, in order
+          -> search -> words, confidence, alignment -> those with a fault again (.repair) -> joined, in order
 
 Everything that changes one sentence's translation happens here, so that what is measured is what users get. The server
 plans its texts itself, for it asks memory in between, and brings the sentences.
@@ -9,7 +9,6 @@ plans its texts itself, for it asks memory in between, and brings the sentences.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -22,17 +21,18 @@ from torch import Tensor
 from model.config import ModelConfig, SearchConfig
 from model.ensemble import Ensemble
 from model.errors import ConfigError, SearchError
+from model.guarded import GuardedSentences
 from model.kernels.native import native_decoder
 from model.kernels.quantize import Network, best_route, choose_device, prepare
 from model.network.batch import pad, plan_batches
 from model.reading import Reader
+from model.repair import mask_numbers, repaired
 from model.search.search import Hypothesis, Options, search
-from model.text.guard import PLACEHOLDER, GuardedSentences
+from model.text.guard import PLACEHOLDER, Guarded
 from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Cutter, Part
 from model.text.plan import plan_text, plan_whole
 from model.text.preparation import clean, is_shouted
-from model.text.retry import best, marked, second_search
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, Tokenizer
 from model.translation import EMPTY, Scored, Translation, Word, copied, in_capitals, join_ranked
 from model.versions.card import Card
@@ -172,7 +172,7 @@ class Translator:
         Raises:
             SearchError: there are not as many prefixes as sentences, or the network gives something else than numbers.
         """
-        guarded = GuardedSentences.of(sentences, _prefixes(prefixes, sentences))
+        guarded = GuardedSentences.of(sentences, _prefixes(prefixes, sentences), self._language)
         return guarded.restored(self._translate(guarded.texts, search, guarded.prefixes))
 
     def _translate(self, sentences: Sequence[str], search: SearchConfig, begun: Sequence[str]) -> list[Translation]:
@@ -185,25 +185,16 @@ class Translator:
         return [in_capitals(one) if loud else one for one, loud in zip(translations, shouted, strict=True)]
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
-        """What was found for each part, best first; greedy translations with a fault are tried again, all together."""
-        found = self._decode(parts, search)
-        if search.beam > 1:
-            return found
-        again: defaultdict[SearchConfig, dict[tuple[str, tuple[int, ...]], list[int]]] = defaultdict(dict)
-        for row, (part, scored) in enumerate(zip(parts, found, strict=True)):
-            wider = None if part.ids is None else second_search(part.text, scored[0], search)
-            if wider is None:
-                continue
-            if search.retry:
-                again[wider].setdefault((part.text, tuple(part.prefix)), []).append(row)  # each text once: it is slow
-            else:
-                found[row] = list(map(marked, scored))
-        for wider, texts in again.items():
-            wanted = [parts[rows[0]] for rows in texts.values()]
-            for rows, others in zip(texts.values(), self._decode(wanted, wider), strict=True):
-                for row in rows:
-                    found[row] = [best(parts[row].text, found[row][0], others)]
-        return found
+        """What was found for each part, best first, without faults that another search can mend."""
+        return repaired(parts, self._decode(parts, search), search, self._decode, self._without_numbers)
+
+    def _without_numbers(self, text: str) -> tuple[Guarded, Part] | None:
+        guarded = mask_numbers(text, self._language)
+        if guarded is None:
+            return None
+        seen = guarded.pieces[0].text
+        ids = self._source.encode(seen)
+        return (guarded, Part(seen, ids, [])) if len(ids) <= self.max_source_tokens else None
 
     def _decode(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from model.text.lines import wrapped_as
+from model.text.notation import amount_in_other_language
 from model.text.spans import Span, find_spans
 from model.text.tokenizer import PLACEHOLDERS
 from model.translation import Translation, Word, copied, join, with_alternatives
@@ -66,8 +66,11 @@ class _Stretch(NamedTuple):
     kept: bool
 
 
-def guard(sentence: str, *, edges: bool = True) -> Guarded | None:
-    """Take `sentence` apart; None if it holds nothing that must be kept. `edges`: leave out what stands there."""
+def guard(sentence: str, source: str, *, edges: bool = True) -> Guarded | None:
+    """Take `sentence` apart, in the language `source`; None if it holds nothing that must be kept.
+
+    `edges`: leave out what stands there and says nothing about the sentence.
+    """
     spans = find_spans(sentence)
     if not spans:
         return None
@@ -79,19 +82,28 @@ def guard(sentence: str, *, edges: bool = True) -> Guarded | None:
         end = groups.pop().start
     end = max(start, len(sentence[:end].rstrip()))
     pieces: list[Piece] = []
-    literal_at = 0
-    for chunk in [groups[first : first + len(PLACEHOLDERS)] for first in range(0, len(groups) or 1, len(PLACEHOLDERS))]:
-        stop = end if chunk == groups[-len(chunk) :] else chunk[-1].end
+    words, literal_at, most = word_starts(sentence), 0, len(PLACEHOLDERS)
+    for first in range(0, len(groups) or 1, most):
+        chunk = groups[first : first + most]
+        stop = end if first + most >= len(groups) else chunk[-1].end
         start = stop - len(sentence[start:stop].lstrip())
         text, stretches = _with_placeholders(sentence, start, stop, chunk)
         if any(map(str.isalpha, PLACEHOLDER.sub("", text))):
-            kept = tuple(sentence[span.start : span.end] for span in chunk)
-            pieces.append(
-                Piece(sentence[literal_at:start], literal_at, text, kept, _origins(sentence, text, stretches))
-            )
+            kept = tuple(_in_translation(sentence, span, source) for span in chunk)
+            origins = _origins(words, text, stretches)
+            pieces.append(Piece(sentence[literal_at:start], literal_at, text, kept, origins))
             literal_at = stop
         start = stop
     return Guarded(sentence, tuple(pieces), sentence[literal_at:])
+
+
+def masked(sentence: str, spans: Sequence[Span], texts: Sequence[str]) -> Guarded | None:
+    """`sentence` with placeholders for `spans`, for which `texts` come back; None if there are none, or too many."""
+    if not 0 < len(spans) <= len(PLACEHOLDERS):
+        return None
+    text, stretches = _with_placeholders(sentence, 0, len(sentence), spans)
+    origins = _origins(word_starts(sentence), text, stretches)
+    return Guarded(sentence, (Piece("", 0, text, tuple(texts), origins),), "")
 
 
 def restore(guarded: Guarded, translations: Sequence[Translation]) -> Translation:
@@ -105,60 +117,9 @@ def restore(guarded: Guarded, translations: Sequence[Translation]) -> Translatio
     return with_alternatives([best, *others])
 
 
-@dataclass(frozen=True)
-class GuardedSentences:
-    """Sentences on their way through the network."""
-
-    sentences: Sequence[str]
-    guards: Sequence[Guarded | None]
-    """None: the sentence is plain."""
-    texts: Sequence[str]
-    """What the network gets: plain sentences, and the pieces of the others."""
-    prefixes: Sequence[str]
-    """What the translation of each of `texts` must begin with."""
-
-    @classmethod
-    def of(cls, sentences: Sequence[str], prefixes: Sequence[str]) -> GuardedSentences:
-        """Guard `sentences`, the translations of which begin with `prefixes`."""
-        guards: list[Guarded | None] = []
-        texts: list[str] = []
-        begun: list[str] = []
-        for sentence, prefix in zip(sentences, prefixes, strict=True):
-            guarded = guard(sentence, edges=not prefix)
-            guards.append(guarded)
-            if guarded is None:
-                texts.append(sentence)
-                begun.append(prefix)
-            else:
-                texts += [piece.text for piece in guarded.pieces]
-                begun += [_as_written(prefix, piece) if row == 0 else "" for row, piece in enumerate(guarded.pieces)]
-        return cls(sentences, guards, texts, begun)
-
-    def restored(self, translations: Iterable[Translation]) -> list[Translation]:
-        """The translations of the sentences from those of `texts`, over as many lines as they."""
-        found = iter(translations)
-        whole = (
-            next(found) if guarded is None else restore(guarded, [next(found) for _ in guarded.pieces])
-            for guarded in self.guards
-        )
-        return [_wrapped(text, one) for text, one in zip(self.sentences, whole, strict=True)]
-
-
-def _wrapped(sentence: str, translation: Translation) -> Translation:
-    """`translation` over as many lines as `sentence`."""
-    if len(sentence.splitlines()) < 2:
-        return translation
-    text = wrapped_as(sentence, translation.text)
-    return replace(
-        translation, text=text, alternatives=tuple(_wrapped(sentence, other) for other in translation.alternatives)
-    )
-
-
-def _as_written(prefix: str, piece: Piece) -> str:
-    """`prefix` as the network would write it in a translation of `piece`."""
-    for number, span in enumerate(piece.spans):
-        prefix = prefix.replace(span, PLACEHOLDERS[number], 1)
-    return prefix
+def _in_translation(sentence: str, span: Span, source: str) -> str:
+    text = sentence[span.start : span.end]
+    return amount_in_other_language(text, source) if span.kind == "amount" else text
 
 
 def _groups(sentence: str, spans: Sequence[Span]) -> list[Span]:
@@ -186,13 +147,17 @@ def _with_placeholders(sentence: str, start: int, stop: int, spans: Iterable[Spa
     return text + sentence[start:stop], stretches
 
 
-def _origins(sentence: str, text: str, stretches: Sequence[_Stretch]) -> tuple[tuple[int, ...], ...]:
-    """For each word of `text`, the numbers of the words of `sentence` that it stands for."""
+def word_starts(sentence: str) -> list[int]:
+    """Where each word of `sentence` begins."""
+    return [match.start() for match in WORD.finditer(sentence)]
+
+
+def _origins(starts: Sequence[int], text: str, stretches: Sequence[_Stretch]) -> tuple[tuple[int, ...], ...]:
+    """For each word of `text`, the words of the sentence that it stands for; those begin at `starts`."""
     begins = [stretch.at for stretch in stretches]
-    starts = [match.start() for match in WORD.finditer(sentence)]
 
     def sources(place: int) -> tuple[int, int]:
-        """First and last character of `sentence` of which the one at `place` of `text` is a part."""
+        """First and last character of the sentence of which the one at `place` of `text` is a part."""
         stretch = stretches[bisect_right(begins, place) - 1]
         there = stretch.start + place - stretch.at
         return (stretch.start, stretch.end - 1) if stretch.kept else (there, there)
@@ -205,7 +170,7 @@ class _Joiner:
     """Puts a translation together from what is kept and what was translated."""
 
     def __init__(self, source: str) -> None:
-        self._starts = [match.start() for match in WORD.finditer(source)]
+        self._starts = word_starts(source)
         self.text = ""
         self.words: list[Word] = []
 

@@ -54,6 +54,13 @@ VERSION = (
     r"|(?<!\w)v\d{1,3}(?:\.\d{1,4})?(?!\w)"
 )
 """Not 10.000.000, which is a number."""
+DIGITS = r"\d{1,12}(?:[.,]\d{1,9}){0,5}"
+CURRENCY = "[€$£¥]"
+AMOUNT = (
+    rf"(?<![\w.,€$£¥])(?:{CURRENCY}\s?{DIGITS}|{DIGITS}\s?{CURRENCY})(?![\w€$£¥]|[.,]\d|\s?(?:mil|bil|thousand|k\b|bn\b))"
+    rf"|(?<![\w.,])[-+\u2212]?{DIGITS}\s?°(?:\s?[CFK])?(?!\w)"
+)
+"""Money with a sign, degrees. Not of `$5 million`, where more than the sign moves."""
 DRAWN = "\u2190-\u2bff\U0001f000-\U0001faff"
 SYMBOL = (
     f"(?:[0-9#*]\ufe0f?\u20e3|[\u00a9\u00ae\u2122\u3000-\u3007\u3012-\u303f\ue000-\uf8ff{DRAWN}]"
@@ -66,10 +73,12 @@ GUARDED = re.compile(
     f"(?P<code>{CODE})|(?P<message>{MESSAGE})|(?P<address>{URL}|{MAIL})|(?P<tag>{TAG})"
     f"|(?P<placeholder>{BRACES}|{PRINTF}|{COLONS}|{NAMED})|(?P<path>{PATH}|{FILE})|(?P<host>{HOST})|(?P<mention>{MENTION})"
     f"|(?P<keys>{KEYS})|(?P<phone>{PHONE})|(?P<version>{VERSION})|(?P<symbol>{SYMBOL})"
+    f"|(?P<amount>{AMOUNT})"
 )
 """What no network sees."""
 MAY_HOLD = re.compile(
-    f"[`{{<%@#/\\\\+_\u00a9\u00ae\u2122\u3000-\u303f\ue000-\uf8ff{DRAWN}]|[.:]\\w|\\d[ ./-]\\d|v\\d|[0-9*]\ufe0f?\u20e3"
+    f"[`{{<%@#°€$£¥/\\\\+_\u00a9\u00ae\u2122\u3000-\u303f\ue000-\uf8ff{DRAWN}]"
+    f"|[.:]\\w|\\d[ ./-]\\d|v\\d|[0-9*]\ufe0f?\u20e3"
 )
 """A text without any of these holds no such part; found in a tenth of the time."""
 SENTENCE_ENDS = ".,;:!?)]}»”’"
@@ -132,8 +141,8 @@ def changed_spans(source: str, target: str) -> list[str]:
 
 
 def _others(text: str) -> Counter[str]:
-    found = (text[span.start : span.end] for span in find_spans(text))
-    return Counter(span for span in found if not SPAN.search(span))
+    spans = (text[span.start : span.end] for span in find_spans(text) if span.kind != "amount")
+    return Counter(span for span in spans if not SPAN.search(span))
 
 
 def _canonical(match: re.Match[str]) -> str:

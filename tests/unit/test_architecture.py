@@ -33,8 +33,8 @@ FLOORS = {
         "access engine memory", "storage", "settings", "background", "errors languages metrics scopes",
     ),
     "model": (
-        "translator", "ensemble reading", "versions", "kernels", "network", "search", "text", "translation", "config",
-        "errors",
+        "translator", "ensemble guarded reading repair", "versions", "kernels", "network", "search", "text",
+        "translation", "config", "errors",
     ),
 }  # fmt: skip
 """From the top of the house down: each imports only those below it. Rooms on one floor do not know each other."""

@@ -106,7 +106,10 @@ class SentenceOut(BaseModel):
     alignment: Annotated[list[tuple[int, int]], Field(description="Pairs of source and target word indexes.")]
     warnings: Annotated[
         list[str],
-        Field(description="`span`: something that must stay as it is was lost by the model, and stands where it may."),
+        Field(
+            description="`span`: something that must stay as it is was lost by the model, and stands where it may. "
+            "`number`: a number of the source is missing."
+        ),
     ]
 
 

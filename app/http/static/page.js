@@ -37,6 +37,7 @@ function show(answer, milliseconds) {
   if (answer.truncated) facts.push("cut short");
   const warnings = answer.details.sentences.flatMap((sentence) => sentence.warnings);
   if (warnings.includes("span")) facts.push("a part that must stay as it is may stand in the wrong place");
+  if (warnings.includes("number")) facts.push("a number is missing");
   about.textContent = facts.join(" · ");
 }
 

@@ -34,7 +34,7 @@ def unchanged(guarded: Guarded) -> list[Translation]:
 
 
 def guarded(sentence: str) -> Guarded:
-    found = guard(sentence)
+    found = guard(sentence, "it")
     assert found is not None
     return found
 
@@ -56,8 +56,26 @@ def test_what_the_network_sees(sentence: str, seen: list[str]) -> None:
     assert [piece.text for piece in guarded(sentence).pieces] == seen
 
 
+@pytest.mark.parametrize(
+    ("sentence", "source", "amount"),
+    [
+        ("Costa 1.350,20 € in tutto.", "it", "€1,350.20"),
+        ("Costa € 75 in tutto.", "it", "€75"),
+        ("Costa 12,50$ oggi.", "it", "$12.50"),
+        ("It costs £1,350.20 in all.", "en", "1.350,20 £"),
+        ("It costs €75 in all.", "en", "75 €"),
+        ("Oggi ci sono -12,5 °C fuori.", "it", "-12.5 °C"),
+        ("It is 30° outside.", "en", "30°"),
+    ],
+)
+def test_money_and_degrees_come_back_as_the_other_language_writes_them(sentence: str, source: str, amount: str) -> None:
+    found = guard(sentence, source)
+    assert found is not None
+    assert found.pieces[0].spans == (amount,)
+
+
 def test_plain_sentences_are_left_alone() -> None:
-    assert guard("Una frase come tante.") is None
+    assert guard("Una frase come tante.", "it") is None
 
 
 def test_more_parts_than_placeholders_are_translated_piece_by_piece() -> None:
@@ -70,7 +88,7 @@ def test_more_parts_than_placeholders_are_translated_piece_by_piece() -> None:
 @given(st.lists(st.sampled_from(SPANS + WORDS), min_size=1, max_size=30))
 def test_what_is_kept_comes_back_byte_for_byte_and_words_are_aligned(atoms: list[str]) -> None:
     sentence = " ".join(atoms)
-    found = guard(sentence)
+    found = guard(sentence, "it")
     if found is None:
         return
     restored = restore(found, unchanged(found))
@@ -84,7 +102,7 @@ def test_what_is_kept_comes_back_byte_for_byte_and_words_are_aligned(atoms: list
 @given(st.lists(st.sampled_from([*SPANS, *WORDS, " ", "\t", " | "]), min_size=1, max_size=30))
 def test_white_space_around_what_is_kept_may_be_any(atoms: list[str]) -> None:
     sentence = "".join(atoms)
-    found = guard(sentence)
+    found = guard(sentence, "it")
     if found is not None:
         joined = restore(found, unchanged(found))
         assert "".join(joined.text.split()) == "".join(sentence.split())

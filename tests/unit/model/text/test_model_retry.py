@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from model.config import ModelConfig, SearchConfig
+from model.repair import NUMBER
 from model.text.ids import BOS, EOS
-from model.text.tokenizer import WordTokenizer
+from model.text.tokenizer import PLACEHOLDERS, WordTokenizer
 from model.translator import Translator
 from model.versions.card import Card
 from model.versions.store import Version
@@ -44,12 +45,15 @@ MIND = {
     "ho 12 gatti": [Line(0.6, "i have cats", [0, 1, 2]), Line(0.4, "i have 12 cats", [0, 0, 1, 2])],
     "ho 7 cani": [Line(0.6, "i have seven dogs", [0, 0, 1, 2]), Line(0.4, "i have 7 dogs", [0, 0, 1, 2])],
     "ho 900 cani": [Line(0.9999, "i have dogs", [0, 1, 2]), Line(0.0001, "i am 900", [0, 1, 1])],
+    "ho <ph0> cani": [Line(0.6, "i have dogs", [0, 1, 2]), Line(0.4, "i have <ph0> dogs", [0, 0, 1, 2])],
+    "ho 900 pesci": [Line(1.0, "i have fish", [0, 1, 2])],
+    "ho <ph0> pesci": [Line(1.0, "i have fish", [0, 1, 2])],
     "la casa": [Line(0.6, "the house", [0, 1]), Line(0.4, "house", [1])],
     "Tom ha 12 gatti.": [Line(0.6, "Tom has cats.", [0, 1, 3]), Line(0.4, "Tom has 12 cats.", [0, 1, 2, 3])],
     "Dorme.": [Line(1.0, "He sleeps.", [0, 0])],
 }  # fmt: skip
 FAULTY = ["il gatto dorme", "la donna dorme molto", "ho 12 gatti", "ho 900 cani"]
-REPAIRED = ["the cat sleeps", "the woman sleeps long", "i have 12 cats", "i have dogs"]
+REPAIRED = ["the cat sleeps", "the woman sleeps long", "i have 12 cats", "i have 900 dogs"]
 
 
 class Words(WordTokenizer):
@@ -60,7 +64,7 @@ class Words(WordTokenizer):
 
 
 WORDS = Words(sorted({word for source, lines in MIND.items() for text in (source, *(line.text for line in lines))
-                      for word in text.split()}))  # fmt: skip
+                      for word in text.split()} - {*PLACEHOLDERS}))  # fmt: skip
 SOURCES = {tuple(WORDS.encode(source)): lines for source, lines in MIND.items()}
 
 
@@ -125,9 +129,17 @@ def test_what_has_no_fault_is_not_tried_again(translator: Translator) -> None:
     assert not any(one.retried for one in found)
 
 
-def test_a_number_is_not_worth_any_price(translator: Translator) -> None:
+def test_a_number_that_no_good_candidate_has_is_masked(translator: Translator) -> None:
     (found,) = translator.translate(["ho 900 cani"])
-    assert found.text == "i have dogs" and found.retried
+    assert (found.text, found.retried, found.warnings) == ("i have 900 dogs", True, ())
+    assert [word.text for word in found.words] == ["i", "have", "900", "dogs"]
+
+
+def test_a_number_that_is_lost_even_so_is_said_and_not_worth_any_price(translator: Translator) -> None:
+    (found,) = translator.translate(["ho 900 pesci"])
+    assert (found.text, found.retried, found.warnings) == ("i have fish", True, (NUMBER,))
+    (draft,) = translator.translate(["ho 900 pesci"], SearchConfig(retry=False))
+    assert draft.warnings == (NUMBER,)
 
 
 def test_neighbours_change_nothing(translator: Translator) -> None:

@@ -1,0 +1,67 @@
+"""All sentences of a call, with what the network does not see of each: see `model.text.guard`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from model.text.guard import Guarded, Piece, guard, restore
+from model.text.lines import wrapped_as
+from model.text.tokenizer import PLACEHOLDERS
+from model.translation import Translation
+
+
+@dataclass(frozen=True)
+class GuardedSentences:
+    """Sentences on their way through the network."""
+
+    sentences: Sequence[str]
+    guards: Sequence[Guarded | None]
+    """None: the sentence is plain."""
+    texts: Sequence[str]
+    """What the network gets: plain sentences, and the pieces of the others."""
+    prefixes: Sequence[str]
+    """What the translation of each of `texts` must begin with."""
+
+    @classmethod
+    def of(cls, sentences: Sequence[str], prefixes: Sequence[str], source: str) -> GuardedSentences:
+        """Guard `sentences`, in the language `source`, the translations of which begin with `prefixes`."""
+        guards: list[Guarded | None] = []
+        texts: list[str] = []
+        begun: list[str] = []
+        for sentence, prefix in zip(sentences, prefixes, strict=True):
+            guarded = guard(sentence, source, edges=not prefix)
+            guards.append(guarded)
+            if guarded is None:
+                texts.append(sentence)
+                begun.append(prefix)
+            else:
+                texts += [piece.text for piece in guarded.pieces]
+                begun += [_as_written(prefix, piece) if row == 0 else "" for row, piece in enumerate(guarded.pieces)]
+        return cls(sentences, guards, texts, begun)
+
+    def restored(self, translations: Iterable[Translation]) -> list[Translation]:
+        """The translations of the sentences from those of `texts`, over as many lines as they."""
+        found = iter(translations)
+        whole = (
+            next(found) if guarded is None else restore(guarded, [next(found) for _ in guarded.pieces])
+            for guarded in self.guards
+        )
+        return [_wrapped(text, one) for text, one in zip(self.sentences, whole, strict=True)]
+
+
+def _wrapped(sentence: str, translation: Translation) -> Translation:
+    """`translation` over as many lines as `sentence`."""
+    if len(sentence.splitlines()) < 2:
+        return translation
+    text = wrapped_as(sentence, translation.text)
+    return replace(
+        translation, text=text, alternatives=tuple(_wrapped(sentence, other) for other in translation.alternatives)
+    )
+
+
+def _as_written(prefix: str, piece: Piece) -> str:
+    """`prefix` as the network would write it in a translation of `piece`."""
+    for number, span in enumerate(piece.spans):
+        prefix = prefix.replace(span, PLACEHOLDERS[number], 1)
+    return prefix
