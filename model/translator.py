@@ -31,10 +31,10 @@ from model.search.search import Hypothesis, Options, search
 from model.text.guard import PLACEHOLDER, Guarded
 from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Cutter, Part
-from model.text.plan import plan_text, plan_whole
+from model.text.plan import Plan, plan_text, plan_whole
 from model.text.preparation import clean, is_shouted
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, Tokenizer
-from model.translation import EMPTY, Scored, Translation, Word, copied, in_capitals, join_ranked
+from model.translation import Scored, Translation, Word, copied, in_capitals
 from model.versions.card import Card
 from model.versions.store import Version, load
 
@@ -132,10 +132,10 @@ class Translator:
     def translate(
         self, texts: Sequence[str], search: SearchConfig = GREEDY, prefixes: Sequence[str] | None = None
     ) -> list[Translation]:
-        """Translate each of `texts`, of one or many sentences, in their order: `translate_sentences`, and joined.
+        """Translate each of `texts`, of one or many sentences, in their order, with all that stands between them.
 
         Args:
-            texts: any strings. Line breaks end sentences, and become spaces.
+            texts: any strings.
             search, prefixes: as for `translate_sentences`. A text whose translation is begun is one sentence, unless
                 the network cannot read so much at once.
 
@@ -143,16 +143,16 @@ class Translator:
             SearchError: as `translate_sentences`.
         """
         begun = _prefixes(prefixes, texts)
-        sentences = [self._sentences(text, prefix) for text, prefix in zip(texts, begun, strict=True)]
-        flat = [sentence for of_text in sentences for sentence in of_text]
-        firsts = [prefix if row == 0 else "" for prefix, of_text in zip(begun, sentences, strict=True)
-                  for row in range(len(of_text))]  # fmt: skip
-        found = iter(self.translate_sentences(flat, search, firsts))
-        return [_joined(of_text, [next(found) for _ in of_text]) for of_text in sentences]
+        plans = [self._plan(text, prefix) for text, prefix in zip(texts, begun, strict=True)]
+        sentences = [sentence for plan in plans for sentence in plan.sentences]
+        firsts = [prefix if row == 0 else "" for prefix, plan in zip(begun, plans, strict=True)
+                  for row in range(len(plan.sentences))]  # fmt: skip
+        found = iter(self.translate_sentences(sentences, search, firsts))
+        return [plan.put_together([next(found) for _ in plan.sentences]) for plan in plans]
 
-    def _sentences(self, text: str, prefix: str) -> list[str]:
+    def _plan(self, text: str, prefix: str) -> Plan:
         fits = bool(prefix) and self.count_tokens([text])[0] <= self.max_source_tokens + 1  # the end mark is one
-        return (plan_whole(text) if fits else plan_text(text, self._language)).sentences
+        return plan_whole(text) if fits else plan_text(text, self._language)
 
     def translate_sentences(
         self, sentences: Sequence[str], search: SearchConfig = GREEDY, prefixes: Sequence[str] | None = None
@@ -264,14 +264,6 @@ def _prefixes(given: Sequence[str] | None, texts: Sequence[str]) -> Sequence[str
     if len(given) != len(texts):
         raise SearchError(f"{len(texts)} texts came with {len(given)} prefixes")
     return given
-
-
-def _joined(sentences: Sequence[str], translations: Sequence[Translation]) -> Translation:
-    """One text's translation from those of its sentences."""
-    if len(translations) < 2:
-        return translations[0] if translations else EMPTY
-    ranked = [(one, *one.alternatives) for one in translations]
-    return join_ranked(ranked, [len(sentence.split()) for sentence in sentences])
 
 
 def _never_generated(tokenizer: Tokenizer) -> Tensor:

@@ -13,8 +13,9 @@ READ_BYTES = 1 << 16
 BYTE_ORDER_MARK = "\ufeff"
 LAST_SEPARATOR = 0x2029
 """The paragraph separator; no character beyond it is of the categories below."""
-_SPACES = {code: " " for code in range(LAST_SEPARATOR + 1) if unicodedata.category(chr(code)) in ("Cc", "Zl", "Zp")}
-"""Control characters (NUL, CR, VT, FF, U+0085 ...) and the line and paragraph separators."""
+_SPACES = {code: " " for code in range(LAST_SEPARATOR + 1)
+           if unicodedata.category(chr(code)) in ("Cc", "Zl", "Zp") and chr(code) != "\t"}  # fmt: skip
+"""Control characters (NUL, CR, VT, FF, U+0085 ...) and the line and paragraph separators. A tab ends no line."""
 
 
 def read_lines(read: Callable[[int], bytes], size: int = READ_BYTES) -> Iterator[list[bytes]]:

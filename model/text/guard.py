@@ -107,14 +107,14 @@ def masked(sentence: str, spans: Sequence[Span], texts: Sequence[str]) -> Guarde
 
 
 def restore(guarded: Guarded, translations: Sequence[Translation]) -> Translation:
-    """The translation of a sentence from those of its pieces; alternatives where it has one piece."""
+    """The translation of a sentence from those of its pieces; alternatives join those of equal rank."""
     if not guarded.pieces:
         return copied(guarded.source)
-    best = _restored(guarded, translations)
-    if len(translations) > 1:
-        return best
-    others = [_restored(guarded, [other]) for other in translations[0].alternatives]
-    return with_alternatives([best, *others])
+    ranked = [(translation, *translation.alternatives) for translation in translations]
+    depth = max(map(len, ranked))
+    return with_alternatives(
+        [_restored(guarded, [of_one[min(rank, len(of_one) - 1)] for of_one in ranked]) for rank in range(depth)]
+    )
 
 
 def _in_translation(sentence: str, span: Span, source: str) -> str:

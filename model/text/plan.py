@@ -1,6 +1,6 @@
 """What is done with a text around the network, for the server, the command line, evaluation and the gate alike.
 
-    text -> plan_text -> sentences -> (memory, network) -> put together again by who planned
+    text -> plan_text -> sentences -> (memory, network) -> put together again
 
 Pure: no network, no HTTP. What stands between two sentences, list marks too, is kept byte for byte.
 """
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.text.guard import Guarded, Piece, restore
 from model.text.lines import Split
 from model.text.segments import Segment, split, whole
+from model.translation import EMPTY, Translation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,24 @@ class Plan:
     def sentences(self) -> list[str]:
         """What is to be translated, in order."""
         return [segment.text for segment in self.segments if segment.text]
+
+    def put_together(self, translations: Sequence[Translation]) -> Translation:
+        """The translation of the text from those of its sentences, with all that stands between them."""
+        if not translations:
+            return EMPTY
+        if len(self.segments) == 1 and not self.segments[0].separator_after:
+            return translations[0]  # the usual case
+        source, kept, kept_at, words = "", "", 0, 0
+        pieces: list[Piece] = []
+        for text, separator in ((segment.text, segment.separator_after) for segment in self.segments):
+            if text:
+                count = len(text.split())
+                pieces.append(Piece(kept, kept_at, text, (), tuple((words + row,) for row in range(count))))
+                kept, kept_at, words = "", kept_at + len(kept) + len(text), words + count
+            kept += separator
+            words += len(separator.split())
+            source += text + separator
+        return restore(Guarded(source, tuple(pieces), kept), translations)
 
 
 def plan_text(text: str, language: str, lines: Split = "auto") -> Plan:
