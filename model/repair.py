@@ -14,7 +14,7 @@ from dataclasses import replace
 from model.config import SearchConfig
 from model.text.faults import lost_numbers, wrong_numbers
 from model.text.guard import Guarded, masked, restore
-from model.text.notation import in_other_language
+from model.text.numerals import in_other_language
 from model.text.parts import Part
 from model.text.retry import BEAM, best, marked, second_search
 from model.text.spans import Span

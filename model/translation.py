@@ -66,16 +66,6 @@ def copied(text: str) -> Translation:
     return Translation(text, 0.0, words, copied=True)
 
 
-def in_capitals(translation: Translation) -> Translation:
-    """`translation` with its words and alternatives in capitals."""
-    return replace(
-        translation,
-        text=translation.text.upper(),
-        words=tuple(replace(word, text=word.text.upper()) for word in translation.words),
-        alternatives=tuple(map(in_capitals, translation.alternatives)),
-    )
-
-
 def join(translations: Sequence[Translation], source_words: Sequence[int]) -> Translation:
     """Translations of the parts of one text as one; `source_words` is how many words each part has."""
     tokens = sum(translation.tokens for translation in translations)

@@ -21,20 +21,20 @@ from torch import Tensor
 from model.config import ModelConfig, SearchConfig
 from model.ensemble import Ensemble
 from model.errors import ConfigError, SearchError
-from model.guarded import GuardedSentences
 from model.kernels.native import native_decoder
 from model.kernels.quantize import Network, best_route, choose_device, prepare
 from model.network.batch import pad, plan_batches
 from model.reading import Reader
 from model.repair import mask_numbers, repaired
 from model.search.search import Hypothesis, Options, search
-from model.text.guard import PLACEHOLDER, Guarded
+from model.sentences import FormedSentences, GuardedSentences
+from model.text.guard import Guarded
 from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Cutter, Part
 from model.text.plan import Plan, plan_text, plan_whole
-from model.text.preparation import clean, is_shouted
+from model.text.preparation import clean
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, Tokenizer
-from model.translation import Scored, Translation, Word, copied, in_capitals
+from model.translation import Scored, Translation, Word, copied
 from model.versions.card import Card
 from model.versions.store import Version, load
 
@@ -177,12 +177,10 @@ class Translator:
 
     def _translate(self, sentences: Sequence[str], search: SearchConfig, begun: Sequence[str]) -> list[Translation]:
         """`translate_sentences` of what holds nothing but words and placeholders."""
-        shouted = [is_shouted(PLACEHOLDER.sub("", text)) for text in sentences]
-        calm = [clean(text).capitalize() if loud else text for text, loud in zip(sentences, shouted, strict=True)]
-        parts = self._cutter.parts(calm, begun)
+        formed = FormedSentences.of(sentences, begun)
+        parts = self._cutter.parts(formed.texts, formed.prefixes)
         found = iter(self._translate_parts([part for of_one in parts for part in of_one], search))
-        translations = [self._cutter.assemble(of_one, [next(found) for _ in of_one]) for of_one in parts]
-        return [in_capitals(one) if loud else one for one, loud in zip(translations, shouted, strict=True)]
+        return formed.chosen(self._cutter.assemble(of_one, [next(found) for _ in of_one]) for of_one in parts)
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first, without faults that another search can mend."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from model.text.notation import amount_in_other_language
+from model.text.numerals import amount_in_other_language
 from model.text.spans import Span, find_spans
 from model.text.tokenizer import PLACEHOLDERS
 from model.translation import Translation, Word, copied, join, with_alternatives

@@ -30,7 +30,7 @@ CLOSED_CHARS = 4
 ITALIAN = (
     "il lo la i gli le un uno una di a da in con su per tra fra del dello della dei degli delle al allo alla ai agli"
     " alle dal dallo dalla dai dagli dalle nel nello nella nei negli nelle sul sullo sulla sui sugli sulle e o che ma"
-    " se non"
+    " se non è"
 )
 ENGLISH = "the a an of to on at for with by from and or that but if is are was were not as in into"
 FUNCTION_WORDS = frozenset(f"{ITALIAN} {ENGLISH}".split())

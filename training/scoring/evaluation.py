@@ -23,6 +23,7 @@ from training.scoring.sets import (
     ALIGNED,
     CHALLENGE,
     GENERAL,
+    TEXTS,
     Collection,
     Corpus,
     Pairs,
@@ -31,6 +32,8 @@ from training.scoring.sets import (
     read_parallel,
     read_table,
 )
+from training.scoring.texts import Item as TextItem
+from training.scoring.texts import TextsReport, check_texts, read_texts
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Report:
     sets: dict[str, SetReport] = field(default_factory=dict)
     challenge: ChallengeReport | None = None
     challenge_against: ChallengeReport | None = None
+    texts: TextsReport | None = None
     alignment: AlignmentReport | None = None
     notes: list[str] = field(default_factory=list)
     """What was left out, and why."""
@@ -86,6 +90,7 @@ class Report:
         parts = {
             "challenge": self.challenge and self.challenge.to_dict(),
             "challenge_against": self.challenge_against and self.challenge_against.to_dict(),
+            "texts": self.texts and self.texts.to_dict(),
             "alignment": self.alignment and asdict(self.alignment),
         }
         return {
@@ -119,6 +124,8 @@ def run(request: Request) -> Report:
         if sets.challenge:
             report.challenge = _challenge(sets.challenge, subject)
             report.challenge_against = _challenge(sets.challenge, other) if other else None
+        if sets.texts:
+            report.texts = check_texts(sets.texts, subject.translate([item.source for item in sets.texts], TEXTS))
         if sets.aligned:
             _align(sets.aligned, subject, report)
     if request.save:
@@ -132,6 +139,7 @@ class _Sets:
 
     scored: dict[str, Pairs]
     challenge: list[Item] = field(default_factory=list)
+    texts: list[TextItem] = field(default_factory=list)
     aligned: list[AlignedPair] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -142,12 +150,13 @@ def _read(request: Request, corpus: Corpus | None) -> _Sets:
         return _Sets({request.files[0].stem: read_parallel(*request.files)[:end]})
     paths, missing = find_sets(request.pair, corpus, request.sets, request.with_aligned)
     challenge = read_challenge(paths.pop(CHALLENGE))[:end] if CHALLENGE in paths else []
+    texts = read_texts(paths.pop(TEXTS))[:end] if TEXTS in paths else []
     aligned = read_aligned(paths.pop(ALIGNED), request.pair)[:end] if ALIGNED in paths else []
     scored: dict[str, Pairs] = {
         name: (read_general(path) if name == GENERAL else read_table(path, request.pair))[:end]
         for name, path in paths.items()
     }
-    return _Sets(scored, challenge, aligned, missing)
+    return _Sets(scored, challenge, texts, aligned, missing)
 
 
 def _subject(request: Request, version: str | None, progress: Progress) -> Subject:
@@ -191,7 +200,7 @@ def _save(report: Report, request: Request) -> None:
     folder = find(version_roots(), request.pair, request.version)
     found = report.to_dict()
     scores = {name: {**values, "beam": report.beam} for name, values in found["sets"].items()}
-    scores |= {name: found[name] for name in (CHALLENGE, "alignment") if name in found}
+    scores |= {name: found[name] for name in (CHALLENGE, TEXTS, "alignment") if name in found}
     suffix = f", beam {report.beam}" if report.beam > 1 else ""
     for name, values in scores.items():
         kept = {key: value for key, value in values.items() if key not in ("against", "failures")}

@@ -10,6 +10,7 @@ from training.scoring.bootstrap import Difference, Estimate, Interval
 from training.scoring.challenge import ChallengeReport
 from training.scoring.evaluation import Report
 from training.scoring.set_report import CAPITALS, SetReport
+from training.scoring.texts import Tally, TextsReport
 
 SCORES = ("BLEU", "95 %", "chrF", "95 %")
 
@@ -34,6 +35,8 @@ def tables(report: Report) -> Iterator[Table]:
             yield _noise(name, one.scores, one.noise)
     if report.challenge:
         yield _challenge(report, report.challenge)
+    if report.texts:
+        yield _texts(report.texts)
     if report.alignment:
         yield _alignment(report)
 
@@ -113,6 +116,19 @@ def _challenge(report: Report, ours: ChallengeReport) -> Table:
     table.add_section()
     table.add_row("all", str(ours.total[1]), *(cell for one in reports for cell in _passed(*one.total)))
     return table
+
+
+def _texts(report: TextsReport) -> Table:
+    table = _table("Texts as people write them", "kind", "items", "right", "%", "lost", "lost unsaid")
+    for kind, tally in report.kinds.items():
+        table.add_row(kind, *_tallied(tally))
+    table.add_section()
+    table.add_row("all", *_tallied(report.total))
+    return table
+
+
+def _tallied(tally: Tally) -> list[str]:
+    return [str(tally.items), *_passed(tally.right, tally.items), str(tally.lost), str(tally.unsaid)]
 
 
 def _alignment(report: Report) -> Table:

@@ -51,6 +51,7 @@ MIND = {
     "la casa": [Line(0.6, "the house", [0, 1]), Line(0.4, "house", [1])],
     "Tom ha 12 gatti.": [Line(0.6, "Tom has cats.", [0, 1, 3]), Line(0.4, "Tom has 12 cats.", [0, 1, 2, 3])],
     "Dorme.": [Line(1.0, "He sleeps.", [0, 0])],
+    "dorme": [Line(0.6, "sleeps", [0]), Line(0.4, "it sleeps", [0, 0])],
 }  # fmt: skip
 FAULTY = ["il gatto dorme", "la donna dorme molto", "ho 12 gatti", "ho 900 cani"]
 REPAIRED = ["the cat sleeps", "the woman sleeps long", "i have 12 cats", "i have 900 dogs"]

@@ -1,10 +1,14 @@
-"""All sentences of a call, with what the network does not see of each: see `model.text.guard`."""
+"""All sentences of a call on their way to the network and back: what it does not see, and in which form it reads them.
+
+sentences -> GuardedSentences (.text.guard) -> FormedSentences (.text.forms) -> (network) -> the way back
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from model.text.forms import Form, plain_form, surer
 from model.text.guard import Guarded, Piece, guard, restore
 from model.text.lines import wrapped_as
 from model.text.tokenizer import PLACEHOLDERS
@@ -65,3 +69,42 @@ def _as_written(prefix: str, piece: Piece) -> str:
     for number, span in enumerate(piece.spans):
         prefix = prefix.replace(span, PLACEHOLDERS[number], 1)
     return prefix
+
+
+@dataclass(frozen=True)
+class FormedSentences:
+    """Guarded sentences, in the forms in which the network reads them."""
+
+    forms: Sequence[Form | None]
+    """None: only as it is."""
+    texts: Sequence[str]
+    """What the network gets: of each sentence the text as it is, the plain form, or both in this order."""
+    prefixes: Sequence[str]
+    """What the translation of each of `texts` must begin with."""
+
+    @classmethod
+    def of(cls, sentences: Sequence[str], prefixes: Sequence[str]) -> FormedSentences:
+        """The forms of `sentences`; where a translation is begun, only one is read."""
+        forms: list[Form | None] = []
+        texts: list[str] = []
+        begun: list[str] = []
+        for sentence, prefix in zip(sentences, prefixes, strict=True):
+            form = plain_form(sentence)
+            form = None if form is not None and prefix and not form.sure else form
+            both = [sentence] if form is None else [form.plain] if form.sure else [sentence, form.plain]
+            forms.append(form)
+            texts += both
+            begun += [prefix] * len(both)
+        return cls(forms, texts, begun)
+
+    def chosen(self, translations: Iterable[Translation]) -> list[Translation]:
+        """The translation of each sentence from those of `texts`."""
+        found = iter(translations)
+        return [_chosen(form, found) for form in self.forms]
+
+
+def _chosen(form: Form | None, found: Iterator[Translation]) -> Translation:
+    first = next(found)
+    if form is None:
+        return first
+    return form.put_on(first) if form.sure else surer(form, first, next(found))
