@@ -17,22 +17,30 @@ TokenCounter = Callable[[str, Sequence[str]], list[int]]
 """Pair and sentences to the source tokens of each."""
 
 
+SHORT_WORDS = 4
+"""A sentence of fewer hardly shows its language: then the wanted one is evidence, and what stands around it."""
+SURE = 0.95
+"""The confidence from which even a short sentence is believed to be in the language that is wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One text, ready to be translated."""
 
-    source: str
+    source: str | None
+    """None: it is in neither language."""
     detection: Detection | None
     plan: Plan
     hits: Sequence[Hit | None]
     """For each segment of the plan, what memory answers."""
+    asks: Sequence[bool]
+    """For each, whether the model is asked."""
     sentences: Sequence[Sentence]
-    """What is left for the model, in order."""
+    """What the model is asked, in order."""
 
     def awaiting(self) -> Iterator[tuple[Segment, Hit | None, bool]]:
         """Each segment, what memory answers for it, and whether the next of `sentences` is it."""
-        for segment, hit in zip(self.plan.segments, self.hits, strict=True):
-            yield segment, hit, bool(self.sentences and segment.text and hit is None)
+        yield from zip(self.plan.segments, self.hits, self.asks, strict=True)
 
 
 class Preparer:
@@ -56,29 +64,53 @@ class Preparer:
         return [self._prepare(text, request) for text in request.texts]
 
     def _prepare(self, text: str, request: TranslationRequest) -> Prepared:
-        detection, source = None, request.source
-        if source == "auto":
-            detection = self._detect(text)
-            source = detection.language if detection.language in OTHER else OTHER[request.target]
-        if source == request.target:  # found out by `auto`: the text is in the wanted language already
-            plan = plan_text(text, source, request.split)
-            return Prepared(source, detection, plan, [None] * len(plan.segments), ())
+        source = OTHER[request.target] if request.source == "auto" else request.source
+        detection = self._detect(text) if request.source == "auto" else None
+        plan, hits = self._recalled(text, source, request)
+        open_ = [bool(segment.text) and hit is None for segment, hit in zip(plan.segments, hits, strict=True)]
+        found: list[str | None] = [source] * len(hits)
+        if detection is not None:
+            languages = self._languages(plan, detection, source)
+            found = [one if asked else source for one, asked in zip(languages, open_, strict=True)]
+        asks = [asked and language == source for asked, language in zip(open_, found, strict=True)]
+        texts = [segment.text for segment, asked in zip(plan.segments, asks, strict=True) if asked]
         pair = f"{source}-{request.target}"
-        plan, hits = self._recalled(text, pair, request)
-        texts = [segment.text for segment, hit in zip(plan.segments, hits, strict=True) if segment.text and hit is None]
-        counts = self._count_tokens(pair, texts)
+        counts = self._count_tokens(pair, texts) if texts or detection is None else []
         sentences = [Sentence(pair, *item) for item in zip(texts, counts, strict=True)]
-        return Prepared(source, detection, plan, hits, sentences)
+        return Prepared(_of_all(found, source), detection, plan, hits, asks, sentences)
 
-    def _recalled(self, text: str, pair: str, request: TranslationRequest) -> tuple[Plan, Sequence[Hit | None]]:
+    def _languages(self, plan: Plan, detection: Detection, source: str) -> list[str | None]:
+        """The language of each segment; where it does not show, that of the text, or else `source`, the one that may be
+        translated. None for what is in neither."""
+        around = _shown(detection, plan.text, source)
+        if len(plan.sentences) < 2:
+            return [around] * len(plan.segments)
+        return [_shown(self._detect(segment.text), segment.text, around) for segment in plan.segments]
+
+    def _recalled(self, text: str, source: str, request: TranslationRequest) -> tuple[Plan, Sequence[Hit | None]]:
         """The plan of `text` and what memory answers: for the whole of it if it can, else for each sentence."""
         if not request.memory:
-            plan = plan_text(text, pair[:2], request.split)
+            plan = plan_text(text, source, request.split)
             return plan, [None] * len(plan.segments)
+        pair = f"{source}-{request.target}"
         body = text.strip()
         hit = self._memory.find(pair, body) if body else None
         if hit is not None:
             plan = plan_whole(text)
             return plan, [hit if segment.text else None for segment in plan.segments]
-        plan, asked = plan_text(text, pair[:2], request.split), ("", body)
+        plan, asked = plan_text(text, source, request.split), ("", body)
         return plan, [None if part.text in asked else self._memory.find(pair, part.text) for part in plan.segments]
+
+
+def _shown(detection: Detection, text: str, around: str | None) -> str | None:
+    """The language of `text` as `detection` has it; `around` where it is short or shows none."""
+    if detection.language is None:
+        return None if any(map(str.isalpha, text)) else around
+    short = len(text.split()) < SHORT_WORDS and detection.confidence < SURE
+    return around if short else detection.language
+
+
+def _of_all(languages: Sequence[str | None], source: str) -> str | None:
+    """The language of a text from those of its segments: `source` if any of it is translated."""
+    found = [one for one in languages if one is not None]
+    return source if source in found or not languages else next(iter(found), None)

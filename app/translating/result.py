@@ -37,7 +37,8 @@ class TranslatedSentence:
 class TranslatedText:
     """One text of the request, translated."""
 
-    source: str
+    source: str | None
+    """None: it is in neither language, and stays as it is."""
     target: str
     detection: Detection | None
     sentences: Sequence[TranslatedSentence]

@@ -27,6 +27,11 @@ class Plan:
         """What is to be translated, in order."""
         return [segment.text for segment in self.segments if segment.text]
 
+    @property
+    def text(self) -> str:
+        """The text itself."""
+        return "".join(segment.text + segment.separator_after for segment in self.segments)
+
     def put_together(self, translations: Sequence[Translation]) -> Translation:
         """The translation of the text from those of its sentences, with all that stands between them."""
         if not translations:

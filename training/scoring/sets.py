@@ -107,14 +107,14 @@ def read_general(path: Path) -> list[tuple[str, str]]:
 
 
 def read_rows(path: Path, columns: int) -> list[tuple[int, list[str]]]:
-    """Numbered rows of a set of our own; a first line that begins with `#` and blank lines are left out.
+    """Numbered rows of a set of our own; lines at the top that begin with `#`, and blank ones, are left out.
 
     Raises:
         ConfigError: the file cannot be read, a row has another number of columns, or there is none.
     """
-    rows = []
+    rows: list[tuple[int, list[str]]] = []
     for number, line in enumerate(read_lines(path), 1):
-        if not line.strip() or (number == 1 and line.startswith("#")):
+        if not line.strip() or (not rows and line.startswith("#")):
             continue
         cells = [cell.strip() for cell in line.split("\t")]
         require(len(cells) == columns, f"{path}, line {number}: {len(cells)} columns in place of {columns}")

@@ -119,7 +119,7 @@ def _item(where: str, cells: Sequence[str]) -> Item:
     for part, count in Counter(parts).items():
         require(text.count(part) >= count, f"{where}: the source has {part!r} not {count} times")
     if len(answers) > 2 and answers.startswith("/") and answers.endswith("/"):
-        return Item(kind, text, parts, (), _expression(where, answers[1:-1]))
+        return Item(kind, text, parts, (), _expression(where, _unescaped(answers[1:-1])))
     right = tuple(_unescaped(answer).strip() for answer in answers.split(BETWEEN)) if answers else ()
     return Item(kind, text, parts, right, None)
 

@@ -51,13 +51,14 @@ async def translate(body: TranslateBody, request: Request) -> Response:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     answers = [_translation(text, body) for text in translated]
     if body.log_consent:
-        rows = (
+        rows = [
             Consented(one.source, one.target, text, one.text, one.version)
             for text, one in zip(texts, translated, strict=True)
-        )
-        logged = await services.consent_log.store(list(rows), keyless=services.access.is_stranger(request))
-        for answer in answers:
-            answer["logged"] = logged
+            if one.source is not None
+        ]
+        logged = await services.consent_log.store(rows, keyless=services.access.is_stranger(request))
+        for one, answer in zip(translated, answers, strict=True):
+            answer["logged"] = logged and one.source is not None
     return Response(to_json({"translations": answers}), media_type="application/json")
 
 

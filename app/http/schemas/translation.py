@@ -139,7 +139,9 @@ class TranslationOut(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
     text: str
-    source: Language
+    source: Annotated[
+        Language | None, Field(description="With `auto`, null if the text is in neither language: it stays as it is.")
+    ]
     target: Language
     model_version: Annotated[str | None, Field(description="Which model translated; null if none was asked.")]
     from_memory: Annotated[bool, Field(description="True only if all of it is an approved correction.")]

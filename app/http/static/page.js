@@ -31,7 +31,8 @@ function show(answer, milliseconds) {
   translation.lang = answer.target;
   part("copy").disabled = !answer.text;
   const facts = [];
-  if (answer.detected) facts.push(answer.source === answer.target ? `already ${NAMES[answer.source]}` : `from ${NAMES[answer.source]}`);
+  if (answer.detected && !answer.source) facts.push("neither Italian nor English, left as it is");
+  else if (answer.detected) facts.push(answer.source === answer.target ? `already ${NAMES[answer.source]}` : `from ${NAMES[answer.source]}`);
   if (answer.model_version) facts.push(`model ${answer.model_version}`);
   facts.push(`${Math.round(milliseconds)}\u00a0ms`);
   if (answer.truncated) facts.push("cut short");

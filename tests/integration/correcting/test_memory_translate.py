@@ -21,6 +21,7 @@ CORRECTIONS = {
     "Sei stanco.": "You are tired.",
     "Piove. Ho fame.": "It rains, and I'm hungry.",
     "forse": "perhaps",
+    "Offro the e biscotti oggi.": "I offer tea and biscuits.",
 }
 
 
@@ -139,8 +140,16 @@ async def test_alternatives_keep_what_memory_says(server: Server) -> None:
 async def test_auto_asks_the_memory_of_the_detected_direction(server: Server) -> None:
     answer = await one(server.client, {"text": "Ho fame.", "source": "auto", "target": "en"})
     assert (answer["text"], answer["source"], answer["from_memory"]) == ("I'm hungry.", "it", True)
-    answer = await one(server.client, {"text": "the I'm cold.", "source": "auto", "target": "en"})
-    assert (answer["text"], answer["from_memory"]) == ("the I'm cold.", False)
+    text = "the wind is cold here."
+    answer = await one(server.client, {"text": text, "source": "auto", "target": "en"})
+    assert (answer["text"], answer["from_memory"]) == (text, False)
+
+
+async def test_memory_is_asked_before_a_text_is_left_as_it_is(server: Server) -> None:
+    """A wrong guess of the language can be mended by a correction, too."""
+    answer = await one(server.client, {"text": "Offro the e biscotti oggi.", "source": "auto", "target": "en"})
+    assert (answer["text"], answer["source"], answer["from_memory"]) == ("I offer tea and biscuits.", "it", True)
+    assert answer["detected"]["language"] == "en"
 
 
 async def test_a_pair_without_a_model_stays_unavailable(server: Server) -> None:
@@ -192,4 +201,4 @@ async def test_hits_and_rows_are_counted(server: Server) -> None:
     await one(server.client, body("Ho fame. Vieni. Ho fame!"))
     text = (await server.client.get("/metrics")).text
     assert 'traghetto_memory_hits_total{pair="it-en"} 2.0' in text
-    assert "traghetto_memory_rows 6.0" in text
+    assert "traghetto_memory_rows 7.0" in text

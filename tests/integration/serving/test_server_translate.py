@@ -87,8 +87,28 @@ async def test_auto_detects(client: httpx.AsyncClient) -> None:
 
 
 async def test_auto_leaves_a_text_in_the_target_language_as_it_is(client: httpx.AsyncClient) -> None:
-    answer = await one(client, {"text": "the cat.  Good", "source": "auto", "target": "en"})
-    assert (answer["text"], answer["source"], answer["model_version"]) == ("the cat.  Good", "en", None)
+    text = "the cat sleeps over there.  Good"
+    answer = await one(client, {"text": text, "source": "auto", "target": "en"})
+    assert (answer["text"], answer["source"], answer["model_version"]) == (text, "en", None)
+
+
+async def test_auto_looks_at_each_sentence(client: httpx.AsyncClient) -> None:
+    text = "the cat sleeps over there.\nIl gatto invece dorme qui.\nBene"
+    answer = await one(client, {"text": text, "source": "auto", "target": "en"})
+    assert (answer["text"], answer["source"]) == ("the cat sleeps over there.\nIL GATTO INVECE DORME QUI.\nBene", "it")
+
+
+async def test_who_asks_for_a_language_hardly_wrote_a_few_words_in_it(client: httpx.AsyncClient) -> None:
+    answer = await one(client, {"text": "the cat", "source": "auto", "target": "en"})
+    assert (answer["text"], answer["source"]) == ("THE CAT", "it")
+
+
+async def test_a_text_in_neither_language_stays_as_it_is(client: httpx.AsyncClient) -> None:
+    payload = {"text": ["Привет, как дела?", "12"], "source": "auto", "target": "en", "log_consent": True}
+    first, second = (await ask(client, payload)).json()["translations"]
+    assert (first["text"], first["source"], first["model_version"]) == ("Привет, как дела?", None, None)
+    assert (first["detected"]["language"], first["logged"]) == (None, False)
+    assert (second["source"], second["logged"]) == ("it", True)
 
 
 async def test_auto_without_a_hint_takes_the_other_language(client: httpx.AsyncClient) -> None:

@@ -45,6 +45,7 @@ def sets(tmp_path, monkeypatch):
             "times\tAlle 4.\tAt 4.\t\t",
         ]
         (folder / pair / "challenge.tsv").write_text("\n".join(["# phenomenon", *challenge]) + "\n")
+        (folder / pair / "texts.tsv").write_text("# kind\tsource\tkept\tanswers\nmention\tCiao @anna!\t@anna\t\n")
     (folder / "it-en" / "aligned.tsv").write_text("# Italian\nil gatto dorme\tthe cat sleeps\t0-0 1-1 2-2\n")
     monkeypatch.setattr("training.scoring.sets.SETS", folder)
     return folder
@@ -77,11 +78,11 @@ def models(tiny_data_dir, tmp_path, monkeypatch):
 
 
 def test_what_is_usual_and_there_is_taken(sets, corpus):
-    names = {"tatoeba.test", "general", "challenge"}
+    names = {"tatoeba.test", "general", "challenge", "texts"}
     found, missing = find_sets("it-en", Corpus(corpus, "it-en"), ())
     assert (set(found), missing) == (names, [])
     found, missing = find_sets("it-en", None, (), with_aligned=True)
-    assert (set(found), missing) == ({"general", "challenge", "aligned"}, ["left out: no set tatoeba.test"])
+    assert (set(found), missing) == ({"general", "challenge", "texts", "aligned"}, ["left out: no set tatoeba.test"])
 
 
 def test_a_named_set_that_is_not_there_is_an_error_that_says_what_is(sets, corpus):
