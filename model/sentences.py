@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from model.text.forms import Form, plain_form, surer
+from model.text.forms import Form, plain_form, surer, with_end_of
 from model.text.guard import Guarded, Piece, guard, restore
 from model.text.lines import wrapped_as
 from model.text.tokenizer import PLACEHOLDERS
@@ -75,6 +75,7 @@ def _as_written(prefix: str, piece: Piece) -> str:
 class FormedSentences:
     """Guarded sentences, in the forms in which the network reads them."""
 
+    sentences: Sequence[str]
     forms: Sequence[Form | None]
     """None: only as it is."""
     texts: Sequence[str]
@@ -95,12 +96,12 @@ class FormedSentences:
             forms.append(form)
             texts += both
             begun += [prefix] * len(both)
-        return cls(forms, texts, begun)
+        return cls(sentences, forms, texts, begun)
 
     def chosen(self, translations: Iterable[Translation]) -> list[Translation]:
         """The translation of each sentence from those of `texts`."""
         found = iter(translations)
-        return [_chosen(form, found) for form in self.forms]
+        return [with_end_of(text, _chosen(form, found)) for text, form in zip(self.sentences, self.forms, strict=True)]
 
 
 def _chosen(form: Form | None, found: Iterator[Translation]) -> Translation:

@@ -20,6 +20,7 @@ from model.text.preparation import clean, is_shouted
 from model.translation import Translation
 
 ONE_WORD = re.compile(r"(?P<before>[\"'«“‘(¿¡]*)(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)(?P<after>[.!?…]*[\"'»”’)]*)")
+FINAL = re.compile(r"[.!?…]{1,20}$")
 MARGIN = 0.1
 """Nats a token by which the plain form may be less sure, and still counts."""
 LEAST_TITLE = 3
@@ -58,6 +59,27 @@ def plain_form(text: str) -> Form | None:
     return Form(text.capitalize(), _title) if _is_title(bare.split()) else None
 
 
+def with_end_of(source: str, translation: Translation) -> Translation:
+    """`translation` with the final mark of `source`, which may be none; alternatives too."""
+    others = tuple(with_end_of(source, other) for other in translation.alternatives)
+    end = FINAL.search(source.rstrip())
+    wanted, text = end.group() if end else "", translation.text
+    found = FINAL.search(text)
+    given = found.group() if found else ""
+    if given == wanted or not text[: len(text) - len(given)] or (not wanted and not _is_added(source, text, given)):
+        return replace(translation, alternatives=others) if others else translation
+    words = translation.words
+    if words and words[-1].text.endswith(given):
+        last = replace(words[-1], text=words[-1].text.removesuffix(given) + wanted)
+        words = (*words[:-1], last)
+    return replace(translation, text=text.removesuffix(given) + wanted, words=words, alternatives=others)
+
+
+def _is_added(source: str, text: str, given: str) -> bool:
+    """Whether a final mark that the source has not is a full stop, and not that of an abbreviation."""
+    return source.rstrip()[-1:].isalnum() and given == "." and "." not in text.split()[-1][:-1]
+
+
 def surer(form: Form, given: Translation, plain: Translation) -> Translation:
     """The translation of the plain form with case and marks, or that of the text as it is: see `MARGIN`."""
     return form.put_on(plain) if plain.score > given.score - MARGIN else given
@@ -73,8 +95,11 @@ def _of_word(before: str, word: str, after: str) -> Form | None:
 
 
 def _is_title(words: Sequence[str]) -> bool:
-    small = FUNCTION_WORDS.intersection(word.lower() for word in words)
-    return len(words) >= LEAST_TITLE and bool(small) and all(map(_is_capitalised, words))
+    """Whether all words are capitalised, also those that are small as a rule, or these alone are not: no sentence."""
+    if len(words) < LEAST_TITLE or words[-1].endswith((".", "!", "?", "…")):
+        return False
+    small = [word for word in words if word.lower() in FUNCTION_WORDS]
+    return bool(small) and all(_is_capitalised(word) for word in words if word not in small or not word.islower())
 
 
 def _is_capitalised(word: str) -> bool:

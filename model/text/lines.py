@@ -19,7 +19,8 @@ LINES = re.compile(rf"[^{BREAKS}]+|[{BREAKS}]+")
 """Lines and the breaks between them."""
 ONE_BREAK = re.compile(rf"\r\n|[{BREAKS}]")
 MARK = re.compile(
-    r"\s*(?:[-–—•*·▪◦‣+>]|#{1,6}|\(?(?:\d{1,3}|[a-zIVX]|[ivxIVX]{2,5})[.)]|\(?[A-Z]\)|\d{1,3}(?:\.\d{1,3}){1,4}[.)]?)\s+(?=\S)"
+    r"\s*(?:(?:[-*] )?\[[ xX]\]|[-–—•*·▪◦‣+>]|#{1,6}|\(?(?:\d{1,3}|[a-zIVX]|[ivxIVX]{2,5})[.)]|\(?[A-Z]\)"
+    r"|\d{1,3}(?:\.\d{1,3}){1,4}[.)]?)\s+(?=\S)"
 )
 """What stands before an item of a list, a heading of Markdown, a line of somebody else. Not `A. `, which is a name."""
 TABS = re.compile(r"[^\t]+|\t+")

@@ -17,8 +17,8 @@ MESSAGE = r"\{\s?\w{1,40},\s?(?:plural|select|selectordinal)\s?,(?:[^{}]|\{[^{}]
 URL = r"(?:https?|ftp)://[^\s<>\"']+|(?<![\w.])www\.[^\s<>\"']+"
 MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 HOST = (
-    r"(?<![\w.@/-])(?:[\w-]{1,63}\.){1,4}(?:com|org|net|edu|gov|info|io|dev|eu|it|uk|fr|de|ch)(?![\w@-])"
-    r"(?:/[^\s<>\"']*)?"
+    r"(?<![\w.@/-])(?:[\w-]{1,63}\.){1,4}(?:com|org|net|edu|gov|info|io|dev|eu|it|uk|fr|de|ch|local|lan|example)(?![\w@-])"
+    r"(?::\d{1,5})?(?:/[^\s<>\"']*)?"
 )
 TAG = r"</?[A-Za-z][\w:-]{0,40}(?:\s[^<>]*)?/?>"
 BRACES = r"\{\{[^{}]{0,100}\}\}|[$#]?\{[^{}\s]{0,100}\}"
@@ -31,15 +31,20 @@ NAMED = r"(?<![\w:)]):[a-z_]\w{1,40}(?![\w:])"
 """As in Rails and Laravel: `:name`."""
 MENTION = r"(?<![\w@.])@\w(?:[\w.-]{0,60}\w)?|(?<![\w#&])#\w{1,100}"
 EXTENSIONS = (
-    "txt|md|rst|pdf|docx?|odt|rtf|xlsx?|ods|csv|tsv|pptx?|odp|jpe?g|png|gif|svg|webp|bmp|tiff?|mp3|mp4|wav|ogg|avi|mkv|zip|gz|"
+    "txt|md|rst|pdf|docx?|odt|rtf|xlsx?|ods|csv|tsv|pptx?|odp|jpe?g|png|gif|svg|webp|bmp|ttf|otf|woff2?|tiff?|mp3|mp4|wav|ogg|avi|mkv|zip|gz|"
     "tar|rar|7z|exe|msi|apk|dmg|iso|html?|css|js|ts|json|ya?ml|xml|toml|ini|cfg|conf|log|py|java|c|h|cpp|cs|go|rs|rb|php|sh|bat|sql|"
     "db|bak|tmp"
 )
-FILE = rf"(?<![\w.])(?:[\w-]{{1,80}}\.){{1,4}}(?:{EXTENSIONS})(?!\w)"
+FILE = (
+    rf"(?<![\w.])(?:(?:[\w-]{{1,80}}|\*)\.){{1,4}}(?:{EXTENSIONS})(?!\w)"
+    r"|(?<![\w.])\.(?:git|env|bash|profile|ssh|config|vim|zsh|docker|npm|editor)[a-z]{0,12}(?!\w)"
+)
+"""The second: hidden files."""
 PATH = (
     r"(?<![\w./<])(?:~|\.{1,2})?/(?:[\w.-]{1,100}/){0,20}[\w.-]{1,100}"
     rf"|(?<![\w./])(?:[\w.-]{{1,80}}/){{1,10}}[\w-]{{1,80}}\.(?:{EXTENSIONS})(?!\w)"
-    r"|(?<!\w)[A-Za-z]:\\[^\s<>\"|]{0,200}"
+    r"|(?<![\w./])(?:[\w.-]{1,80}/){2,10}(?![\w/])"
+    r"|(?<!\w)(?:[A-Za-z]:\\|\\\\\w)[^\s<>\"|]{0,200}"
 )
 KEYS = (
     r"(?<!\w)(?:Ctrl|Control|Alt|AltGr|Shift|Cmd|Command|Option|Win|Meta|Fn|Maiusc)(?:\s?\+\s?[A-Za-z0-9]{1,9})+(?!\w)"
@@ -56,11 +61,12 @@ VERSION = (
 """Not 10.000.000, which is a number."""
 DIGITS = r"\d{1,12}(?:[.,]\d{1,9}){0,5}"
 CURRENCY = "[€$£¥]"
+UNITS = "km/h|m/s|km²|m²|m³|km|cm|mm|m|kg|mg|g|ml|cl|dl|l|kWh?|GB|MB|TB|kB|GHz|MHz|Hz|mph"
 AMOUNT = (
     rf"(?<![\w.,€$£¥])(?:{CURRENCY}\s?{DIGITS}|{DIGITS}\s?{CURRENCY})(?![\w€$£¥]|[.,]\d|\s?(?:mil|bil|thousand|k\b|bn\b))"
-    rf"|(?<![\w.,])[-+\u2212]?{DIGITS}\s?°(?:\s?[CFK])?(?!\w)"
+    rf"|(?<![\w.,])[-+\u2212]?{DIGITS}\s?°(?:\s?[CFK])?(?!\w)|(?<![\w.,€$£¥]){DIGITS}\s?(?:{UNITS})(?![\w/'’]|\.\w)"
 )
-"""Money with a sign, degrees. Not of `$5 million`, where more than the sign moves."""
+"""Money with a sign, degrees, quantities with the sign of a unit. Not `$5 million`, where more than the sign moves."""
 DRAWN = "\u2190-\u2bff\U0001f000-\U0001faff"
 SYMBOL = (
     f"(?:[0-9#*]\ufe0f?\u20e3|[\u00a9\u00ae\u2122\u3000-\u3007\u3012-\u303f\ue000-\uf8ff{DRAWN}]"

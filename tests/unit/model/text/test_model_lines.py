@@ -27,6 +27,7 @@ APART = [
 MARKED = [
     ("- uno\n  • due", ["- ", "  • "]),
     ("a) la domanda", ["a) "]),
+    ("[x] fatto\n- [ ] da fare", ["[x] ", "- [ ] "]),
     ("I. Premessa\n2.1 Costi\n(3) fine\n## Note\n— Chi è?", ["I. ", "2.1 ", "(3) ", "## ", "— "]),
     ("A. Manzoni scrive.\n-5 gradi\n3 amici\n1990. Fine", []),
 ]

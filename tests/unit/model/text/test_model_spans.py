@@ -21,6 +21,9 @@ FOUND = [
     ("Ciao @anna_b, ti aspetto #mare2024", ["@anna_b", "#mare2024"], "mention"),
     ("Apri note_v3.txt o /etc/hosts o src/app/main.py o C:\\Temp\\a.log", ["note_v3.txt", "/etc/hosts",
      "src/app/main.py", "C:\\Temp\\a.log"], "path"),
+    ("Metti *.bak in .gitignore, foto/mare/ e \\\\server\\foto", ["*.bak", ".gitignore", "foto/mare/",
+     "\\\\server\\foto"], "path"),
+    ("Pesa 12 kg e 3,5 g, va a 90 km/h per 5 km.", ["12 kg", "3,5 g", "90 km/h", "5 km"], "amount"),
     ("Scrivi `make test` qui", ["`make test`"], "code"),
     ("Premi Ctrl+Shift+P.", ["Ctrl+Shift+P"], "keys"),
     ("Chiama +39 06 1234 5678, 02 12345678 o 333 1234567.", ["+39 06 1234 5678", "02 12345678", "333 1234567"],
@@ -32,7 +35,7 @@ FOUND = [
 NONE = [
     "Il museo resta chiuso il lunedì; l'altro no: peccato!",
     "Ho pagato $5 million, 3 milioni di €, 1.350,20 euro e 10.000.000 di lire, il 3/4 o il 12/05/2024 alle 9:30.",
-    "Va a 90 km/h, e/o piano: 100% sicuro, 50 % di sconto.",
+    "Va in km/h, e/o piano, 3 l'ora, 5 mele: 100% sicuro, 50 % di sconto.",
     "C++ e C# di A.B. Rossi, U.S.A. (2018), ecc.",
     "Lo chiama `bello,' con una lunga `e.'",
     "Disse:«Vieni».Poi tacque... AT&T @ casa",
@@ -60,7 +63,10 @@ PIECES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "wanted", "kind"), FOUND, ids=[kind for _, _, kind in FOUND])
+@pytest.mark.parametrize(
+    ("text", "wanted", "kind"),
+    FOUND,
+)
 def test_what_is_not_translated_is_found(text: str, wanted: list[str], kind: str) -> None:
     found = find_spans(text)
     assert [text[span.start : span.end] for span in found] == wanted
