@@ -4,13 +4,15 @@ A rare name is read and written in pieces, and pieces go astray: *Trieste* becom
 word with a capital inside a sentence is rendered by one that looks like it and that the network was not sure of, the
 source's word stands in its place. *Roma* and *Rome* look alike too, but of those the network is sure.
 
-Measured on 2,000 sentences of Tatoeba's dev table in both directions and 1,115 of our general sets: 30 words changed.
-Of them 21 agree with the reference afterwards, none did before, and 9 are wrong either way.
+Measured on Tatoeba's dev table, 3,000 lines of its test table and 1,035 lines of news and encyclopaedia, both
+directions, with the weights after 7 M tokens of the long run: of 702 words changed 359 agree with the reference
+afterwards, and 59 did before. Inside sentences only, and with less confidence, as it was: 243 and 42 of 449.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -23,40 +25,48 @@ ENDS = tuple(".!?…:")
 """After these a capital says nothing."""
 SHORTEST = 3
 """Letters of the shortest name that is copied."""
-RULES = ((0.5, 0.3), (0.83, 0.65))
-"""(likeness at least, confidence below): either must hold. Likeness is 0 to 1, difflib's ratio in lower case."""
+INSIDE = ((0.5, 0.5), (0.83, 0.65))
+"""(likeness at least, confidence below): one must hold. Likeness is 0 to 1, difflib's ratio in lower case."""
+FIRST = ((0.7, 0.65),)
+"""The same for the first word of a sentence, which has its capital anyhow."""
+UNSURE = max(below for _, below in INSIDE + FIRST)
 
 
 def restore_names(source: str, translation: Translation) -> Translation:
     """`translation` of `source` with misspelt names as the source has them."""
     read = source.split()
-    names = [word if _is_name(read, index) else "" for index, word in enumerate(map(_core, read))]
-    if not any(names):
+    words = list(translation.words)
+    unsure = [place for place, word in enumerate(words) if word.confidence < UNSURE]
+    if not unsure:
         return translation
     known = {*map(_core, read)}
-    words = list(translation.words)
-    for index, name in enumerate(names):
-        rendered = [place for place, word in enumerate(words) if index in word.source_words]
-        if name and len(rendered) == 1 and name not in {_core(word.text) for word in words}:
-            words[rendered[0]] = _restored(words[rendered[0]], name, known)
+    rendered = Counter(index for word in words for index in word.source_words)
+    for place in unsure:
+        for index in words[place].source_words:
+            name = _core(read[index])
+            if rendered[index] == 1 and _is_name(name) and name not in {_core(word.text) for word in words}:
+                words[place] = _restored(words[place], name, known, FIRST if _is_first(read, index) else INSIDE)
     if words == list(translation.words):
         return translation
     return replace(translation, text=" ".join(word.text for word in words), words=tuple(words))
 
 
-def _is_name(words: Sequence[str], index: int) -> bool:
-    word = _core(words[index])
-    inside = index > 0 and not words[index - 1].rstrip("\"»”’')]").endswith(ENDS)
-    return inside and len(word) >= SHORTEST and word[0].isupper() and word.isalpha()
+def _is_name(word: str) -> bool:
+    return len(word) >= SHORTEST and word[0].isupper() and word.isalpha()
 
 
-def _restored(word: Word, name: str, known: set[str]) -> Word:
+def _is_first(words: Sequence[str], index: int) -> bool:
+    """Whether the word begins a sentence."""
+    return index == 0 or words[index - 1].rstrip("\"»”’')]").endswith(ENDS)
+
+
+def _restored(word: Word, name: str, known: set[str], rules: Sequence[tuple[float, float]]) -> Word:
     """`word` with `name` in it, if it looks like that name misspelt; `known` are the source's words."""
     before, written, after = _parted(word.text)
     if not written[:1].isupper() or written in known:
         return word
     likeness = SequenceMatcher(None, name.lower(), written.lower()).ratio()
-    if not any(likeness >= alike and word.confidence < below for alike, below in RULES):
+    if not any(likeness >= alike and word.confidence < below for alike, below in rules):
         return word
     return replace(word, text=f"{before}{name}{after}")
 
