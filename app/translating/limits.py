@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from app.engine.tickets import Priority
 from app.errors import FieldError, InvalidRequest
@@ -32,6 +33,7 @@ class TranslationRequest:
     priority: Priority = Priority.INTERACTIVE
     memory: bool = True
     """Whether approved corrections may answer."""
+    format: Literal["text", "html"] = "text"
     split: Split = "auto"
     """Whether sentences end with their lines: see `model.text.lines`."""
 

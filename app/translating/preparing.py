@@ -10,6 +10,7 @@ from app.languages import OTHER
 from app.memory.store import Hit, Memory
 from app.translating.detection import Detect, Detection
 from app.translating.limits import TranslationRequest
+from model.markup.html import plan_html
 from model.text.plan import Plan, plan_text, plan_whole
 from model.text.segments import Segment
 
@@ -90,7 +91,7 @@ class Preparer:
     def _recalled(self, text: str, source: str, request: TranslationRequest) -> tuple[Plan, Sequence[Hit | None]]:
         """The plan of `text` and what memory answers: for the whole of it if it can, else for each sentence."""
         if not request.memory:
-            plan = plan_text(text, source, request.split)
+            plan = _plan(text, source, request)
             return plan, [None] * len(plan.segments)
         pair = f"{source}-{request.target}"
         body = text.strip()
@@ -98,8 +99,12 @@ class Preparer:
         if hit is not None:
             plan = plan_whole(text)
             return plan, [hit if segment.text else None for segment in plan.segments]
-        plan, asked = plan_text(text, source, request.split), ("", body)
+        plan, asked = _plan(text, source, request), ("", body)
         return plan, [None if part.text in asked else self._memory.find(pair, part.text) for part in plan.segments]
+
+
+def _plan(text: str, source: str, request: TranslationRequest) -> Plan:
+    return plan_html(text, source) if request.format == "html" else plan_text(text, source, request.split)
 
 
 def _shown(detection: Detection, text: str, around: str | None) -> str | None:

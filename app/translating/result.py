@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.engine.decoder import Outcome
@@ -42,6 +42,8 @@ class TranslatedText:
     target: str
     detection: Detection | None
     sentences: Sequence[TranslatedSentence]
+    encoded: Callable[[str], str] = str
+    """A sentence as it stands in the text, which may have markup."""
 
     @property
     def text(self) -> str:
@@ -85,7 +87,7 @@ class TranslatedText:
                 yield text, self._mean_score(rank)
 
     def _join(self, rank: int) -> str:
-        return "".join([part.ranked(rank) + part.separator_after for part in self.sentences])
+        return "".join([self.encoded(part.ranked(rank)) + part.separator_after for part in self.sentences])
 
     def _mean_score(self, rank: int) -> float | None:
         chosen = [_ranked(part.outcome, rank) for part in self.sentences if part.outcome is not None]
@@ -100,7 +102,7 @@ def assemble(text: Prepared, target: str, outcomes: Iterator[Outcome]) -> Transl
         TranslatedSentence(segment.text, segment.separator_after, next(outcomes) if awaits else None, hit)
         for segment, hit, awaits in text.awaiting()
     ]
-    return TranslatedText(text.source, target, text.detection, sentences)
+    return TranslatedText(text.source, target, text.detection, sentences, text.plan.encoded)
 
 
 def _ranked(outcome: Outcome, rank: int) -> Translation:

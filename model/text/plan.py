@@ -32,6 +32,10 @@ class Plan:
         """The text itself."""
         return "".join(segment.text + segment.separator_after for segment in self.segments)
 
+    def encoded(self, text: str) -> str:
+        """A sentence, or its translation, as it stands in the text."""
+        return text
+
     def put_together(self, translations: Sequence[Translation]) -> Translation:
         """The translation of the text from those of its sentences, with all that stands between them."""
         if not translations:

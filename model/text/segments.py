@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
@@ -134,13 +134,17 @@ def split(text: str, language: str, lines: Split = "auto") -> list[Segment]:
     body = text.strip()
     if lines == "none" or (body and MAY_END.search(body) is None and is_one_passage(body)):
         return whole(text)  # the usual case: one sentence
-    cut, rules = _library(), RULES.get(language, ENGLISH)
-    return list(_segments(_pieces(text, language, lines, cut, rules)))
+    return segments_of(passages(text, lines), language)
 
 
-def _pieces(text: str, language: str, lines: Split, cut: Cut, rules: Rules) -> Iterator[Passage]:
+def segments_of(parts: Iterable[Passage], language: str) -> list[Segment]:
+    """The sentences of the passages `parts`, whatever lines they have; what is kept goes to the separators."""
+    return list(_segments(_pieces(parts, language, _library(), RULES.get(language, ENGLISH))))
+
+
+def _pieces(parts: Iterable[Passage], language: str, cut: Cut, rules: Rules) -> Iterator[Passage]:
     """Sentences, and what is kept, in order."""
-    for passage in passages(text, lines):
+    for passage in parts:
         if passage.kept:
             yield passage
         else:

@@ -68,8 +68,9 @@ AMOUNT = (
 )
 """Money with a sign, degrees, quantities with the sign of a unit. Not `$5 million`, where more than the sign moves."""
 DRAWN = "\u2190-\u2bff\U0001f000-\U0001faff"
+PRIVATE = "\ue000-\uf8ff\U000f0000-\U000ffffd"
 SYMBOL = (
-    f"(?:[0-9#*]\ufe0f?\u20e3|[\u00a9\u00ae\u2122\u3000-\u3007\u3012-\u303f\ue000-\uf8ff{DRAWN}]"
+    f"(?:[0-9#*]\ufe0f?\u20e3|[\u00a9\u00ae\u2122\u3000-\u3007\u3012-\u303f{PRIVATE}{DRAWN}]"
     f"[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]?(?:\u200d[{DRAWN}]\ufe0f?){{0,8}}|[\U000e0020-\U000e007f])+"
 )
 """Emoji, with what joins and colours them, arrows, ornaments, signs of trade marks."""
@@ -83,7 +84,7 @@ GUARDED = re.compile(
 )
 """What no network sees."""
 MAY_HOLD = re.compile(
-    f"[`{{<%@#°€$£¥/\\\\+_\u00a9\u00ae\u2122\u3000-\u303f\ue000-\uf8ff{DRAWN}]"
+    f"[`{{<%@#°€$£¥/\\\\+_\u00a9\u00ae\u2122\u3000-\u303f{PRIVATE}{DRAWN}]"
     f"|[.:]\\w|\\d[ ./-]\\d|v\\d|[0-9*]\ufe0f?\u20e3"
 )
 """A text without any of these holds no such part; found in a tenth of the time."""

@@ -43,7 +43,15 @@ async def translate(body: TranslateBody, request: Request) -> Response:
     texts = [body.text] if isinstance(body.text, str) else body.text
     many = not isinstance(body.text, str)
     wanted = TranslationRequest(
-        texts, body.source, body.target, body.beam, body.alternatives, many=many, memory=body.memory, split=body.split
+        texts,
+        body.source,
+        body.target,
+        body.beam,
+        body.alternatives,
+        many=many,
+        memory=body.memory,
+        split=body.split,
+        format=body.format,
     )
     try:
         translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted))
@@ -92,16 +100,17 @@ def _translation(text: TranslatedText, body: TranslateBody) -> dict[str, Any]:
             {"text": other, "score": _rounded(score)} for other, score in text.alternatives(body.alternatives)
         ]
     if body.details:
-        sentences = [_sentence(part) for part in text.sentences if part.source_text]
+        sentences = [_sentence(part, text.encoded) for part in text.sentences if part.source_text]
         answer["details"] = {"sentences": sentences}
     return answer
 
 
-def _sentence(part: TranslatedSentence) -> dict[str, Any]:
+def _sentence(part: TranslatedSentence, encoded: Callable[[str], str]) -> dict[str, Any]:
     """A `SentenceOut`."""
+    source_text = encoded(part.source_text)
     answer: dict[str, Any] = {
-        "source_text": part.source_text,
-        "text": part.source_text,
+        "source_text": source_text,
+        "text": source_text,
         "score": None,
         "from_memory": False,
         "correction_id": None,
@@ -111,20 +120,20 @@ def _sentence(part: TranslatedSentence) -> dict[str, Any]:
         "warnings": [],
     }
     if part.hit is not None:
-        return answer | {"text": part.hit.text, "from_memory": True, "correction_id": part.hit.correction_id}
+        return answer | {"text": encoded(part.hit.text), "from_memory": True, "correction_id": part.hit.correction_id}
     if part.outcome is None:
         return answer
     translation = part.outcome.translation
     words = [
         {
-            "text": word.text,
+            "text": encoded(word.text),
             "confidence": round(word.confidence, SCORE_DIGITS),
             "source_words": list(word.source_words),
         }
         for word in translation.words
     ]
     return answer | {
-        "text": translation.text,
+        "text": encoded(translation.text),
         "score": _rounded(translation.score),
         "truncated": translation.truncated,
         "words": words,

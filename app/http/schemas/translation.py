@@ -59,7 +59,10 @@ class TranslateBody(Strict):
     ]
     source: Annotated[Literal["it", "en", "auto"], Field(description="Language of the text; `auto` finds out.")]
     target: Annotated[Language, Field(description="Language of the translation.")]
-    format: Annotated[Literal["text"], Field(description="Only plain text for now.")] = "text"
+    format: Annotated[
+        Literal["text", "html"],
+        Field(description="`html`: tags, scripts, code and comments stay as they are, and entities are understood."),
+    ] = "text"
     split: Annotated[
         Split,
         Field(

@@ -71,6 +71,20 @@ async def test_lines_are_kept_and_a_sentence_may_go_over_several(
         assert [sentence["source_text"] for sentence in answer["details"]["sentences"]] == wanted
 
 
+async def test_html_keeps_its_tags_and_everything_that_is_no_text(client: httpx.AsyncClient) -> None:
+    page = (
+        "<h1>uno &amp; due</h1>\n<p class='x'>tre <b>quattro</b>. cinque<br>sei</p><script>a<b</script><!-- sette -->"
+    )
+    answer = await one(client, body(page, format="html", details=True))
+    wanted = (
+        "<h1>UNO &amp; DUE</h1>\n<p class='x'>TRE <b>QUATTRO</b>. CINQUE<br>SEI</p><script>a<b</script><!-- sette -->"
+    )
+    assert answer["text"] == wanted
+    sentences = answer["details"]["sentences"]
+    assert [one_["source_text"] for one_ in sentences] == ["uno &amp; due", "tre <b>quattro</b>.", "cinque", "sei"]
+    assert (await one(client, body("a < b", format="html")))["text"] == "A &lt; B"
+
+
 async def test_an_unknown_way_to_split_is_refused(client: httpx.AsyncClient) -> None:
     assert (await ask(client, body("uno", split="words"))).status_code == 422
 
@@ -176,7 +190,7 @@ async def test_details_show_sentences_and_words(client: httpx.AsyncClient) -> No
         (body("a", alternatives=6), "alternatives", "is 6; at most 5 are allowed"),
         (body("a", alternatives=-1), "alternatives", "must be greater than or equal to 0"),
         (body("a", alternatives=10**30), "alternatives", "at most 5 are allowed"),
-        (body("a", format="html"), "format", "must be 'text'"),
+        (body("a", format="xml"), "format", "must be 'text' or 'html'"),
         (body("a", details="yes"), "details", "must be a valid boolean"),
         (body("a", taget="it"), "taget", "is not a known field"),
         ({"text": "a", "source": "fr", "target": "en"}, "source", "must be 'it', 'en' or 'auto'"),

@@ -1,0 +1,89 @@
+"""HTML: its sentences are found, all else comes back byte for byte, and no document takes long."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.markup.html import HtmlPlan, plan_html
+from model.translation import Translation, Word
+
+PIECES = [
+    "<p>", "</p>", "<b>", "</b>", "<a href='x?a=1&b=2'>", "</a>", "<br>", "<img alt=x>", "<ul><li>", "</li></ul>",
+    "<!-- ciao -->", "<script>a < b</script>", "<code>x y</code>", "<span translate='no'>ACME</span>", "&amp;",
+    "&nbsp;", "&lt;", "ciao ", "Roma. ", "poi", "\n", " ",
+]  # fmt: skip
+HOSTILE = [
+    "<a ",
+    '<a b="',
+    "<!--",
+    "<![CDATA[",
+    "</a ",
+    "<?x",
+    "&#",
+    "<b>",
+    "<p>a",
+    "<div>",
+    "<code>",
+    "<b>a</b> ",
+    "< ",
+]
+
+
+def back(plan: HtmlPlan) -> str:
+    return "".join((plan.encoded(one.text) if one.text else "") + one.separator_after for one in plan.segments)
+
+
+def shown(document: str) -> list[str]:
+    """The sentences, with a `#` for each sign."""
+    return [
+        "".join("#" if char >= "\U000f0000" else char for char in one) for one in plan_html(document, "it").sentences
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "sentences"),
+    [
+        ("<p>Leggi <b>qui</b>. Poi vai &amp; torna.</p>", ["Leggi #qui#.", "Poi vai & torna."]),
+        ("<ul><li>uno</li><li>due <i>tre</i></li></ul>", ["uno", "due #tre#"]),
+        ("<div translate=no>Non <b>questo</b></div><p>ma questo</p>", ["ma questo"]),
+        ("Premi <code>a b</code> ora<!-- c -->", ["Premi # ora#"]),
+        ("<p>Una frase\nche continua.<br>E poi</p>", ["Una frase\nche continua.", "E poi"]),
+        ("<script>if (a<b) ciao()</script><style>p{}</style>", []),
+        ("<b>aperto <i>male</b> fine", ["#aperto #male# fine"]),
+        ("3 &lt; 4 e &lt;b&gt;", ["3 < 4 e <b>"]),
+        ("<p>12</p><hr>", []),
+    ],
+)
+def test_what_is_translated(document: str, sentences: list[str]) -> None:
+    assert shown(document) == sentences
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_what_is_not_translated_comes_back_byte_for_byte(document: str) -> None:
+    assert back(plan_html(document, "it")) == document
+
+
+@given(st.text(st.sampled_from("<>&;/!-abc \"'=\n\U000f0001"), max_size=60))
+def test_no_text_is_refused(document: str) -> None:
+    plan = plan_html(document, "it")
+    assert "".join(plan.text.split()) is not None
+    assert plan.encoded("a < b") == "a &lt; b"
+
+
+def test_signs_become_tags_wherever_the_translation_has_them() -> None:
+    plan = plan_html("<p>Leggi <b>qui</b> &nbsp;ora</p>", "it")
+    first, second = (char for char in plan.sentences[0] if char >= "\U000f0000")
+    assert plan.encoded(f"{first}Here{second} read\u00a0& go") == "<b>Here</b> read&nbsp;&amp; go"
+
+
+def test_a_document_is_put_together_from_its_translations() -> None:
+    plan = plan_html("<p>uno</p> <p>due</p>", "it")
+    said = [Translation(word, -0.5, (Word(word, 0.5, (0,)),)) for word in ("one", "two")]
+    assert plan.put_together(said).text == "<p>one</p> <p>two</p>"
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.timeout(60)
+def test_no_document_takes_long(piece: str) -> None:
+    for document in (piece * (50_000 // len(piece)), piece * (50_000 // len(piece)) + ">"):
+        plan_html(document, "it")
