@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from model.markup.tags import Tagged, untagged
 from model.text.forms import Form, plain_form, surer, with_end_of
 from model.text.guard import Guarded, Piece, guard, restore
 from model.text.lines import wrapped_as
@@ -20,6 +21,8 @@ class GuardedSentences:
     """Sentences on their way through the network."""
 
     sentences: Sequence[str]
+    """Without the signs of tags."""
+    tagged: Sequence[Tagged | None]
     guards: Sequence[Guarded | None]
     """None: the sentence is plain."""
     texts: Sequence[str]
@@ -33,7 +36,9 @@ class GuardedSentences:
         guards: list[Guarded | None] = []
         texts: list[str] = []
         begun: list[str] = []
-        for sentence, prefix in zip(sentences, prefixes, strict=True):
+        tagged = [untagged(sentence) for sentence in sentences]
+        plain = [sentence if tags is None else tags.text for sentence, tags in zip(sentences, tagged, strict=True)]
+        for sentence, prefix in zip(plain, prefixes, strict=True):
             guarded = guard(sentence, source, edges=not prefix)
             guards.append(guarded)
             if guarded is None:
@@ -42,7 +47,7 @@ class GuardedSentences:
             else:
                 texts += [piece.text for piece in guarded.pieces]
                 begun += [_as_written(prefix, piece) if row == 0 else "" for row, piece in enumerate(guarded.pieces)]
-        return cls(sentences, guards, texts, begun)
+        return cls(plain, tagged, guards, texts, begun)
 
     def restored(self, translations: Iterable[Translation]) -> list[Translation]:
         """The translations of the sentences from those of `texts`, over as many lines as they."""
@@ -51,7 +56,8 @@ class GuardedSentences:
             next(found) if guarded is None else restore(guarded, [next(found) for _ in guarded.pieces])
             for guarded in self.guards
         )
-        return [_wrapped(text, one) for text, one in zip(self.sentences, whole, strict=True)]
+        wrapped = (_wrapped(text, one) for text, one in zip(self.sentences, whole, strict=True))
+        return [one if tags is None else tags.put_on(one) for one, tags in zip(wrapped, self.tagged, strict=True)]
 
 
 def _wrapped(sentence: str, translation: Translation) -> Translation:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import NamedTuple
 
+from model.markup.tags import FIRST_SIGN, LAST_SIGN, SIGN
 from model.text.lines import Passage
 from model.text.plan import Plan
 from model.text.segments import Segment, segments_of
@@ -30,9 +31,6 @@ UNTOUCHED_NAMES = "script style pre code kbd samp textarea svg math noscript tem
 UNTOUCHED = frozenset(UNTOUCHED_NAMES.split())
 EMPTY_NAMES = "area base br col embed hr img input link meta source track wbr"
 EMPTY_TAGS = frozenset(EMPTY_NAMES.split())
-FIRST_SIGN, LAST_SIGN = 0xF0000, 0xFFFFD
-"""Private characters, each for one inline tag of a block; `model.text.spans` keeps them."""
-SIGN = re.compile("[\U000f0000-\U000ffffd]")
 NO_BREAK_SPACE, HIDDEN_SPACE = "\u00a0", chr(LAST_SIGN)
 """Between sentences too these are entities again, but for those in what is kept."""
 
@@ -104,20 +102,29 @@ def _passages(tokens: Sequence[_Token], signs: list[str]) -> Iterator[Passage]:
 def _block(block: Sequence[_Token], signs: list[str]) -> Iterator[Passage]:
     """The passage that a block is; kept as it is where it has no words, or more tags than there are signs."""
     raw = "".join(token.raw for token in block)
-    room = len(signs) + len(block) < LAST_SIGN - FIRST_SIGN
-    if not room or not any(
-        char.isalpha() for token in block if token.kind == "text" for char in html.unescape(token.raw)
-    ):
+    room = len(signs) + 2 * len(block) < LAST_SIGN - FIRST_SIGN
+    words = html.unescape(" ".join(token.raw for token in block if token.kind == "text"))
+    if not room or not any(map(str.isalpha, words)):
         yield Passage(raw, kept=True)
         return
     text = ""
+    open_: list[tuple[str, int]] = []
     for token in block:
         decoded = html.unescape(token.raw)
         if token.kind == "text" and not SIGN.search(decoded):
             text += decoded
+            continue
+        begun = next((one for one in reversed(open_) if token.kind == "end" and one[0] == token.tag), None)
+        if begun is None:
+            number = len(signs)
+            signs += [token.raw, ""]  # the second for what ends it
+            if token.kind == "start" and token.tag not in EMPTY_TAGS:
+                open_.append((token.tag, number))
         else:
-            text += chr(FIRST_SIGN + len(signs))
-            signs.append(token.raw)
+            open_.remove(begun)
+            number = begun[1] + 1
+            signs[number] = token.raw
+        text += chr(FIRST_SIGN + number)
     yield Passage(text, kept=False)
 
 

@@ -33,7 +33,7 @@ FLOORS = {
         "access engine memory", "storage", "settings", "background", "errors languages metrics scopes",
     ),
     "model": (
-        "translator markup", "ensemble reading repair sentences", "versions", "kernels", "network", "search", "text",
+        "translator", "ensemble reading repair sentences", "markup", "versions", "kernels", "network", "search", "text",
         "translation", "config", "errors",
     ),
 }  # fmt: skip

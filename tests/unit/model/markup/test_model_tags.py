@@ -1,0 +1,84 @@
+"""Tags go with the words that they stand at, each comes back once, whatever becomes of the words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.markup.tags import SIGN, untagged
+from model.translation import Translation, Word
+
+OPEN, CLOSE, OPEN_2, CLOSE_2, ALONE = (chr(0xF0000 + number) for number in (0, 1, 2, 3, 4))
+NAMES = {"<b>": OPEN, "</b>": CLOSE, "<i>": OPEN_2, "</i>": CLOSE_2, "<img>": ALONE}
+
+
+def signed(text: str) -> str:
+    for name, sign in NAMES.items():
+        text = text.replace(name, sign)
+    return text
+
+
+def named(text: str) -> str:
+    for name, sign in NAMES.items():
+        text = text.replace(sign, name)
+    return text
+
+
+def translated(source: str, words: list[tuple[str, tuple[int, ...]]]) -> str:
+    tagged = untagged(signed(source))
+    assert tagged is not None
+    translation = Translation(" ".join(word for word, _ in words), -0.5, tuple(Word(one, 0.5, at) for one, at in words))
+    found = tagged.put_on(translation)
+    assert [word.text for word in found.words] == found.text.split()
+    return named(found.text)
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "wanted"),
+    [
+        ("È <b>chiuso</b> oggi.", [("It", (0,)), ("is", (0,)), ("closed", (1,)), ("today.", (2,))],
+         "It is <b>closed</b> today."),
+        ("Una <b>casa</b> rossa.", [("A", (0,)), ("red", (2,)), ("house.", (1,))], "A red <b>house</b>."),
+        ("La <b>casa rossa</b> è qui.", [("The", (0,)), ("red", (2,)), ("house", (1,)), ("is", (3,)), ("here.", (4,))],
+         "The <b>red house</b> is here."),
+        ("<b>Attenti <i>al cane</i></b>", [("Beware", (0,)), ("of", (1,)), ("the", (1,)), ("dog", (2,))],
+         "<b>Beware <i>of the dog</i></b>"),
+        ("Vedi <img> qui", [("Look", (0,)), ("here", (1,))], "Look <img>here"),
+        ("Leggi <b>(qui)</b>.", [("Read", (0,)), ("(here).", (1,))], "Read <b>(here)</b>."),
+        ("Ha <b>perso</b> tutto", [("Everything", (2,)), ("is", ()), ("gone", ())], "<b>Everything</b> is gone"),
+    ],
+)  # fmt: skip
+def test_tags_stand_at_the_words_that_render_theirs(source, words, wanted):
+    assert translated(source, words) == wanted
+
+
+def test_a_sentence_without_signs_is_left_alone() -> None:
+    assert untagged("È chiuso <oggi>.") is None
+
+
+@given(
+    st.lists(st.sampled_from(["casa", "(qui)", "fine.", *NAMES.values(), " ", " "]), max_size=20).map("".join),
+    st.lists(st.tuples(st.sampled_from(["one", "two.", "..."]), st.integers(0, 9)), max_size=6),
+)
+def test_each_sign_comes_back_once(source: str, said: list[tuple[str, int]]) -> None:
+    tagged = untagged(source)
+    if tagged is None:
+        return
+    count = len(tagged.text.split())
+    words = tuple(Word(text, 0.5, (at,) if at < count else ()) for text, at in said)
+    translation = Translation(" ".join(text for text, _ in said), -0.5, words)
+    distinct = [
+        mark for number, mark in enumerate(tagged.marks) if mark.sign not in [m.sign for m in tagged.marks[:number]]
+    ]
+    if len(distinct) == len(tagged.marks):  # a document has each sign once
+        found = tagged.put_on(translation)
+        assert sorted(SIGN.findall(found.text)) == sorted(SIGN.findall(source))
+        assert SIGN.sub("", found.text).split() == translation.text.split()
+
+
+def test_alternatives_have_the_tags_too() -> None:
+    tagged = untagged(signed("È <b>chiuso</b>"))
+    assert tagged is not None
+    other = Translation("It's shut", -0.6, (Word("It's", 0.5, (0,)), Word("shut", 0.5, (1,))))
+    first = Translation("It's closed", -0.5, (Word("It's", 0.5, (0,)), Word("closed", 0.5, (1,))), (other,))
+    found = tagged.put_on(first)
+    assert [named(one.text) for one in (found, *found.alternatives)] == ["It's <b>closed</b>", "It's <b>shut</b>"]
