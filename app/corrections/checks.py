@@ -23,7 +23,7 @@ from model.text.numerals import written
 from model.text.spans import changed_spans, miscounted_spans, missing_spans, without_spans
 
 MARK_CODES = (
-    "contradicts", "copy", "duplicate", "language", "length", "looping", "numbers", "placeholders", "repetition",
+    "contradicts", "copy", "duplicate", "kept", "language", "length", "looping", "numbers", "placeholders", "repetition",
 )  # fmt: skip
 """Every mark begins with one of these."""
 LANGUAGE_NAMES = {"it": "Italian", "en": "English"}
@@ -179,7 +179,7 @@ def _check_spans(draft: Draft, marks: list[str]) -> Iterator[FieldError]:
     if miscounted := list(miscounted_spans(draft.source_text, draft.corrected_translation)):
         marks.append(f"placeholders: {_listed(miscounted)} not as often as in the source")
     if changed := changed_spans(draft.source_text, draft.corrected_translation):
-        marks.append(f"kept parts: {_listed(changed)} not as often as in the source")
+        marks.append(f"kept: {_listed(changed)} not as often as in the source")
 
 
 def _listed(items: list[str]) -> str:

@@ -141,7 +141,7 @@ def test_other_parts_that_are_kept_are_marked() -> None:
     source = "Apri note.txt con Ctrl+P e scrivi a @anna 🎉"
     assert marks(source, "Open note.txt with Ctrl+P and write to @anna 🎉") == []
     (mark,) = marks(source, "Open the notes with Ctrl+P and write to @anna 🎉 🎉")
-    assert mark == "kept parts: note.txt, 🎉 not as often as in the source"
+    assert mark == "kept: note.txt, 🎉 not as often as in the source"
 
 
 @pytest.mark.parametrize(
