@@ -23,7 +23,8 @@ from model.text.numerals import written
 from model.text.spans import changed_spans, miscounted_spans, missing_spans, without_spans
 
 MARK_CODES = (
-    "contradicts", "copy", "duplicate", "kept", "language", "length", "looping", "numbers", "placeholders", "repetition",
+    "contradicts", "copy", "duplicate", "kept", "language", "length", "looping", "numbers", "placeholders",
+    "repetition",
 )  # fmt: skip
 """Every mark begins with one of these."""
 LANGUAGE_NAMES = {"it": "Italian", "en": "English"}

@@ -127,7 +127,7 @@ def _groups(sentence: str, spans: Sequence[Span]) -> list[Span]:
     groups = [spans[0]]
     for span in spans[1:]:
         last = groups[-1]
-        if TOGETHER.fullmatch(sentence, last.end, span.start):
+        if "amount" not in (last.kind, span.kind) and TOGETHER.fullmatch(sentence, last.end, span.start):
             groups[-1] = Span(last.start, span.end, span.kind if last.kind in LOOSE else last.kind)
         else:
             groups.append(span)

@@ -61,6 +61,7 @@ def test_what_the_network_sees(sentence: str, seen: list[str]) -> None:
     [
         ("Costa 1.350,20 € in tutto.", "it", "€1,350.20"),
         ("Costa € 75 in tutto.", "it", "€75"),
+        ("Costa 75 € 🎉", "it", "€75"),
         ("Costa 12,50$ oggi.", "it", "$12.50"),
         ("It costs £1,350.20 in all.", "en", "1.350,20 £"),
         ("It costs €75 in all.", "en", "75 €"),
