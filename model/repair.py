@@ -77,17 +77,17 @@ def _without_numbers(
     mask: Mask,
 ) -> None:
     """Decode those `rows` again with their numbers masked; what has all of them then is taken."""
-    masks = {parts[row].text: mask(parts[row].text) for row in rows if not parts[row].prefix}
-    there = {text: one for text, one in masks.items() if one is not None}
+    texts: defaultdict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if not parts[row].prefix:
+            texts[parts[row].text].append(row)
+    masks = [(text, *masked_) for text in texts if (masked_ := mask(text)) is not None]
     wider = replace(search, beam=BEAM, n_best=BEAM)
-    decoded = decode([part for _, part in there.values()], wider) if there else []
-    for (text, (guarded, part)), scored in zip(there.items(), decoded, strict=True):
+    for (text, guarded, part), scored in zip(masks, decode([part for *_, part in masks], wider), strict=True):
         chosen = best(part.text, scored[0], scored[1:])
         translation = restore(guarded, [chosen.translation])
-        if translation.warnings or wrong_numbers(text, translation.text):
-            continue
-        for row in rows:
-            if parts[row].text == text and not parts[row].prefix:
+        if not translation.warnings and not wrong_numbers(text, translation.text):
+            for row in texts[text]:
                 found[row] = [Scored(translation, chosen.coverage), *found[row][1:]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -38,7 +38,7 @@ class Translation:
     retried: bool = False
     """The first translation, or that of a part, had a fault, and a wider search was asked: see `model.text.retry`."""
     warnings: tuple[str, ...] = ()
-    """What is known to be wrong with it, each once: `span`, see `model.text.guard`."""
+    """What is known to be wrong with it, each once: `span`, see `model.text.guard`, or `number`, see `model.repair`."""
     tokens: int = 0
     """How many tokens `score` is the mean of; 0 for what was copied or empty."""
 
@@ -93,9 +93,13 @@ def join(translations: Sequence[Translation], source_words: Sequence[int]) -> Tr
 
 def join_ranked(parts: Sequence[Sequence[Translation]], source_words: Sequence[int]) -> Translation:
     """As `join`, of parts with several translations each, best first: alternatives join those of equal rank."""
-    depth = max(map(len, parts))
-    ranked = ([of_part[min(rank, len(of_part) - 1)] for of_part in parts] for rank in range(depth))
-    return with_alternatives([join(chosen, source_words) for chosen in ranked])
+    return with_alternatives([join(chosen, source_words) for chosen in by_rank(parts)])
+
+
+def by_rank(parts: Sequence[Sequence[Translation]]) -> Iterator[list[Translation]]:
+    """The best translations of all parts, then those of the next rank; the last one of a part that has no more."""
+    for rank in range(max(map(len, parts))):
+        yield [of_part[min(rank, len(of_part) - 1)] for of_part in parts]
 
 
 def with_alternatives(ranked: Sequence[Translation]) -> Translation:

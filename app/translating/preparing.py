@@ -68,25 +68,30 @@ class Preparer:
         source = OTHER[request.target] if request.source == "auto" else request.source
         detection = self._detect(text) if request.source == "auto" else None
         plan, hits = self._recalled(text, source, request)
-        open_ = [bool(segment.text) and hit is None for segment, hit in zip(plan.segments, hits, strict=True)]
-        found: list[str | None] = [source] * len(hits)
-        if detection is not None:
-            languages = self._languages(plan, detection, source)
-            found = [one if asked else source for one, asked in zip(languages, open_, strict=True)]
-        asks = [asked and language == source for asked, language in zip(open_, found, strict=True)]
+        language = self._language_of(text, detection, source, alone=len(plan.sentences) < 2)
+        found = [
+            language(segment.text) if segment.text and hit is None else source
+            for segment, hit in zip(plan.segments, hits, strict=True)
+        ]
+        asks = [
+            bool(segment.text) and hit is None and one == source
+            for segment, hit, one in zip(plan.segments, hits, found, strict=True)
+        ]
         texts = [segment.text for segment, asked in zip(plan.segments, asks, strict=True) if asked]
         pair = f"{source}-{request.target}"
         counts = self._count_tokens(pair, texts) if texts or detection is None else []
         sentences = [Sentence(pair, *item) for item in zip(texts, counts, strict=True)]
         return Prepared(_of_all(found, source), detection, plan, hits, asks, sentences)
 
-    def _languages(self, plan: Plan, detection: Detection, source: str) -> list[str | None]:
-        """The language of each segment; where it does not show, that of the text, or else `source`, the one that may be
-        translated. None for what is in neither."""
-        around = _shown(detection, plan.text, source)
-        if len(plan.sentences) < 2:
-            return [around] * len(plan.segments)
-        return [_shown(self._detect(segment.text), segment.text, around) for segment in plan.segments]
+    def _language_of(
+        self, text: str, detection: Detection | None, source: str, *, alone: bool
+    ) -> Callable[[str], str | None]:
+        """What tells the language of a sentence: where it does not show, that of the text, or else `source`, the one
+        that may be translated; None for what is in neither. `alone`: the text has no other sentence."""
+        if detection is None:
+            return lambda _: source
+        around = _shown(detection, text, source)
+        return lambda sentence: around if alone else _shown(self._detect(sentence), sentence, around)
 
     def _recalled(self, text: str, source: str, request: TranslationRequest) -> tuple[Plan, Sequence[Hit | None]]:
         """The plan of `text` and what memory answers: for the whole of it if it can, else for each sentence."""

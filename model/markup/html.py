@@ -73,8 +73,8 @@ def plan_html(document: str, language: str) -> HtmlPlan:
         return HtmlPlan(segments_of(passages, language), signs)
     hidden = (Passage(text.replace(NO_BREAK_SPACE, HIDDEN_SPACE) if kept else text, kept) for text, kept in passages)
     segments = [
-        Segment(text, separator.replace(NO_BREAK_SPACE, "&nbsp;").replace(HIDDEN_SPACE, NO_BREAK_SPACE))
-        for text, separator in ((one.text, one.separator_after) for one in segments_of(hidden, language))
+        Segment(one.text, one.separator_after.replace(NO_BREAK_SPACE, "&nbsp;").replace(HIDDEN_SPACE, NO_BREAK_SPACE))
+        for one in segments_of(hidden, language)
     ]
     return HtmlPlan(segments, signs, spaces=True)
 

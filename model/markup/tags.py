@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from model.text.guard import WORD
 from model.translation import Translation
 
 FIRST_SIGN, LAST_SIGN = 0xF0000, 0xFFFFD
 SIGN = re.compile("[\U000f0000-\U000ffffd]")
-WORD = re.compile(r"\S+")
-BEFORE_WORD, AFTER_WORD = re.compile(r"\W*"), re.compile(r"\W*$")
+LETTER = re.compile(r"\w")
 
 
 class _Mark(NamedTuple):
@@ -80,14 +80,15 @@ class Tagged:
 
 def untagged(sentence: str) -> Tagged | None:
     """Take the signs out of `sentence`; None if it has none."""
-    if SIGN.search(sentence) is None:
+    found = list(SIGN.finditer(sentence))
+    if not found:
         return None
     text = SIGN.sub("", sentence)
     words = [match.span() for match in WORD.finditer(text)]
     starts = [start for start, _ in words]
-    signs = [match.group() for match in SIGN.finditer(sentence)]
+    signs = {match.group() for match in found}
     marks = []
-    for number, match in enumerate(SIGN.finditer(sentence)):
+    for number, match in enumerate(found):
         place = match.start() - number  # in the text
         last = bisect_right(starts, place - 1) - 1  # the last word that begins before it
         touches = last >= 0 and words[last][1] >= place
@@ -96,8 +97,9 @@ def untagged(sentence: str) -> Tagged | None:
         word = last if ends or (touches and words[last][1] > place) else last + 1
         word = min(word, max(0, len(words) - 1))
         start, end = words[word] if words else (0, 0)
-        between = AFTER_WORD.search(text[start:place]) if ends else BEFORE_WORD.match(text[place:end])
-        marks.append(_Mark(match.group(), word, ends, len(between.group()) if between else 0))
+        marks.append(
+            _Mark(match.group(), word, ends, _trailing(text, start, place) if ends else _leading(text, place, end))
+        )
     return Tagged(text, marks)
 
 
@@ -111,10 +113,19 @@ def _nearest(places: dict[int, list[int]], source: int, count: int) -> int:
     return min(max(found, default=0), count - 1)
 
 
+def _leading(text: str, start: int, end: int) -> int:
+    """How many marks, not letters or digits, stand at the beginning of that part of `text`."""
+    return next((place for place in range(start, end) if LETTER.match(text, place)), end) - start
+
+
+def _trailing(text: str, start: int, end: int) -> int:
+    """The same at its end."""
+    return end - 1 - next((place for place in range(end - 1, start - 1, -1) if LETTER.match(text, place)), start - 1)
+
+
 def _decorated(word: str, before: Iterable[_Mark], after: Iterable[_Mark]) -> str:
     """`word` with signs at it, each with as many of the word's own marks inside as in the source."""
-    lead, trail = BEFORE_WORD.match(word), AFTER_WORD.search(word)
-    leading, trailing = (lead.end() if lead else 0), (len(word) - trail.start() if trail else 0)
+    leading, trailing = _leading(word, 0, len(word)), _trailing(word, 0, len(word))
     if leading == len(word):  # nothing but marks
         return "".join(mark.sign for mark in before) + word + "".join(mark.sign for mark in after)
     starts = [(leading - min(mark.inside, leading), mark.sign) for mark in before]

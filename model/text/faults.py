@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from model.text.numerals import has_digits, in_digits, in_words, unmatched
-from model.text.tokenizer import PLACEHOLDERS
+from model.text.tokenizer import PLACEHOLDER
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-PLACEHOLDER = re.compile("|".join(PLACEHOLDERS))
 LONGEST_COPY = 6
 """Words of the longest phrase that is looked for right behind itself."""
 ATTENDED = 0.1

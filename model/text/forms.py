@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from model.text.guard import PLACEHOLDER
 from model.text.lines import FUNCTION_WORDS
 from model.text.preparation import clean, is_shouted
+from model.text.tokenizer import PLACEHOLDER
 from model.translation import Translation
 
 ONE_WORD = re.compile(r"(?P<before>[\"'«“‘(¿¡]*)(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)(?P<after>[.!?…]*[\"'»”’)]*)")

@@ -16,15 +16,13 @@ from typing import NamedTuple
 
 from model.text.numerals import amount_in_other_language
 from model.text.spans import Span, find_spans
-from model.text.tokenizer import PLACEHOLDERS
-from model.translation import Translation, Word, copied, join, with_alternatives
+from model.text.tokenizer import PLACEHOLDER, PLACEHOLDERS
+from model.translation import Translation, Word, by_rank, copied, join, with_alternatives
 
 LOOSE = frozenset(("symbol", "mention", "tag"))
 """Kinds that are left out of the sentence where they stand at its edge; others are words of it."""
 TOGETHER = re.compile(r"[\s/|]*")
 """Parts with nothing else between them are one placeholder."""
-PLACEHOLDER = re.compile(r"<ph(\d)>", re.IGNORECASE)
-"""In capitals where the sentence is."""
 WORD = re.compile(r"\S+")
 ENDS = re.compile(r"[.,;:!?)\]…»”]+$")
 LOST = "span"
@@ -111,10 +109,7 @@ def restore(guarded: Guarded, translations: Sequence[Translation]) -> Translatio
     if not guarded.pieces:
         return copied(guarded.source)
     ranked = [(translation, *translation.alternatives) for translation in translations]
-    depth = max(map(len, ranked))
-    return with_alternatives(
-        [_restored(guarded, [of_one[min(rank, len(of_one) - 1)] for of_one in ranked]) for rank in range(depth)]
-    )
+    return with_alternatives([_restored(guarded, chosen) for chosen in by_rank(ranked)])
 
 
 def _in_translation(sentence: str, span: Span, source: str) -> str:

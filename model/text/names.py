@@ -41,11 +41,15 @@ def restore_names(source: str, translation: Translation) -> Translation:
         return translation
     known = {*map(_core, read)}
     rendered = Counter(index for word in words for index in word.source_words)
+    written = {_core(word.text) for word in words}
     for place in unsure:
         for index in words[place].source_words:
             name = _core(read[index])
-            if rendered[index] == 1 and _is_name(name) and name not in {_core(word.text) for word in words}:
-                words[place] = _restored(words[place], name, known, FIRST if _is_first(read, index) else INSIDE)
+            if rendered[index] == 1 and _is_name(name) and name not in written:
+                restored = _restored(words[place], name, known, FIRST if _is_first(read, index) else INSIDE)
+                if restored is not words[place]:
+                    words[place] = restored
+                    written = {_core(word.text) for word in words}
     if words == list(translation.words):
         return translation
     return replace(translation, text=" ".join(word.text for word in words), words=tuple(words))

@@ -27,11 +27,6 @@ class Plan:
         """What is to be translated, in order."""
         return [segment.text for segment in self.segments if segment.text]
 
-    @property
-    def text(self) -> str:
-        """The text itself."""
-        return "".join(segment.text + segment.separator_after for segment in self.segments)
-
     def encoded(self, text: str) -> str:
         """A sentence, or its translation, as it stands in the text."""
         return text

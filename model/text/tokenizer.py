@@ -28,6 +28,8 @@ SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 
 PLACEHOLDERS = tuple(f"<ph{number}>" for number in range(10))
 """Stand-ins for spans that must survive unchanged. The only reserved pieces that may occur in a text."""
+PLACEHOLDER = re.compile(r"<ph(\d)>", re.IGNORECASE)
+"""One of them and its number; in capitals where the sentence is."""
 
 CONTROL_PIECES = (
     "<2it>", "<2en>", "<formal>", "<informal>", "<bt>", "<distilled>",

@@ -70,6 +70,21 @@ def long_run(*arguments: str, status: int = 0) -> str:
     return done.stdout
 
 
+def finish_copies(runs: list[Run], folder: list[str], config: Path) -> None:
+    """Let copies of both decay: versions are written, and the runs themselves stay as they are."""
+    finish = ["finish", *folder, "--config", str(config), "--minutes", "0.05"]
+    assert "in 0.05 minutes" in long_run(*finish)
+    assert [run.state() for run in runs] == ["stopped"] * 2, "its copies train, and want the cores"
+    kept = [tokens(run) for run in runs]
+    copies = [Run(runs[0].folder / "finish", run.pair) for run in runs]
+    wait_until(lambda: all(copy.version.exists() for copy in copies), "versions are written", PATIENCE_S)
+    for copy in copies:
+        verify(copy.version)
+        assert [row["rate"] for row in copy.metrics() if "rate" in row][-1] < 0.5 * OptimSettings.peak_learning_rate
+    assert [tokens(run) for run in runs] == kept, "the run itself stays as it was"
+    assert "move" in long_run(*finish, status=1)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_two_directions_train_are_held_stop_and_go_on(
@@ -100,17 +115,7 @@ def test_two_directions_train_are_held_stop_and_go_on(
     kept = [tokens(run) for run in runs]
     long_run(*start)
     await_more(runs, kept)
-    finish = ["finish", *folder, "--config", str(config), "--minutes", "0.05"]
-    assert "in 0.05 minutes" in long_run(*finish)
-    assert [run.state() for run in runs] == ["stopped"] * 2, "its copies train, and want the cores"
-    kept = [tokens(run) for run in runs]
-    copies = [Run(tmp_path / "long" / "finish", run.pair) for run in runs]
-    wait_until(lambda: all(copy.version.exists() for copy in copies), "versions are written", PATIENCE_S)
-    for copy in copies:
-        verify(copy.version)
-        assert [row["rate"] for row in copy.metrics() if "rate" in row][-1] < 0.5 * OptimSettings.peak_learning_rate
-    assert [tokens(run) for run in runs] == kept, "the run itself stays as it was"
-    assert "move" in long_run(*finish, status=1)
+    finish_copies(runs, folder, config)
     shown = long_run("status", *folder)
     assert "stopped" in shown
     assert all(pair in shown for pair in PAIRS)

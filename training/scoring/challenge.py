@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from model.config import require
-from model.errors import ConfigError
 from training.data.pairs import normalise_key
-from training.scoring.sets import read_rows
+from training.scoring.sets import expression, read_rows
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,7 @@ def _item(where: str, cells: Sequence[str]) -> Item:
 
 
 def _expression(where: str, pattern: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(pattern, re.IGNORECASE) if pattern else None
-    except re.error as error:
-        raise ConfigError(f"{where}: {pattern!r} is not a regular expression: {error}") from error
+    return expression(where, pattern, re.IGNORECASE) if pattern else None
 
 
 def _plain(text: str) -> str:

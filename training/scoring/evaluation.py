@@ -32,8 +32,7 @@ from training.scoring.sets import (
     read_parallel,
     read_table,
 )
-from training.scoring.texts import Item as TextItem
-from training.scoring.texts import TextsReport, check_texts, read_texts
+from training.scoring.texts import TextItem, TextsReport, check_texts, read_texts
 
 
 @dataclass(frozen=True)

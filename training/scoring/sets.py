@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,3 +148,15 @@ def read_lines(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def expression(where: str, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    """`pattern`, compiled.
+
+    Raises:
+        ConfigError: it is none; says `where`.
+    """
+    try:
+        return re.compile(pattern, flags)
+    except re.error as error:
+        raise ConfigError(f"{where}: {pattern!r} is not a regular expression: {error}") from error

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from model.config import require
-from model.errors import ConfigError
 from model.translation import Translation
-from training.scoring.sets import read_rows
+from training.scoring.sets import expression, read_rows
 
 BETWEEN = " ¦ "
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
@@ -20,7 +19,7 @@ ESCAPE = re.compile(r"\\[nt\\]")
 
 
 @dataclass(frozen=True)
-class Item:
+class TextItem:
     """One row of `texts.tsv`."""
 
     kind: str
@@ -85,7 +84,7 @@ class TextsReport:
         return {**asdict(self.total), "kinds": kinds, "failures": [asdict(failure) for failure in self.failures]}
 
 
-def read_texts(path: Path) -> list[Item]:
+def read_texts(path: Path) -> list[TextItem]:
     """The items of `texts.tsv`: kind, source, what is kept, and answers between ` ¦ ` or an expression between slashes.
 
     Raises:
@@ -94,7 +93,7 @@ def read_texts(path: Path) -> list[Item]:
     return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 4)]
 
 
-def check_texts(items: Sequence[Item], translations: Sequence[Translation]) -> TextsReport:
+def check_texts(items: Sequence[TextItem], translations: Sequence[Translation]) -> TextsReport:
     """What of `items` their `translations` keep, and which are right."""
     kinds: dict[str, Tally] = {}
     failures = []
@@ -111,7 +110,7 @@ def check_texts(items: Sequence[Item], translations: Sequence[Translation]) -> T
     return TextsReport(kinds, tuple(failures))
 
 
-def _item(where: str, cells: Sequence[str]) -> Item:
+def _item(where: str, cells: Sequence[str]) -> TextItem:
     kind, source, kept, answers = cells
     require(bool(kind and source), f"{where}: no kind or no source")
     require(bool(kept or answers), f"{where}: neither what is kept nor answers, so that anything is right")
@@ -119,17 +118,10 @@ def _item(where: str, cells: Sequence[str]) -> Item:
     for part, count in Counter(parts).items():
         require(text.count(part) >= count, f"{where}: the source has {part!r} not {count} times")
     if len(answers) > 2 and answers.startswith("/") and answers.endswith("/"):
-        return Item(kind, text, parts, (), _expression(where, _unescaped(answers[1:-1])))
+        return TextItem(kind, text, parts, (), expression(where, _unescaped(answers[1:-1])))
     right = tuple(_unescaped(answer).strip() for answer in answers.split(BETWEEN)) if answers else ()
-    return Item(kind, text, parts, right, None)
+    return TextItem(kind, text, parts, right, None)
 
 
 def _unescaped(text: str) -> str:
     return ESCAPE.sub(lambda match: ESCAPES[match.group()], text)
-
-
-def _expression(where: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"{where}: {pattern!r} is not a regular expression: {error}") from error

@@ -8,7 +8,7 @@ from model.errors import ConfigError
 from model.translation import Translation
 from training.config import DIRECTIONS
 from training.scoring.sets import SETS
-from training.scoring.texts import Item, check_texts, read_texts
+from training.scoring.texts import TextItem, check_texts, read_texts
 
 ROWS = (
     "# kind, source, kept, answers\n"
@@ -19,7 +19,7 @@ ROWS = (
 
 
 @pytest.fixture
-def items(tmp_path: Path) -> list[Item]:
+def items(tmp_path: Path) -> list[TextItem]:
     path = tmp_path / "texts.tsv"
     path.write_text(ROWS, encoding="utf-8")
     return read_texts(path)
@@ -29,7 +29,7 @@ def said(text: str, *warnings: str) -> Translation:
     return Translation(text, -0.5, warnings=warnings)
 
 
-def test_what_is_kept_and_right_is_counted_by_kind(items: list[Item]) -> None:
+def test_what_is_kept_and_right_is_counted_by_kind(items: list[TextItem]) -> None:
     assert items[2].source == "- uno\n\t- due"
     report = check_texts(items, [said("Open {a} and {a}."), said("FLOUR"), said("- one\n\t- two")])
     assert (report.total.items, report.total.right, report.total.lost, report.failures) == (3, 3, 0, ())
