@@ -95,12 +95,18 @@ def finish(options: argparse.Namespace, console: Console) -> int:
         if copy.version.exists():
             console.print(f"{copy.version} is there already: move {copy.folder} away")
             return 1
+        if copy.process() is not None:
+            console.print(f"{copy.pair}: a copy decays already, log in {copy.log}")
+            return 1
     if stop(options, console):
         return 1
     begun = []
     for run, copy in zip(runs, copies, strict=True):
         if not copy.begun:
-            shutil.copytree(run.work, copy.work, dirs_exist_ok=True)
+            partial = copy.work.with_name("partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(run.work, partial)
+            partial.rename(copy.work)
         more = ["--out", str(copy.folder / "models"), "--resume", "--max-minutes", str(options.minutes)]
         begun.append((copy, train(copy, options.config.resolve(), folder / "set.zip", more)))
     done = max(await_first_step(copy, process, console) for copy, process in begun)

@@ -66,11 +66,12 @@ class Preparer:
 
     def _prepare(self, text: str, request: TranslationRequest) -> Prepared:
         source = OTHER[request.target] if request.source == "auto" else request.source
-        detection = self._detect(text) if request.source == "auto" else None
         plan, hits = self._recalled(text, source, request)
-        language = self._language_of(text, detection, source, alone=len(plan.sentences) < 2)
+        read = text if request.format == "text" else " ".join(map(plan.shown, plan.sentences))
+        detection = self._detect(read) if request.source == "auto" else None
+        language = self._language_of(read, detection, source, alone=len(plan.sentences) < 2)
         found = [
-            language(segment.text) if segment.text and hit is None else source
+            language(plan.shown(segment.text)) if segment.text and hit is None else source
             for segment, hit in zip(plan.segments, hits, strict=True)
         ]
         asks = [
@@ -100,11 +101,11 @@ class Preparer:
             return plan, [None] * len(plan.segments)
         pair = f"{source}-{request.target}"
         body = text.strip()
-        hit = self._memory.find(pair, body) if body else None
+        hit = self._memory.find(pair, body) if body and request.format == "text" else None
         if hit is not None:
             plan = plan_whole(text)
             return plan, [hit if segment.text else None for segment in plan.segments]
-        plan, asked = _plan(text, source, request), ("", body)
+        plan, asked = _plan(text, source, request), ("", body if request.format == "text" else "")
         return plan, [None if part.text in asked else self._memory.find(pair, part.text) for part in plan.segments]
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-from model.markup.tags import FIRST_SIGN, LAST_SIGN, SIGN
+from model.markup.tags import FIRST_SIGN, LAST_SIGN
 from model.text.lines import Passage
 from model.text.plan import Plan
 from model.text.segments import Segment, segments_of
@@ -31,6 +32,9 @@ UNTOUCHED_NAMES = "script style pre code kbd samp textarea svg math noscript tem
 UNTOUCHED = frozenset(UNTOUCHED_NAMES.split())
 EMPTY_NAMES = "area base br col embed hr img input link meta source track wbr"
 EMPTY_TAGS = frozenset(EMPTY_NAMES.split())
+WORDS_FROM = 0x10000
+"""So much further up are the signs of what is a word of the sentence, such as code: `model.text.guard` keeps those."""
+ANY_SIGN = re.compile("[\U000f0000-\U000ffffd\U00100000-\U0010fffd]")
 NO_BREAK_SPACE, HIDDEN_SPACE = "\u00a0", chr(LAST_SIGN)
 """Between sentences too these are entities again, but for those in what is kept."""
 
@@ -38,7 +42,7 @@ NO_BREAK_SPACE, HIDDEN_SPACE = "\u00a0", chr(LAST_SIGN)
 class _Token(NamedTuple):
     raw: str
     kind: str
-    """`start`, `end`, `text` or `other`."""
+    """`start`, `end`, `text`, `other`, or `word`: an element that is kept whole, and stands for a word."""
     tag: str = ""
     untouched: bool = False
     """A start tag whose content is not translated."""
@@ -58,10 +62,14 @@ class HtmlPlan(Plan):
         escaped = html.escape(text, quote=False)
         if self.spaces:
             escaped = escaped.replace(NO_BREAK_SPACE, "&nbsp;")
-        return SIGN.sub(lambda match: self._of(match.group()), escaped)
+        return ANY_SIGN.sub(lambda match: self._of(match.group()), escaped)
+
+    def shown(self, text: str) -> str:
+        """A sentence without its tags."""
+        return ANY_SIGN.sub("", text)
 
     def _of(self, sign: str) -> str:
-        number = ord(sign) - FIRST_SIGN
+        number = (ord(sign) - FIRST_SIGN) % WORDS_FROM
         return self.signs[number] if number < len(self.signs) else sign
 
 
@@ -87,7 +95,7 @@ def _passages(tokens: Sequence[_Token], signs: list[str]) -> Iterator[Passage]:
         token = tokens[index]
         if token.untouched:
             end = _end_of(tokens, index)
-            token = _Token("".join(one.raw for one in tokens[index:end]), token.kind, token.tag)
+            token = _Token("".join(one.raw for one in tokens[index:end]), "word", token.tag)
             index = end - 1
         index += 1
         if token.kind in ("text", "other") or token.tag in INLINE:
@@ -108,24 +116,47 @@ def _block(block: Sequence[_Token], signs: list[str]) -> Iterator[Passage]:
         yield Passage(raw, kept=True)
         return
     text = ""
-    open_: list[tuple[str, int]] = []
-    for token in block:
+    open_: defaultdict[str, list[int]] = defaultdict(list)
+    for token in _joined(block):
         decoded = html.unescape(token.raw)
-        if token.kind == "text" and not SIGN.search(decoded):
+        if token.kind == "text" and not ANY_SIGN.search(decoded):
             text += decoded
             continue
-        begun = next((one for one in reversed(open_) if token.kind == "end" and one[0] == token.tag), None)
-        if begun is None:
+        if token.kind == "end" and open_[token.tag]:
+            number = open_[token.tag].pop() + 1
+            signs[number] = token.raw
+        else:
             number = len(signs)
             signs += [token.raw, ""]  # the second for what ends it
             if token.kind == "start" and token.tag not in EMPTY_TAGS:
-                open_.append((token.tag, number))
-        else:
-            open_.remove(begun)
-            number = begun[1] + 1
-            signs[number] = token.raw
-        text += chr(FIRST_SIGN + number)
+                open_[token.tag].append(number)
+        text += chr(FIRST_SIGN + number + (WORDS_FROM if token.kind == "word" else 0))
     yield Passage(text, kept=False)
+
+
+def _joined(block: Sequence[_Token]) -> list[_Token]:
+    """`block` with each element that holds no text, such as an icon or a link around code, as one token."""
+    found: list[_Token] = []
+    for token in block:
+        start = _start_of(found, token.tag) if token.kind == "end" else None
+        if start is None:
+            found.append(token)
+            continue
+        inner = found[start:]
+        word = any(one.kind == "word" for one in inner)
+        found[start:] = [_Token("".join(one.raw for one in (*inner, token)), "word" if word else "other", token.tag)]
+    return found
+
+
+def _start_of(found: Sequence[_Token], tag: str) -> int | None:
+    """Where the element begins that an end tag ends, if nothing but what is kept stands between."""
+    for place in range(len(found) - 1, -1, -1):
+        token = found[place]
+        if token.kind == "start" and token.tag == tag:
+            return place
+        if token.kind in ("text", "end") or (token.kind == "start" and token.tag not in EMPTY_TAGS):
+            return None
+    return None
 
 
 def _end_of(tokens: Sequence[_Token], index: int) -> int:
@@ -147,6 +178,8 @@ def _tokens(document: str) -> list[_Token]:
     tags_end = document.rfind(">") + 1  # the parser would look for the end of each tag that begins behind it
     reader.feed(document[:tags_end])
     reader.close()
+    if tags_end and (not reader.found or reader.found[0][0] > 0):
+        reader.found.insert(0, (0, "other", "", False))  # the parser passes over what is no tag, such as `</>`
     if tags_end < len(document):
         reader.found.append((tags_end, "text", "", False))
     ends = [start for start, _, _, _ in reader.found[1:]] + [len(document)]
@@ -193,6 +226,15 @@ class _Reader(HTMLParser):
 
     def unknown_decl(self, data: str) -> None:
         self._note("other")
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """`<![` with what is no section: a comment, as browsers have it."""
+        line, column = self.getpos()
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            self.lineno, self.offset = line, column  # it has moved on to what it could not read
+            return self.parse_bogus_comment(i)
 
     def _note(self, kind: str, tag: str = "", untouched: bool = False) -> None:
         line, column = self.getpos()

@@ -19,8 +19,7 @@ from difflib import SequenceMatcher
 
 from model.translation import Translation, Word
 
-WORD = re.compile(r"^(\W*)(.*?)((?:['’]s)?\W*)$", re.DOTALL)
-"""What stands before a word, the word, what stands behind it."""
+LETTER = re.compile(r"\w")
 ENDS = tuple(".!?…:")
 """After these a capital says nothing."""
 SHORTEST = 3
@@ -80,6 +79,9 @@ def _core(word: str) -> str:
 
 
 def _parted(word: str) -> tuple[str, str, str]:
-    match = WORD.match(word)
-    assert match is not None  # the pattern takes any text
-    return match[1], match[2], match[3]
+    """What stands before a word, the word, what stands behind it."""
+    start = next((place for place, char in enumerate(word) if LETTER.match(char)), len(word))
+    end = next((place for place in range(len(word), start, -1) if LETTER.match(word[place - 1])), start)
+    if word[start:end].endswith(("'s", "’s")):
+        end -= 2
+    return word[:start], word[start:end], word[end:]

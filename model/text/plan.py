@@ -27,6 +27,10 @@ class Plan:
         """What is to be translated, in order."""
         return [segment.text for segment in self.segments if segment.text]
 
+    def shown(self, text: str) -> str:
+        """A sentence as people see it."""
+        return text
+
     def encoded(self, text: str) -> str:
         """A sentence, or its translation, as it stands in the text."""
         return text

@@ -41,7 +41,7 @@ FILE = (
 )
 """The second: hidden files."""
 PATH = (
-    r"(?<![\w./<])(?:~|\.{1,2})?/(?:[\w.-]{1,100}/){0,20}[\w.-]{1,100}"
+    r"(?<![\w./<€$£¥%°])(?:~|\.{1,2})?/(?:[\w.-]{1,100}/){0,20}[\w.-]{1,100}"
     rf"|(?<![\w./])(?:[\w.-]{{1,80}}/){{1,10}}[\w-]{{1,80}}\.(?:{EXTENSIONS})(?!\w)"
     r"|(?<![\w./])(?:[\w.-]{1,80}/){2,10}(?![\w/])"
     r"|(?<!\w)(?:[A-Za-z]:\\|\\\\\w)[^\s<>\"|]{0,200}"
@@ -50,7 +50,7 @@ KEYS = (
     r"(?<!\w)(?:Ctrl|Control|Alt|AltGr|Shift|Cmd|Command|Option|Win|Meta|Fn|Maiusc)(?:\s?\+\s?[A-Za-z0-9]{1,9})+(?!\w)"
 )
 PHONE = (
-    r"(?<![\w+.,])\+\d{1,3}(?:[ ./-]?\(?\d{1,6}\)?){2,6}(?![\w.,]*\d)"
+    r"(?<![\w+.,])\+\d(?:[ ./-]?\(?\d\)?){5,16}(?!\d|[.,]\d)"
     r"|(?<![\w.,])0\d{1,3}[ /-]\d{5,8}(?!\w)|(?<![\w.,])0\d{1,3}[ /-]\d{3,4}[ -]\d{3,4}(?!\w)"
     r"|(?<![\w.,])3\d{2}[ -]\d{3}[ -]?\d{3,4}(?!\w)|(?<![\w.,])\(?\d{3}\)?[ -]\d{3}-\d{4}(?!\w)"
 )
@@ -68,7 +68,7 @@ AMOUNT = (
 )
 """Money with a sign, degrees, quantities with the sign of a unit. Not `$5 million`, where more than the sign moves."""
 DRAWN = "\u2190-\u2bff\U0001f000-\U0001faff"
-PRIVATE = "\ue000-\uf8ff\U000f0000-\U000ffffd"
+PRIVATE = "\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd"
 SYMBOL = (
     f"(?:[0-9#*]\ufe0f?\u20e3|[\u00a9\u00ae\u2122\u3000-\u3007\u3012-\u303f{PRIVATE}{DRAWN}]"
     f"[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]?(?:\u200d[{DRAWN}]\ufe0f?){{0,8}}|[\U000e0020-\U000e007f])+"

@@ -120,7 +120,7 @@ def _sentence(part: TranslatedSentence, encoded: Callable[[str], str]) -> dict[s
         "warnings": [],
     }
     if part.hit is not None:
-        return answer | {"text": encoded(part.hit.text), "from_memory": True, "correction_id": part.hit.correction_id}
+        return answer | {"text": encoded(part.ranked(0)), "from_memory": True, "correction_id": part.hit.correction_id}
     if part.outcome is None:
         return answer
     translation = part.outcome.translation

@@ -152,6 +152,13 @@ async def test_memory_is_asked_before_a_text_is_left_as_it_is(server: Server) ->
     assert answer["detected"]["language"] == "en"
 
 
+async def test_memory_answers_html_by_its_sentences(server: Server) -> None:
+    """The whole of it would come back without its entities; a text without tags is HTML, too."""
+    answer = await one(server.client, body("<p>Ho fame.</p>", format="html"))
+    assert (answer["text"], answer["from_memory"]) == ("<p>I'm hungry.</p>", True)
+    assert (await one(server.client, body("Ho fame.", format="html")))["text"] == "I'm hungry."
+
+
 async def test_a_pair_without_a_model_stays_unavailable(server: Server) -> None:
     problem(await ask(server.client, {"text": "I'm cold.", "source": "en", "target": "it"}), 422, "pair-unavailable")
 

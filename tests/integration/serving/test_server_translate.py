@@ -85,6 +85,12 @@ async def test_html_keeps_its_tags_and_everything_that_is_no_text(client: httpx.
     assert (await one(client, body("a < b", format="html")))["text"] == "A &lt; B"
 
 
+async def test_the_language_of_html_is_that_of_its_text(client: httpx.AsyncClient) -> None:
+    page = "<style>the a { the: the }</style><p title='ecco the .'>Il gatto dorme <i title=' the '>qui</i>.</p>"
+    answer = await one(client, {"text": page, "source": "auto", "target": "en", "format": "html"})
+    assert (answer["source"], answer["detected"]["language"]) == ("it", "it")
+
+
 async def test_an_unknown_way_to_split_is_refused(client: httpx.AsyncClient) -> None:
     assert (await ask(client, body("uno", split="words"))).status_code == 422
 

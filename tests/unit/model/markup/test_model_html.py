@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.markup.html import HtmlPlan, plan_html
+from model.markup.html import HtmlPlan, _tokens, plan_html
+from model.text.guard import guard
 from model.translation import Translation, Word
 
 PIECES = [
@@ -52,6 +53,10 @@ def shown(document: str) -> list[str]:
         ("<b>aperto <i>male</b> fine", ["#aperto #male# fine"]),
         ("3 &lt; 4 e &lt;b&gt;", ["3 < 4 e <b>"]),
         ("<p>12</p><hr>", []),
+        ("Clicca <i class='fa'></i> per salvare", ["Clicca # per salvare"]),
+        ("Vedi <a href='u'><code>foo</code></a> per sapere", ["Vedi # per sapere"]),
+        ("<p>Vedi <![1]> sotto</p>", ["Vedi # sotto"]),
+        ("</>Ciao a tutti", ["#Ciao a tutti"]),
     ],
 )
 def test_what_is_translated(document: str, sentences: list[str]) -> None:
@@ -63,11 +68,25 @@ def test_what_is_not_translated_comes_back_byte_for_byte(document: str) -> None:
     assert back(plan_html(document, "it")) == document
 
 
-@given(st.text(st.sampled_from("<>&;/!-abc \"'=\n\U000f0001"), max_size=60))
+@given(st.text(st.sampled_from("<>&;/!-abc \"'=\n[]?\U000f0001"), max_size=60))
 def test_no_text_is_refused(document: str) -> None:
     plan = plan_html(document, "it")
     assert plan.sentences == [one.text for one in plan.segments if one.text]
     assert plan.encoded("a < b") == "a &lt; b"
+
+
+@given(st.lists(st.sampled_from(["<![", "</>", "<", ">", "<!", "a", " ", "<b>", "</", "]", "?", "-"])).map("".join))
+def test_tokens_joined_are_the_document(document: str) -> None:
+    assert "".join(token.raw for token in _tokens(document)) == document
+
+
+def test_what_is_kept_whole_is_a_word_for_the_network() -> None:
+    plan = plan_html("<p>Usa <code>ls</code> e <code>cd</code> oggi</p>", "it")
+    found = guard(plan.sentences[0], "it")
+    assert found is not None
+    assert [piece.text for piece in found.pieces] == ["Usa <ph0> e <ph1> oggi"]
+    assert plan.encoded("".join(found.pieces[0].spans)) == "<code>ls</code><code>cd</code>"
+    assert plan.shown(plan.sentences[0]) == "Usa  e  oggi"
 
 
 def test_signs_become_tags_wherever_the_translation_has_them() -> None:

@@ -29,6 +29,7 @@ FOUND = [
     ("Chiama +39 06 1234 5678, 02 12345678 o 333 1234567.", ["+39 06 1234 5678", "02 12345678", "333 1234567"],
      "phone"),
     ("Dalla 2.13.0 alla v3 e alla v1.4", ["2.13.0", "v3", "v1.4"], "version"),
+    ("Ho speso 1.234,50 €/mese", ["1.234,50 €"], "amount"),
     ("Costa €75, $1,250.50 o 12 £ a -12 °C e 30°", ["€75", "$1,250.50", "12 £", "-12 °C", "30°"], "amount"),
     ("Bello 🎉🎉 e 👨‍👩‍👧 in 🇮🇹 👍🏽 1️⃣ → © ora", ["🎉🎉", "👨‍👩‍👧", "🇮🇹", "👍🏽", "1️⃣", "→", "©"], "symbol"),
 ]  # fmt: skip
@@ -37,10 +38,14 @@ NONE = [
     "Ho pagato $5 million, 3 milioni di €, 1.350,20 euro e 10.000.000 di lire, il 3/4 o il 12/05/2024 alle 9:30.",
     "Va in km/h, e/o piano, 3 l'ora, 5 mele: 100% sicuro, 50 % di sconto.",
     "C++ e C# di A.B. Rossi, U.S.A. (2018), ecc.",
+    "Lo stipendio al mese: 1.234,50 euro/mese",
     "Lo chiama `bello,' con una lunga `e.'",
     "Disse:«Vieni».Poi tacque... AT&T @ casa",
 ]
 PIECES = [
+    "+1234567890",
+    "1",
+    "(1)",
     "{",
     "}",
     "{n, plural,",
