@@ -75,7 +75,7 @@ class Translator:
         self.config: ModelConfig = version.model.config
         self.device, self.route, self.batch_tokens = device, route, batch_tokens
         self.max_source_tokens = _max_source_tokens(version.card)
-        self._language = version.card.pair.partition("-")[0]
+        self.source = version.card.pair.partition("-")[0]
         self._source, self._target = version.source, version.target
         self._cutter = Cutter(version.source, version.target, self.max_source_tokens)
         self._reader = Reader(version.source, version.target)
@@ -144,6 +144,17 @@ class Translator:
         """
         begun = _prefixes(prefixes, texts)
         plans = [self._plan(text, prefix) for text, prefix in zip(texts, begun, strict=True)]
+        return self.translate_plans(plans, search, begun)
+
+    def translate_plans(
+        self, plans: Sequence[Plan], search: SearchConfig = GREEDY, prefixes: Sequence[str] | None = None
+    ) -> list[Translation]:
+        """The same of texts that have been taken apart: see `model.text.plan` and, for HTML and others, `model.markup`.
+
+        Raises:
+            SearchError: as `translate_sentences`.
+        """
+        begun = _prefixes(prefixes, plans)
         sentences = [sentence for plan in plans for sentence in plan.sentences]
         firsts = [prefix if row == 0 else "" for prefix, plan in zip(begun, plans, strict=True)
                   for row in range(len(plan.sentences))]  # fmt: skip
@@ -152,7 +163,7 @@ class Translator:
 
     def _plan(self, text: str, prefix: str) -> Plan:
         fits = bool(prefix) and self.count_tokens([text])[0] <= self.max_source_tokens + 1  # the end mark is one
-        return plan_whole(text) if fits else plan_text(text, self._language)
+        return plan_whole(text) if fits else plan_text(text, self.source)
 
     def translate_sentences(
         self, sentences: Sequence[str], search: SearchConfig = GREEDY, prefixes: Sequence[str] | None = None
@@ -172,7 +183,7 @@ class Translator:
         Raises:
             SearchError: there are not as many prefixes as sentences, or the network gives something else than numbers.
         """
-        guarded = GuardedSentences.of(sentences, _prefixes(prefixes, sentences), self._language)
+        guarded = GuardedSentences.of(sentences, _prefixes(prefixes, sentences), self.source)
         return guarded.restored(self._translate(guarded.texts, search, guarded.prefixes))
 
     def _translate(self, sentences: Sequence[str], search: SearchConfig, begun: Sequence[str]) -> list[Translation]:
@@ -187,7 +198,7 @@ class Translator:
         return repaired(parts, self._decode(parts, search), search, self._decode, self._without_numbers)
 
     def _without_numbers(self, text: str) -> tuple[Guarded, Part] | None:
-        guarded = mask_numbers(text, self._language)
+        guarded = mask_numbers(text, self.source)
         if guarded is None:
             return None
         seen = guarded.pieces[0].text
@@ -256,7 +267,7 @@ class Translator:
         return torch.tensor([max(limit, run) for run in runs], device=self.device)
 
 
-def _prefixes(given: Sequence[str] | None, texts: Sequence[str]) -> Sequence[str]:
+def _prefixes(given: Sequence[str] | None, texts: Sequence[object]) -> Sequence[str]:
     if given is None:
         return [""] * len(texts)
     if len(given) != len(texts):

@@ -52,6 +52,22 @@ ModelVersion = Annotated[
         help="Model version; `traghetto models list` shows them. Default: the current one.",
     ),
 ]
+Format = Annotated[
+    Literal["text", "html", "xml", "markdown"],
+    typer.Option("--format", "-f", help="What is read. Of markup only what people read is translated."),
+]
+Split = Annotated[
+    Literal["auto", "lines", "none"],
+    typer.Option(
+        "--split",
+        help="What ends a sentence of text besides its end: each line; auto, a line that does not go on in the next; "
+        "or nothing.",
+    ),
+]
+IgnoreTag = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-tag", metavar="NAME", help="Tag whose content is not translated; may be repeated."),
+]
 
 
 def settings_with(device: DeviceName, route: RouteName) -> Settings:

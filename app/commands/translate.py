@@ -1,4 +1,4 @@
-"""`traghetto translate`: sentences on stdin, one a line; translations on stdout, one a line."""
+"""`traghetto translate`: lines or a document on stdin, their translation on stdout."""
 
 from __future__ import annotations
 
@@ -12,72 +12,99 @@ from typing import TYPE_CHECKING, Protocol
 
 import typer
 
-from app.commands.lines import decode_line, encode_line, read_lines
+from app.commands.lines import BYTE_ORDER_MARK, READ_BYTES, decode_line, encode_line, read_lines
 from app.commands.options import (
     STDOUT,
     Beam,
     Device,
     DeviceName,
+    Format,
+    IgnoreTag,
     ModelVersion,
     Pair,
     Route,
     RouteName,
+    Split,
     reader_left,
     settings_with,
 )
 
 if TYPE_CHECKING:
+    from model.text.plan import Plan
     from model.translator import Translation, Translator
 
 STDIN = 0
+AT_ONCE = 256
+"""Sentences of a document that are translated together, and between which the bar moves."""
 
 
 class Advance(Protocol):
     """Told after each piece of work."""
 
-    def __call__(self, lines: int, size_bytes: int) -> None:
-        """`lines` more are done; they were `size_bytes` long with their newlines."""
+    def __call__(self, count: int, size: int) -> None:
+        """`count` more lines or sentences are done; they were `size` bytes or characters long."""
 
 
 @dataclass
 class Tally:
-    """What happened to the lines."""
+    """What happened to the lines, or to the sentences of a document."""
 
-    lines: int = 0
+    count: int = 0
     truncated: int = 0
     """Translations that reached the longest length allowed before they ended."""
 
 
-def translate(
+def translate(  # noqa: PLR0913 - one argument for each option
     pair: Pair,
     beam: Beam = 1,
     device: Device = "auto",
     route: Route = "auto",
     model_version: ModelVersion = None,
+    format: Format = "text",
+    split: Split = "lines",
+    ignore_tag: IgnoreTag = None,
 ) -> None:
-    """Translate stdin to stdout: one sentence a line in, exactly one line each out, in the same order.
+    """Translate stdin to stdout.
 
-    Empty lines stay empty. Progress and remarks go to stderr.
+    Text is read line by line: exactly one line out for each, in the same order, as soon as it is there; empty lines
+    stay empty. With --split auto or none, and of markup, all of stdin is one document, read to its end, and
+    everything but the words comes out as it was. Progress and remarks go to stderr.
 
     [bold]Examples[/bold]
 
       echo "Sono già stato a Roma." | traghetto translate --pair it-en
 
       traghetto translate --pair it-en --beam 4 < libro.it > book.en
+
+      traghetto translate --pair en-it --split auto < letter.txt > lettera.txt
+
+      traghetto translate --pair en-it --format markdown < README.md > LEGGIMI.md
     """
+    if ignore_tag and format == "text":
+        raise typer.BadParameter(
+            "text has no tags; choose html, xml or markdown as --format", param_hint="--ignore-tag"
+        )
     translator = _load(pair, device, route, model_version)
     from model.config import SearchConfig
+    from model.markup.formats import plan_as
 
     search = SearchConfig(beam=beam)
     try:
-        with _progress() as advance:
-            tally = translate_stream(_read, _write, lambda texts: translator.translate(texts, search), advance)
+        if format == "text" and split == "lines":
+            with _progress("lines", _input_bytes()) as advance:
+                tally = translate_stream(_read, _write, lambda texts: translator.translate(texts, search), advance)
+        else:
+            mark, text = _read_document()
+            plan = plan_as(format, text, translator.source, split, ignore_tag or ())
+            with _progress("sentences", sum(map(len, plan.sentences))) as advance:
+                translated, tally = translate_document(
+                    plan, lambda texts: translator.translate_sentences(texts, search), advance
+                )
+            _write((mark + translated).encode())
     except BrokenPipeError:
         raise reader_left() from None
     if tally.truncated:
-        about = (
-            f"{tally.truncated} of {tally.lines} lines reached the limit of words; their translations may be incomplete"
-        )
+        about = f"{tally.truncated} of {tally.count} reached the limit of words; their translations may be incomplete"
         typer.echo(f"traghetto: {about}", err=True)
 
 
@@ -85,17 +112,49 @@ def translate_stream(
     read: Callable[[int], bytes],
     write: Callable[[bytes], None],
     translate_texts: Callable[[Sequence[str]], Sequence[Translation]],
-    advance: Advance = lambda lines, size_bytes: None,
+    advance: Advance = lambda count, size: None,
 ) -> Tally:
     """Translate all that `read` brings and `write` it after each piece, so that memory stays bounded."""
     tally = Tally()
     for lines in read_lines(read):
         translations = translate_texts([decode_line(line) for line in lines])
         write(b"".join(encode_line(translation.text) for translation in translations))
-        tally.lines += len(lines)
+        tally.count += len(lines)
         tally.truncated += sum(translation.truncated for translation in translations)
         advance(len(lines), sum(len(line) + 1 for line in lines))
     return tally
+
+
+def translate_document(
+    plan: Plan,
+    translate_sentences: Callable[[Sequence[str]], Sequence[Translation]],
+    advance: Advance = lambda count, size: None,
+) -> tuple[str, Tally]:
+    """Translate the sentences of a document piece by piece, and put it together again."""
+    translations: list[Translation] = []
+    sentences = plan.sentences
+    for start in range(0, len(sentences), AT_ONCE):
+        piece = sentences[start : start + AT_ONCE]
+        translations += translate_sentences(piece)
+        advance(len(piece), sum(map(len, piece)))
+    truncated = sum(translation.truncated for translation in translations)
+    return plan.put_together(translations).text, Tally(len(sentences), truncated)
+
+
+def _read_document() -> tuple[str, str]:
+    """All of stdin: its byte order mark, if it has one, and its text.
+
+    Raises:
+        BadParameter: it is not UTF-8.
+    """
+    data = b"".join(iter(lambda: _read(READ_BYTES), b""))
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{data[error.start]:02X} at {error.start + 1}"
+        raise typer.BadParameter(f"the input is not UTF-8: {found}; convert it first, such as with iconv") from None
+    mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
+    return mark, text.removeprefix(mark)
 
 
 def _load(pair: str, device: DeviceName, route: RouteName, version: str | None) -> Translator:
@@ -113,15 +172,18 @@ def _load(pair: str, device: DeviceName, route: RouteName, version: str | None) 
     translator = Translator.load(folder, device=settings.device, route=settings.route)
     if sys.stdin.isatty():
         about = f"{translator.pair}/{translator.version} on {translator.device} ({translator.kernels})"
-        typer.echo(f"{about}; one sentence a line, Ctrl-D ends", err=True)
+        typer.echo(f"{about}; Ctrl-D ends", err=True)
     return translator
 
 
 @contextmanager
-def _progress() -> Iterator[Advance]:
-    """A bar on stderr, when that is a terminal which shows neither what comes in nor what goes out."""
+def _progress(kind: str, total: int | None) -> Iterator[Advance]:
+    """A bar on stderr, when that is a terminal which shows neither what comes in nor what goes out.
+
+    `kind` is what it counts, `total` the size of all of them together, if it is known.
+    """
     if not sys.stderr.isatty() or sys.stdin.isatty() or sys.stdout.isatty():
-        yield lambda lines, size_bytes: None
+        yield lambda count, size: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -133,16 +195,16 @@ def _progress() -> Iterator[Advance]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.fields[lines]:,} lines"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+    columns = (TextColumn("{task.fields[count]:,} " + kind), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
                TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bar:
-        task = bar.add_task("translate", total=_input_bytes(), lines=0)
+        task = bar.add_task("translate", total=total, count=0)
         done = 0
 
-        def advance(lines: int, size_bytes: int) -> None:
+        def advance(count: int, size: int) -> None:
             nonlocal done
-            done += lines
-            bar.update(task, advance=size_bytes, lines=done)
+            done += count
+            bar.update(task, advance=size, count=done)
 
         yield advance
 

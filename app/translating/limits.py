@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from app.engine.tickets import Priority
 from app.errors import FieldError, InvalidRequest
 from app.settings import Settings
+from model.markup.formats import Format
 from model.text.lines import Split
 
 FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -33,9 +33,11 @@ class TranslationRequest:
     priority: Priority = Priority.INTERACTIVE
     memory: bool = True
     """Whether approved corrections may answer."""
-    format: Literal["text", "html"] = "text"
+    format: Format = "text"
     split: Split = "auto"
     """Whether sentences end with their lines: see `model.text.lines`."""
+    ignored_tags: Sequence[str] = ()
+    """Tags of markup whose content is not translated."""
 
 
 def check(request: TranslationRequest, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from app.languages import OTHER
 from app.memory.store import Hit, Memory
 from app.translating.detection import Detect, Detection
 from app.translating.limits import TranslationRequest
-from model.markup.html import plan_html
+from model.markup.formats import plan_as
 from model.text.plan import Plan, plan_text, plan_whole
 from model.text.segments import Segment
 
@@ -110,7 +110,7 @@ class Preparer:
 
 
 def _plan(text: str, source: str, request: TranslationRequest) -> Plan:
-    return plan_html(text, source) if request.format == "html" else plan_text(text, source, request.split)
+    return plan_as(request.format, text, source, request.split, request.ignored_tags)
 
 
 def _shown(detection: Detection, text: str, around: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.engine.decoder import Outcome
@@ -12,15 +12,15 @@ from app.memory.store import Hit
 from app.translating.detection import Detection
 from app.translating.preparing import Prepared
 from model.text.lines import wrapped_as
+from model.text.plan import Plan
 from model.translation import Translation
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatedSentence:
-    """One sentence, its translation, and what followed it in the text."""
+    """One sentence and its translation."""
 
     source_text: str
-    separator_after: str
     outcome: Outcome | None
     """The model's; None where memory answered or there was nothing to translate."""
     hit: Hit | None = None
@@ -42,8 +42,9 @@ class TranslatedText:
     target: str
     detection: Detection | None
     sentences: Sequence[TranslatedSentence]
-    encoded: Callable[[str], str] = str
-    """A sentence as it stands in the text, which may have markup."""
+    """One for each segment of `plan`."""
+    plan: Plan
+    """What stands between them."""
 
     @property
     def text(self) -> str:
@@ -87,7 +88,7 @@ class TranslatedText:
                 yield text, self._mean_score(rank)
 
     def _join(self, rank: int) -> str:
-        return "".join([self.encoded(part.ranked(rank)) + part.separator_after for part in self.sentences])
+        return self.plan.joined([part.ranked(rank) for part in self.sentences])
 
     def _mean_score(self, rank: int) -> float | None:
         chosen = [_ranked(part.outcome, rank) for part in self.sentences if part.outcome is not None]
@@ -99,10 +100,10 @@ class TranslatedText:
 def assemble(text: Prepared, target: str, outcomes: Iterator[Outcome]) -> TranslatedText:
     """The translation of `text`, whose sentences take the next of `outcomes`."""
     sentences = [
-        TranslatedSentence(segment.text, segment.separator_after, next(outcomes) if awaits else None, hit)
+        TranslatedSentence(segment.text, next(outcomes) if awaits else None, hit)
         for segment, hit, awaits in text.awaiting()
     ]
-    return TranslatedText(text.source, target, text.detection, sentences, text.plan.encoded)
+    return TranslatedText(text.source, target, text.detection, sentences, text.plan)
 
 
 def _ranked(outcome: Outcome, rank: int) -> Translation:

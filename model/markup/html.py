@@ -1,26 +1,19 @@
-"""HTML -> a plan of its sentences, in which inline tags are single signs, and back.
+"""HTML as tokens, by the positions that the standard library's parser tells: nothing is written anew.
 
-    <p>Leggi <b>qui</b>.</p>  ->  "<p>" | "Leggi ⟨1⟩qui⟨2⟩." | "</p>"  ->  "<p>" | "Read ⟨1⟩here⟨2⟩." | "</p>"
-
-What is not text is kept byte for byte: tags, comments, scripts, styles, code, and what says translate="no". The
-standard library's parser reads any text, broken markup too; where a tag begins and ends is told by its positions, so
-that nothing is written anew.
+That parser reads any text, broken markup too. Not text are tags, comments, scripts, styles, code, and what says
+translate="no". Titles, alternative texts, placeholders, labels of buttons and descriptions in tags are.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-from model.markup.tags import FIRST_SIGN, LAST_SIGN
-from model.text.lines import Passage
-from model.text.plan import Plan
-from model.text.segments import Segment, segments_of
+from model.markup.tokens import Document, Kind, Notation, Token
 
 INLINE_NAMES = (
     "a abbr acronym b bdi bdo big button cite data del dfn em font i img input ins kbd label mark meter output q ruby s"
@@ -32,200 +25,141 @@ UNTOUCHED_NAMES = "script style pre code kbd samp textarea svg math noscript tem
 UNTOUCHED = frozenset(UNTOUCHED_NAMES.split())
 EMPTY_NAMES = "area base br col embed hr img input link meta source track wbr"
 EMPTY_TAGS = frozenset(EMPTY_NAMES.split())
-WORDS_FROM = 0x10000
-"""So much further up are the signs of what is a word of the sentence, such as code: `model.text.guard` keeps those."""
-ANY_SIGN = re.compile("[\U000f0000-\U000ffffd\U00100000-\U0010fffd]")
-NO_BREAK_SPACE, HIDDEN_SPACE = "\u00a0", chr(LAST_SIGN)
-"""Between sentences too these are entities again, but for those in what is kept."""
+TEXT_NAMES = "title alt placeholder label summary aria-label aria-placeholder aria-description"
+TEXT_VALUES = frozenset(TEXT_NAMES.split())
+"""Attributes that hold text, of any tag."""
+DESCRIPTION_NAMES = "description keywords og:title og:description twitter:title twitter:description"
+DESCRIPTIONS = frozenset(DESCRIPTION_NAMES.split())
+"""Names of a `meta` whose `content` is text."""
+BUTTONS = frozenset(("submit", "button", "reset"))
+"""Types of an `input` whose `value` is text."""
+ATTRIBUTE = re.compile(r"""[\s"'/]([^\s"'<>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""")
+ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+ENTITY_OR_NOT = re.compile(r"&#?\w+;|[^&]+|&")
+ENTITY = re.compile(r"&[A-Za-z#][^\s;&]*;")
+BARE = {char: f"&#{ord(char)};" for char in " \t\n\r\f\"'=`"}
+"""What a value without quotes cannot hold."""
 
 
-class _Token(NamedTuple):
-    raw: str
-    kind: str
-    """`start`, `end`, `text`, `other`, or `word`: an element that is kept whole, and stands for a word."""
-    tag: str = ""
-    untouched: bool = False
-    """A start tag whose content is not translated."""
+def read_html(document: str, ignored: Iterable[str] = ()) -> Document:
+    """Read `document`; the content of tags called as one of `ignored` is not translated. No text is refused."""
+    return read_with(HtmlReader(document, frozenset(map(str.lower, ignored))), document)
 
 
-@dataclass(frozen=True)
-class HtmlPlan(Plan):
-    """A document, taken apart."""
-
-    signs: Sequence[str] = ()
-    """What each private character stands for."""
-    spaces: bool = False
-    """Whether the document writes no-break spaces as entities."""
-
-    def encoded(self, text: str) -> str:
-        """A sentence, or its translation, as HTML."""
-        escaped = html.escape(text, quote=False)
-        if self.spaces:
-            escaped = escaped.replace(NO_BREAK_SPACE, "&nbsp;")
-        return ANY_SIGN.sub(lambda match: self._of(match.group()), escaped)
-
-    def shown(self, text: str) -> str:
-        """A sentence without its tags."""
-        return ANY_SIGN.sub("", text)
-
-    def _of(self, sign: str) -> str:
-        number = (ord(sign) - FIRST_SIGN) % WORDS_FROM
-        return self.signs[number] if number < len(self.signs) else sign
+def read_with(reader: HtmlReader, document: str) -> Document:
+    """What `reader` finds in `document`, and how that writes its texts."""
+    tokens = list(reader.tokens())
+    entities = {token.text: token.raw for token in tokens if token.text != token.raw and len(token.text) == 1}
+    return Document(tokens, Notation(*entity_writers(entities, document), html.unescape))
 
 
-def plan_html(document: str, language: str) -> HtmlPlan:
-    """Take `document` apart at its blocks, and these at their sentences. No text is refused."""
-    signs: list[str] = []
-    passages = _passages(_tokens(document), signs)
-    if "&nbsp;" not in document:
-        return HtmlPlan(segments_of(passages, language), signs)
-    hidden = (Passage(text.replace(NO_BREAK_SPACE, HIDDEN_SPACE) if kept else text, kept) for text, kept in passages)
-    segments = [
-        Segment(one.text, one.separator_after.replace(NO_BREAK_SPACE, "&nbsp;").replace(HIDDEN_SPACE, NO_BREAK_SPACE))
-        for one in segments_of(hidden, language)
-    ]
-    return HtmlPlan(segments, signs, spaces=True)
+def entity_writers(
+    entities: Mapping[str, str], document: str
+) -> tuple[Callable[[str], str], Callable[[str, str], str]]:
+    """What writes texts and values as `document` does: a character as its entity, if it never stands there bare."""
+    bare = {char: entity for char, entity in entities.items() if char in ESCAPED or char not in document}
+    escaped = ESCAPED | bare
+    table = str.maketrans(escaped)
+    return lambda text: text.translate(table), partial(_value, escaped)
 
 
-def _passages(tokens: Sequence[_Token], signs: list[str]) -> Iterator[Passage]:
-    """What is kept, and blocks of text in which each inline tag is a sign; `signs` is filled."""
-    block: list[_Token] = []
-    index = 0
-    while index < len(tokens):
-        token = tokens[index]
-        if token.untouched:
-            end = _end_of(tokens, index)
-            token = _Token("".join(one.raw for one in tokens[index:end]), "word", token.tag)
-            index = end - 1
-        index += 1
-        if token.kind in ("text", "other") or token.tag in INLINE:
-            block.append(token)
-        else:
-            yield from _block(block, signs)
-            block = []
-            yield Passage(token.raw, kept=True)
-    yield from _block(block, signs)
+def _value(escaped: Mapping[str, str], quote: str, value: str) -> str:
+    """A value between two of `quote`, or without any."""
+    more = {quote: "&quot;" if quote == '"' else "&#39;"} if quote in "\"'" else BARE
+    return "".join(more.get(char) or escaped.get(char, char) for char in value)
 
 
-def _block(block: Sequence[_Token], signs: list[str]) -> Iterator[Passage]:
-    """The passage that a block is; kept as it is where it has no words, or more tags than there are signs."""
-    raw = "".join(token.raw for token in block)
-    room = len(signs) + 2 * len(block) < LAST_SIGN - FIRST_SIGN
-    words = html.unescape(" ".join(token.raw for token in block if token.kind == "text"))
-    if not room or not any(map(str.isalpha, words)):
-        yield Passage(raw, kept=True)
-        return
-    text = ""
-    open_: defaultdict[str, list[int]] = defaultdict(list)
-    for token in _joined(block):
-        decoded = html.unescape(token.raw)
-        if token.kind == "text" and not ANY_SIGN.search(decoded):
-            text += decoded
-            continue
-        if token.kind == "end" and open_[token.tag]:
-            number = open_[token.tag].pop() + 1
-            signs[number] = token.raw
-        else:
-            number = len(signs)
-            signs += [token.raw, ""]  # the second for what ends it
-            if token.kind == "start" and token.tag not in EMPTY_TAGS:
-                open_[token.tag].append(number)
-        text += chr(FIRST_SIGN + number + (WORDS_FROM if token.kind == "word" else 0))
-    yield Passage(text, kept=False)
+class Noted(NamedTuple):
+    """Where a token begins, and what it is; it ends where the next begins."""
+
+    start: int
+    kind: Kind
+    name: str = ""
+    kept: bool = False
+    attributes: frozenset[str] = frozenset()
+    """Those whose values are translated."""
 
 
-def _joined(block: Sequence[_Token]) -> list[_Token]:
-    """`block` with each element that holds no text, such as an icon or a link around code, as one token."""
-    found: list[_Token] = []
-    for token in block:
-        start = _start_of(found, token.tag) if token.kind == "end" else None
-        if start is None:
-            found.append(token)
-            continue
-        inner = found[start:]
-        word = any(one.kind == "word" for one in inner)
-        found[start:] = [_Token("".join(one.raw for one in (*inner, token)), "word" if word else "other", token.tag)]
-    return found
+class HtmlReader(HTMLParser):
+    """Notes where each part of a document begins."""
 
-
-def _start_of(found: Sequence[_Token], tag: str) -> int | None:
-    """Where the element begins that an end tag ends, if nothing but what is kept stands between."""
-    for place in range(len(found) - 1, -1, -1):
-        token = found[place]
-        if token.kind == "start" and token.tag == tag:
-            return place
-        if token.kind in ("text", "end") or (token.kind == "start" and token.tag not in EMPTY_TAGS):
-            return None
-    return None
-
-
-def _end_of(tokens: Sequence[_Token], index: int) -> int:
-    """The index behind the element that begins at `index`."""
-    tag, depth = tokens[index].tag, 0
-    if tag in EMPTY_TAGS or tokens[index].raw.endswith("/>"):
-        return index + 1
-    for place in range(index, len(tokens)):
-        if tokens[place].tag == tag:
-            depth += 1 if tokens[place].kind == "start" else -1
-        if depth == 0:
-            return place + 1
-    return len(tokens)
-
-
-def _tokens(document: str) -> list[_Token]:
-    """Tags, texts, comments and others; joined they are `document` again."""
-    reader = _Reader(document)
-    tags_end = document.rfind(">") + 1  # the parser would look for the end of each tag that begins behind it
-    reader.feed(document[:tags_end])
-    reader.close()
-    if tags_end and (not reader.found or reader.found[0][0] > 0):
-        reader.found.insert(0, (0, "other", "", False))  # the parser passes over what is no tag, such as `</>`
-    if tags_end < len(document):
-        reader.found.append((tags_end, "text", "", False))
-    ends = [start for start, _, _, _ in reader.found[1:]] + [len(document)]
-    return [
-        _Token(document[start:end], kind, tag, untouched)
-        for (start, kind, tag, untouched), end in zip(reader.found, ends, strict=False)
-        if end > start
-    ]
-
-
-class _Reader(HTMLParser):
-    """Notes where each part begins."""
-
-    def __init__(self, document: str) -> None:
+    def __init__(self, document: str, ignored: frozenset[str]) -> None:
         super().__init__(convert_charrefs=False)
-        self.found: list[tuple[int, str, str, bool]] = []
+        self.document, self.ignored = document, ignored
+        self._noted: list[Noted] = []
         self._lines = [0, *(match.end() for match in re.finditer("\n", document))]
 
+    def tokens(self) -> Iterator[Token]:
+        """All parts; joined they are the document again."""
+        tags_end = self.document.rfind(">") + 1  # the parser would look for the end of each tag that begins behind it
+        self.feed(self.readable()[:tags_end])
+        self.close()
+        if tags_end and (not self._noted or self._noted[0].start > 0):
+            self._noted.insert(0, Noted(0, "other"))  # the parser passes over what is no tag, such as `</>`
+        for part in ENTITY_OR_NOT.finditer(self.document, tags_end):
+            self._noted.append(Noted(part.start(), "text"))
+        ends = [*(noted.start for noted in self._noted[1:]), len(self.document)]
+        for noted, end in zip(self._noted, ends, strict=False):
+            if end > noted.start:
+                yield self.token(noted, self.document[noted.start : end])
+
+    def readable(self) -> str:
+        """The document as the parser can read it, with as many characters."""
+        return self.document
+
+    def token(self, noted: Noted, raw: str) -> Token:
+        """What was noted, which is written `raw`."""
+        if noted.kind != "text":
+            values = tuple(_values(raw, noted.attributes)) if noted.attributes else ()
+            return Token(raw, noted.kind, noted.name, self.is_inline(noted.name), noted.kept, values=values)
+        text = html.unescape(raw)
+        unknown = text == raw and ENTITY.fullmatch(raw) is not None
+        return Token(raw, "word") if unknown else Token(raw, "text", text=text)
+
+    def is_inline(self, name: str) -> bool:
+        """Whether a tag called so stands within a sentence: what has no name does, and what the page has named."""
+        return not name or name in INLINE or "-" in name
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        hidden = values.get("translate") == "no" or "notranslate" in (values.get("class") or "").split()
-        self._note("start", tag, tag in UNTOUCHED or hidden)
+        self._start("other" if tag in EMPTY_TAGS else "start", tag, dict(attrs))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._start("other", tag, dict(attrs))
+
+    def _start(self, kind: Kind, tag: str, values: Mapping[str, str | None]) -> None:
+        hidden = (values.get("translate") or "").lower() == "no" or "notranslate" in (values.get("class") or "").split()
+        kept = hidden or tag in UNTOUCHED or tag in self.ignored
+        attributes = frozenset() if hidden or tag in self.ignored else TEXT_VALUES & values.keys()
+        described = values.get("name") or values.get("property") or ""
+        if tag == "meta" and described.lower() in DESCRIPTIONS:
+            attributes |= {"content"}
+        elif tag == "input" and (values.get("type") or "").lower() in BUTTONS:
+            attributes |= {"value"}
+        self.note(kind, tag, kept, attributes)
 
     def handle_endtag(self, tag: str) -> None:
-        self._note("end", tag)
+        self.note("other" if tag in EMPTY_TAGS else "end", tag)
 
     def handle_data(self, data: str) -> None:
-        self._note("text")
+        self.note("text")
 
     def handle_entityref(self, name: str) -> None:
-        self._note("text")
+        self.note("text")
 
     def handle_charref(self, name: str) -> None:
-        self._note("text")
+        self.note("text")
 
     def handle_comment(self, data: str) -> None:
-        self._note("other")
+        self.note("other")
 
     def handle_decl(self, decl: str) -> None:
-        self._note("other")
+        self.note("other")
 
     def handle_pi(self, data: str) -> None:
-        self._note("other")
+        self.note("other")
 
     def unknown_decl(self, data: str) -> None:
-        self._note("other")
+        self.note("other")
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
         """`<![` with what is no section: a comment, as browsers have it."""
@@ -236,6 +170,19 @@ class _Reader(HTMLParser):
             self.lineno, self.offset = line, column  # it has moved on to what it could not read
             return self.parse_bogus_comment(i)
 
-    def _note(self, kind: str, tag: str = "", untouched: bool = False) -> None:
+    def note(self, kind: Kind, name: str = "", kept: bool = False, attributes: frozenset[str] = frozenset()) -> None:
+        """Note what begins where the parser stands."""
+        self._noted.append(Noted(self.place, kind, name, kept, attributes))
+
+    @property
+    def place(self) -> int:
+        """Where in the document the parser stands."""
         line, column = self.getpos()
-        self.found.append((self._lines[line - 1] + column, kind, tag, untouched))
+        return self._lines[line - 1] + column
+
+
+def _values(tag: str, attributes: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """Where the values of `attributes` stand in `tag`."""
+    for match in ATTRIBUTE.finditer(tag):
+        if match[1].lower() in attributes and match.lastindex is not None:
+            yield match.span(match.lastindex)

@@ -66,7 +66,7 @@ class Tagged:
         before: defaultdict[int, list[_Mark]] = defaultdict(list)
         after: defaultdict[int, list[_Mark]] = defaultdict(list)
         for mark in self.marks:
-            other = partner.get(_partner(mark.sign))
+            other = partner.get(partner_of(mark.sign))
             first, last = sorted((mark.word, mark.word if other is None else other.word))
             reached = [place for source in range(first, last + 1) for place in places.get(source, ())]
             if not reached:
@@ -92,7 +92,7 @@ def untagged(sentence: str) -> Tagged | None:
         place = match.start() - number  # in the text
         last = bisect_right(starts, place - 1) - 1  # the last word that begins before it
         touches = last >= 0 and words[last][1] >= place
-        ends = ord(match.group()) % 2 == 1 or (touches and _partner(match.group()) not in signs)
+        ends = ord(match.group()) % 2 == 1 or (touches and partner_of(match.group()) not in signs)
         ends = (ends or last + 1 >= len(words)) and last >= 0
         word = last if ends or (touches and words[last][1] > place) else last + 1
         word = min(word, max(0, len(words) - 1))
@@ -103,7 +103,8 @@ def untagged(sentence: str) -> Tagged | None:
     return Tagged(text, marks)
 
 
-def _partner(sign: str) -> str:
+def partner_of(sign: str) -> str:
+    """The sign that ends what `sign` begins, or the other way round."""
     return chr(ord(sign) ^ 1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from model.text.guard import Guarded, Piece, restore
 from model.text.lines import Split
@@ -16,7 +17,7 @@ from model.text.segments import Segment, split, whole
 from model.translation import EMPTY, Translation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A text, taken apart. Only the first segment may have an empty text: what stands before the first sentence."""
 
@@ -31,9 +32,20 @@ class Plan:
         """A sentence as people see it."""
         return text
 
-    def encoded(self, text: str) -> str:
-        """A sentence, or its translation, as it stands in the text."""
+    @property
+    def spans(self) -> Sequence[tuple[int, int]]:
+        """Where in the text that of each segment begins and ends, in characters."""
+        lengths = (length for one in self.segments for length in (len(one.text), len(one.separator_after)))
+        places = list(accumulate(lengths, initial=0))
+        return list(zip(places[::2], places[1::2], strict=False))
+
+    def encoded(self, number: int, text: str) -> str:
+        """The text of segment `number`, or a translation of it, as it stands in the whole."""
         return text
+
+    def joined(self, texts: Sequence[str]) -> str:
+        """The whole with `texts` in the place of those of its segments."""
+        return "".join([text + one.separator_after for text, one in zip(texts, self.segments, strict=True)])
 
     def put_together(self, translations: Sequence[Translation]) -> Translation:
         """The translation of the text from those of its sentences, with all that stands between them."""

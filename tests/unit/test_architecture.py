@@ -42,7 +42,7 @@ MAX_FILES = 15
 """Of one folder, `__init__.py` aside."""
 MODEL_LIBRARIES = {"torch", "sentencepiece", "safetensors", "numpy"}
 TRAINING_LIBRARIES = MODEL_LIBRARIES | {"sacrebleu", "rich"}
-MODEL_INSIDE_FUNCTIONS = {"sentencex"}
+MODEL_INSIDE_FUNCTIONS = {"sentencex", "pyromark"}
 TRAINING_INSIDE_FUNCTIONS = {"matplotlib"}
 MAX_FILE_LINES, MAX_TEST_FILE_LINES = 300, 500
 MAX_FUNCTION_LINES, MAX_LOOP_LINES = 40, 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -52,6 +53,7 @@ async def translate(body: TranslateBody, request: Request) -> Response:
         memory=body.memory,
         split=body.split,
         format=body.format,
+        ignored_tags=body.ignore_tags,
     )
     try:
         translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted))
@@ -100,16 +102,22 @@ def _translation(text: TranslatedText, body: TranslateBody) -> dict[str, Any]:
             {"text": other, "score": _rounded(score)} for other, score in text.alternatives(body.alternatives)
         ]
     if body.details:
-        sentences = [_sentence(part, text.encoded) for part in text.sentences if part.source_text]
+        spans = text.plan.spans
+        sentences = [
+            _sentence(part, spans[number], partial(text.plan.encoded, number))
+            for number, part in enumerate(text.sentences)
+            if part.source_text
+        ]
         answer["details"] = {"sentences": sentences}
     return answer
 
 
-def _sentence(part: TranslatedSentence, encoded: Callable[[str], str]) -> dict[str, Any]:
+def _sentence(part: TranslatedSentence, span: tuple[int, int], encoded: Callable[[str], str]) -> dict[str, Any]:
     """A `SentenceOut`."""
     source_text = encoded(part.source_text)
     answer: dict[str, Any] = {
         "source_text": source_text,
+        "span": list(span),
         "text": source_text,
         "score": None,
         "from_memory": False,

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.languages import Language
+from model.markup.formats import Format
 from model.text.lines import Split
 
 EXAMPLE_REQUEST: dict[str, Any] = {
@@ -60,8 +61,11 @@ class TranslateBody(Strict):
     source: Annotated[Literal["it", "en", "auto"], Field(description="Language of the text; `auto` finds out.")]
     target: Annotated[Language, Field(description="Language of the translation.")]
     format: Annotated[
-        Literal["text", "html"],
-        Field(description="`html`: tags, scripts, code and comments stay as they are, and entities are understood."),
+        Format,
+        Field(
+            description="Of markup (`html`, `xml`, `markdown`) only what people read is translated; tags, comments and "
+            "code stay as they are, and entities are understood."
+        ),
     ] = "text"
     split: Annotated[
         Split,
@@ -70,6 +74,9 @@ class TranslateBody(Strict):
             "go on in the next; `none`, nothing: the text is one sentence."
         ),
     ] = "auto"
+    ignore_tags: Annotated[
+        list[str], Field(max_length=100, description="Tags of markup whose content is not translated.")
+    ] = []
     alternatives: Annotated[int, Field(ge=0, description="How many other translations to add to the best one.")] = 0
     beam: Annotated[
         int | None,
@@ -100,6 +107,9 @@ class SentenceOut(BaseModel):
     """One sentence of a text."""
 
     source_text: str
+    span: Annotated[
+        tuple[int, int], Field(description="Where it begins and ends in the text that was sent, in characters.")
+    ]
     text: str
     score: float | None
     from_memory: bool

@@ -72,6 +72,7 @@ async def test_details_of_a_mixed_text(server: Server) -> None:
     assert (first["from_memory"], first["correction_id"], first["words"][0]["text"]) == (False, None, "DUE")
     assert second == {
         "source_text": "Ho fame!",
+        "span": [12, 20],
         "text": "I'm hungry!",
         "score": None,
         "from_memory": True,

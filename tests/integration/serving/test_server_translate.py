@@ -86,7 +86,7 @@ async def test_html_keeps_its_tags_and_everything_that_is_no_text(client: httpx.
 
 
 async def test_the_language_of_html_is_that_of_its_text(client: httpx.AsyncClient) -> None:
-    page = "<style>the a { the: the }</style><p title='ecco the .'>Il gatto dorme <i title=' the '>qui</i>.</p>"
+    page = "<style>the a { the: the }</style><p data-a='ecco the .'>Il gatto dorme <i data-b=' the '>qui</i>.</p>"
     answer = await one(client, {"text": page, "source": "auto", "target": "en", "format": "html"})
     assert (answer["source"], answer["detected"]["language"]) == ("it", "it")
 
@@ -158,6 +158,7 @@ async def test_details_show_sentences_and_words(client: httpx.AsyncClient) -> No
     first, second = answer["details"]["sentences"]
     assert first == {
         "source_text": "due parole.",
+        "span": [0, 11],
         "text": "DUE PAROLE.",
         "score": -0.25,
         "from_memory": False,
@@ -196,7 +197,7 @@ async def test_details_show_sentences_and_words(client: httpx.AsyncClient) -> No
         (body("a", alternatives=6), "alternatives", "is 6; at most 5 are allowed"),
         (body("a", alternatives=-1), "alternatives", "must be greater than or equal to 0"),
         (body("a", alternatives=10**30), "alternatives", "at most 5 are allowed"),
-        (body("a", format="xml"), "format", "must be 'text' or 'html'"),
+        (body("a", format="rtf"), "format", "must be 'text', 'html', 'xml' or 'markdown'"),
         (body("a", details="yes"), "details", "must be a valid boolean"),
         (body("a", taget="it"), "taget", "is not a known field"),
         ({"text": "a", "source": "fr", "target": "en"}, "source", "must be 'it', 'en' or 'auto'"),
