@@ -30,6 +30,7 @@ from app.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from model.config import SearchConfig
     from model.text.plan import Plan
     from model.translator import Translation, Translator
 
@@ -74,16 +75,12 @@ def translate(  # noqa: PLR0913 - one argument for each option
 
       echo "Sono già stato a Roma." | traghetto translate --pair it-en
 
-      traghetto translate --pair it-en --beam 4 < libro.it > book.en
-
-      traghetto translate --pair en-it --split auto < letter.txt > lettera.txt
+      traghetto translate --pair it-en --beam 4 --split auto < libro.txt > book.txt
 
       traghetto translate --pair en-it --format markdown < README.md > LEGGIMI.md
     """
     if ignore_tag and format == "text":
-        raise typer.BadParameter(
-            "text has no tags; choose html, xml or markdown as --format", param_hint="--ignore-tag"
-        )
+        raise typer.BadParameter("text has no tags; it goes with another --format", param_hint="--ignore-tag")
     translator = _load(pair, device, route, model_version)
     from model.config import SearchConfig
     from model.markup.formats import plan_as
@@ -91,21 +88,14 @@ def translate(  # noqa: PLR0913 - one argument for each option
     search = SearchConfig(beam=beam)
     try:
         if format == "text" and split == "lines":
-            with _progress("lines", _input_bytes()) as advance:
-                tally = translate_stream(_read, _write, lambda texts: translator.translate(texts, search), advance)
+            tally = _translate_lines(translator, search)
         else:
             mark, text = _read_document()
             plan = plan_as(format, text, translator.source, split, ignore_tag or ())
-            with _progress("sentences", sum(map(len, plan.sentences))) as advance:
-                translated, tally = translate_document(
-                    plan, lambda texts: translator.translate_sentences(texts, search), advance
-                )
-            _write((mark + translated).encode())
+            tally = _translate_plan(mark, plan, translator, search)
     except BrokenPipeError:
         raise reader_left() from None
-    if tally.truncated:
-        about = f"{tally.truncated} of {tally.count} reached the limit of words; their translations may be incomplete"
-        typer.echo(f"traghetto: {about}", err=True)
+    _report(tally)
 
 
 def translate_stream(
@@ -139,6 +129,24 @@ def translate_document(
         advance(len(piece), sum(map(len, piece)))
     truncated = sum(translation.truncated for translation in translations)
     return plan.put_together(translations).text, Tally(len(sentences), truncated)
+
+
+def _translate_lines(translator: Translator, search: SearchConfig) -> Tally:
+    with _progress("lines", _input_bytes()) as advance:
+        return translate_stream(_read, _write, lambda texts: translator.translate(texts, search), advance)
+
+
+def _translate_plan(mark: str, plan: Plan, translator: Translator, search: SearchConfig) -> Tally:
+    with _progress("sentences", sum(map(len, plan.sentences))) as advance:
+        text, tally = translate_document(plan, lambda texts: translator.translate_sentences(texts, search), advance)
+    _write((mark + text).encode())
+    return tally
+
+
+def _report(tally: Tally) -> None:
+    if tally.truncated:
+        about = f"{tally.truncated} of {tally.count} reached the limit of words; their translations may be incomplete"
+        typer.echo(f"traghetto: {about}", err=True)
 
 
 def _read_document() -> tuple[str, str]:
