@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from model.config import SearchConfig
 from model.text.faults import lost_numbers, wrong_numbers
-from model.text.guard import Guarded, masked, restore
-from model.text.numerals import in_other_language
+from model.text.kept.amounts import in_other_language
+from model.text.kept.guard import Guarded, masked, restore
+from model.text.kept.spans import Span
 from model.text.parts import Part
 from model.text.retry import BEAM, best, marked, second_search
-from model.text.spans import Span
 from model.translation import Scored
 
 Decode = Callable[[Sequence[Part], SearchConfig], list[list[Scored]]]

@@ -1,6 +1,6 @@
 """All sentences of a call on their way to the network and back: what it does not see, and in which form it reads them.
 
-sentences -> GuardedSentences (.text.guard) -> FormedSentences (.text.forms) -> (network) -> the way back
+sentences -> GuardedSentences (.text.kept.guard) -> FormedSentences (.text.forms) -> (network) -> the way back
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model.markup.tags import Tagged, untagged
-from model.text.forms import Form, plain_form, surer, with_end_of
-from model.text.guard import Guarded, Piece, guard, restore
+from model.text.forms import Form, plain_form
+from model.text.kept.amounts import with_numbers_in_other_language
+from model.text.kept.guard import Guarded, Piece, guard, restore
 from model.text.lines import wrapped_as
+from model.text.marks import IsWord, with_marks_of
+from model.text.series import Listed, Repeated, series
 from model.text.tokenizer import PLACEHOLDERS
 from model.translation import Translation
 
@@ -82,36 +85,37 @@ class FormedSentences:
     """Guarded sentences, in the forms in which the network reads them."""
 
     sentences: Sequence[str]
-    forms: Sequence[Form | None]
+    forms: Sequence[Form | Repeated | Listed | None]
     """None: only as it is."""
+    source: str
+    """Their language."""
+    is_word: IsWord
+    """Whether the vocabulary of the target language has a word."""
     texts: Sequence[str]
-    """What the network gets: of each sentence the text as it is, the plain form, or both in this order."""
+    """What the network gets: of each sentence the text as it is, or what its form reads."""
     prefixes: Sequence[str]
     """What the translation of each of `texts` must begin with."""
 
     @classmethod
-    def of(cls, sentences: Sequence[str], prefixes: Sequence[str]) -> FormedSentences:
+    def of(cls, sentences: Sequence[str], prefixes: Sequence[str], source: str, is_word: IsWord) -> FormedSentences:
         """The forms of `sentences`; where a translation is begun, only one is read."""
-        forms: list[Form | None] = []
+        forms: list[Form | Repeated | Listed | None] = []
         texts: list[str] = []
         begun: list[str] = []
         for sentence, prefix in zip(sentences, prefixes, strict=True):
-            form = plain_form(sentence)
-            form = None if form is not None and prefix and not form.sure else form
-            both = [sentence] if form is None else [form.plain] if form.sure else [sentence, form.plain]
+            form = plain_form(sentence) or (None if prefix else series(sentence, is_word))
+            form = None if isinstance(form, Form) and prefix and not form.sure else form
+            reads = [sentence] if form is None else form.reads(sentence)
             forms.append(form)
-            texts += both
-            begun += [prefix] * len(both)
-        return cls(sentences, forms, texts, begun)
+            texts += reads
+            begun += [prefix] * len(reads)
+        return cls(sentences, forms, source, is_word, texts, begun)
 
     def chosen(self, translations: Iterable[Translation]) -> list[Translation]:
-        """The translation of each sentence from those of `texts`."""
+        """The translation of each sentence from those of `texts`, with its marks."""
         found = iter(translations)
-        return [with_end_of(text, _chosen(form, found)) for text, form in zip(self.sentences, self.forms, strict=True)]
+        return [self._finished(text, form, found) for text, form in zip(self.sentences, self.forms, strict=True)]
 
-
-def _chosen(form: Form | None, found: Iterator[Translation]) -> Translation:
-    first = next(found)
-    if form is None:
-        return first
-    return form.put_on(first) if form.sure else surer(form, first, next(found))
+    def _finished(self, text: str, form: Form | Repeated | Listed | None, found: Iterator[Translation]) -> Translation:
+        chosen = next(found) if form is None else form.chosen([next(found) for _ in form.reads(text)])
+        return with_marks_of(text, with_numbers_in_other_language(text, self.source, chosen), self.is_word)

@@ -38,7 +38,7 @@ class Translation:
     retried: bool = False
     """The first translation, or that of a part, had a fault, and a wider search was asked: see `model.text.retry`."""
     warnings: tuple[str, ...] = ()
-    """What is known to be wrong with it, each once: `span`, see `model.text.guard`, or `number`, see `model.repair`."""
+    """What is known to be wrong with it, each once: `span`, see `model.text.kept`, or `number`, see `model.repair`."""
     tokens: int = 0
     """How many tokens `score` is the mean of; 0 for what was copied or empty."""
 

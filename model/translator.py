@@ -28,8 +28,8 @@ from model.reading import Reader
 from model.repair import mask_numbers, repaired
 from model.search.search import Hypothesis, Options, search
 from model.sentences import FormedSentences, GuardedSentences
-from model.text.guard import Guarded
 from model.text.ids import BOS, EOS, PAD, UNK
+from model.text.kept.guard import Guarded
 from model.text.parts import Cutter, Part
 from model.text.plan import Plan, plan_text, plan_whole
 from model.text.preparation import clean
@@ -171,7 +171,7 @@ class Translator:
         """Translate each of `sentences`, in their order.
 
         One with nothing to translate in it is copied; an empty one stays empty. What must not be translated stays as it
-        is (`model.text.guard`). The clauses of a long one are translated apart. One all in capitals is translated as if
+        is (`model.text.kept`). The clauses of a long one are translated apart. One all in capitals is translated as if
         it were not, and comes back in capitals. A greedy translation with a fault that can be seen is tried again with
         a beam; where `search` says not to, it is marked as `faulty`.
 
@@ -188,10 +188,14 @@ class Translator:
 
     def _translate(self, sentences: Sequence[str], search: SearchConfig, begun: Sequence[str]) -> list[Translation]:
         """`translate_sentences` of what holds nothing but words and placeholders."""
-        formed = FormedSentences.of(sentences, begun)
+        formed = FormedSentences.of(sentences, begun, self.source, self._is_small)
         parts = self._cutter.parts(formed.texts, formed.prefixes)
         found = iter(self._translate_parts([part for of_one in parts for part in of_one], search))
         return formed.chosen(self._cutter.assemble(of_one, [next(found) for _ in of_one]) for of_one in parts)
+
+    def _is_small(self, word: str) -> bool:
+        """Whether the target language writes `word` in small letters: English *i* is none."""
+        return self._cutter.is_word(word) and not (word == "i" and self.source == "it")
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first, without faults that another search can mend."""

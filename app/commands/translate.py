@@ -67,9 +67,8 @@ def translate(  # noqa: PLR0913 - one argument for each option
 ) -> None:
     """Translate stdin to stdout.
 
-    Text is read line by line: exactly one line out for each, in the same order, as soon as it is there; empty lines
-    stay empty. With --split auto or none, and of markup, all of stdin is one document, read to its end, and
-    everything but the words comes out as it was. Progress and remarks go to stderr.
+    Text is read line by line: exactly one line out for each, in the same order; empty lines stay empty. Markup, and
+    text with --split auto or none, is one document. All but the words comes out as it was. Remarks go to stderr.
 
     [bold]Examples[/bold]
 

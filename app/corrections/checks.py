@@ -19,8 +19,8 @@ from app.languages import OTHER
 from app.translating.detection import Detect, Detection
 from app.translating.limits import text_problem
 from model.text.faults import is_looping, lost_numbers
+from model.text.kept.spans import changed_spans, miscounted_spans, missing_spans, without_spans
 from model.text.numerals import written
-from model.text.spans import changed_spans, miscounted_spans, missing_spans, without_spans
 
 MARK_CODES = (
     "contradicts", "copy", "duplicate", "kept", "language", "length", "looping", "numbers", "placeholders",

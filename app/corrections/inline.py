@@ -17,7 +17,7 @@ from typing import Any
 
 from lxml import etree
 
-from model.text.spans import SPAN
+from model.text.kept.spans import SPAN
 
 FORMAT_NAMES = "a abbr b big cite code del em font i ins kbd mark q s small span strike strong sub sup tt u var"
 FORMATS = frozenset(FORMAT_NAMES.split())
@@ -36,7 +36,7 @@ BREAK = re.compile(r"(?:\s|\\[nrt]|\\(?:line|par|tab)\b)+")
 VARIABLE = re.compile(
     r"%\d{1,2}|%\w{1,40}%|\$\w{1,40}|\$\([\w.]{1,40}\)|#\{[^{}]{1,40}\}|\[\[?\w{1,40}\]?\]|<%[^%]{1,100}%>"
 )
-"""Besides the placeholders that `model.text.spans` knows, where a code is nothing else."""
+"""Besides the placeholders that `model.text.kept.spans` knows, where a code is nothing else."""
 APART = "\0"
 """Stands for a code of which nothing is known; no XML holds this character."""
 BETWEEN_WORDS = re.compile(rf"(?<=\w){APART}+(?=\w)")

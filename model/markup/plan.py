@@ -24,7 +24,7 @@ from model.text.segments import Segment, segments_of
 from model.translation import EMPTY, Translation, by_rank, join, with_alternatives
 
 WORDS_FROM = 0x10000
-"""So much further up are the signs of what is a word of the sentence, such as code: `model.text.guard` keeps those."""
+"""So much further up are the signs of what is a word of the sentence, such as code: `model.text.kept` keeps those."""
 ANY_SIGN = re.compile("[\U000f0000-\U000ffffd\U00100000-\U0010fffd]")
 Write = Callable[[str], str]
 """A text as people see it -> as it stands in a document."""

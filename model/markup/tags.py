@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from model.text.guard import WORD
+from model.text.kept.guard import WORD
 from model.translation import Translation
 
 FIRST_SIGN, LAST_SIGN = 0xF0000, 0xFFFFD

@@ -20,11 +20,13 @@ from model.text.tokenizer import PLACEHOLDER
 from model.translation import Translation
 
 ONE_WORD = re.compile(r"(?P<before>[\"'«“‘(¿¡]*)(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)(?P<after>[.!?…]*[\"'»”’)]*)")
-FINAL = re.compile(r"[.!?…]{1,20}$")
 MARGIN = 0.1
 """Nats a token by which the plain form may be less sure, and still counts."""
 LEAST_TITLE = 3
 """Words of the shortest title, one of which is small as a rule; without such a one they are names."""
+
+LEAST_FULL = 2
+"""Of these, those that are not small as a rule: `Pagine 10 e 12` is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class Form:
     after: str = ""
     sure: bool = False
     """The text as it is need not be read as well."""
+
+    def reads(self, text: str) -> list[str]:
+        """What the network reads for `text`."""
+        return [self.plain] if self.sure else [text, self.plain]
+
+    def chosen(self, found: Sequence[Translation]) -> Translation:
+        """The translation of the text, from those of what the network reads."""
+        return self.put_on(found[0]) if self.sure else surer(self, *found)
 
     def put_on(self, translation: Translation) -> Translation:
         """`translation` of the plain text with the case and the marks of the text."""
@@ -56,28 +66,10 @@ def plain_form(text: str) -> Form | None:
     match = ONE_WORD.fullmatch(text)
     if match is not None:
         return _of_word(match["before"], match["word"], match["after"])
-    return Form(text.capitalize(), _title) if _is_title(bare.split()) else None
-
-
-def with_end_of(source: str, translation: Translation) -> Translation:
-    """`translation` with the final mark of `source`, which may be none; alternatives too."""
-    others = tuple(with_end_of(source, other) for other in translation.alternatives)
-    end = FINAL.search(source.rstrip())
-    wanted, text = end.group() if end else "", translation.text
-    found = FINAL.search(text)
-    given = found.group() if found else ""
-    if given == wanted or not text[: len(text) - len(given)] or (not wanted and not _is_added(source, text, given)):
-        return replace(translation, alternatives=others) if others else translation
-    words = translation.words
-    if words and words[-1].text.endswith(given):
-        last = replace(words[-1], text=words[-1].text.removesuffix(given) + wanted)
-        words = (*words[:-1], last)
-    return replace(translation, text=text.removesuffix(given) + wanted, words=words, alternatives=others)
-
-
-def _is_added(source: str, text: str, given: str) -> bool:
-    """Whether a final mark that the source has not is a full stop, and not that of an abbreviation."""
-    return source.rstrip()[-1:].isalnum() and given == "." and "." not in text.split()[-1][:-1]
+    if not _is_title(bare.split()):
+        return None
+    all_capital = not any(word.islower() for word in bare.split() if word in FUNCTION_WORDS)
+    return Form(text.capitalize(), _title_of_all if all_capital else _title)
 
 
 def surer(form: Form, given: Translation, plain: Translation) -> Translation:
@@ -99,7 +91,9 @@ def _is_title(words: Sequence[str]) -> bool:
     if len(words) < LEAST_TITLE or words[-1].endswith((".", "!", "?", "…")):
         return False
     small = [word for word in words if word.lower() in FUNCTION_WORDS]
-    return bool(small) and all(_is_capitalised(word) for word in words if word not in small or not word.islower())
+    others = [word for word in words if word not in small or not word.islower()]
+    full = [word for word in others if word[:1].isalpha() and word not in small]
+    return bool(small) and len(full) >= LEAST_FULL and all(map(_is_capitalised, others))
 
 
 def _is_capitalised(word: str) -> bool:
@@ -112,5 +106,11 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _title(text: str) -> str:
+def _title_of_all(text: str) -> str:
     return " ".join(map(_capital, text.split(" ")))
+
+
+def _title(text: str) -> str:
+    """Words that are small in titles stay so, but for the first."""
+    first, *words = text.split(" ")
+    return " ".join([_capital(first), *(word if word in FUNCTION_WORDS else _capital(word) for word in words)])

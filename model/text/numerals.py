@@ -2,8 +2,7 @@
 
 A number may be written in many ways, and its digits may mean several: `1.250,50` and `1,250.50` are one number, `15.30`
 is a decimal or a time, which is `15:30` or `3:30 p.m.`, `'80` is `1980`, and `3` may become `three`. So every number
-becomes the set of its readings, and two are the same if they share one. How the other language writes a number or a sum
-of money is here too.
+becomes the set of its readings, and two are the same if they share one.
 """
 
 from __future__ import annotations
@@ -51,12 +50,6 @@ OTHERS = {
     "en": {"a": 1, "an": 1, "thousand": 1000, "noon": 12, "midnight": 12},
     "it": {"un": 1, "una": 1, "mille": 1000, "mezzogiorno": 12, "mezzanotte": 12},
 }
-GROUPED = {"it": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?"), "en": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")}
-"""A language's number with marks between thousands: with 1.350 in Italian nothing else is meant."""
-DECIMAL = re.compile(r"\d+,(?:\d{1,2}|\d{4,})")
-"""In Italian. What an English point is may be a version, a time, a chapter."""
-SWAPPED = str.maketrans(".,", ",.")
-AMOUNT = re.compile(r"(?P<before>[€$£¥])?\s?(?P<minus>[-+\u2212]?)(?P<number>\d[\d.,]*)(?P<space>\s?)(?P<after>\S.*)?")
 WORD = re.compile(r"[^\W\d_]+")
 ROMAN = re.compile(r"\b(?=[IVXLCDM]{2}|[VX]\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?<=\w)\b")
 ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
@@ -225,21 +218,3 @@ def _in_context(value: Decimal, match: re.Match[str]) -> set[Reading]:
     if match["short"] and 10 <= value < 100:
         return {value + 1900}
     return {value % 100} if match["decade"] and 1000 <= value < 2000 else set()
-
-
-def in_other_language(number: str, source: str) -> str:
-    """`number` as the other language writes it, where it is certain what it is."""
-    certain = GROUPED[source].fullmatch(number) or (source == "it" and DECIMAL.fullmatch(number))
-    return number.translate(SWAPPED) if certain else number
-
-
-def amount_in_other_language(amount: str, source: str) -> str:
-    """Money or degrees as the other language writes them: English has the sign of money in front, Italian behind."""
-    match = AMOUNT.fullmatch(amount)
-    if match is None:
-        return amount
-    number, after = match["minus"] + in_other_language(match["number"], source), match["after"] or ""
-    sign = match["before"] or (after if after in "€$£¥" else "")
-    if not sign:
-        return f"{number}{match['space']}{after}"
-    return f"{sign}{number}" if source == "it" else f"{number} {sign}"

@@ -95,7 +95,7 @@ class Cutter:
             return translation
         first, last = words[0].text, words[-1].text
         small = first[:1].lower() + first[1:]
-        if part.text[:1].islower() and first not in part.text and self._is_whole(small):
+        if part.text[:1].islower() and first not in part.text and self.is_word(small):
             words[0] = replace(words[0], text=small)
         end = part.text[-1:]
         if last.endswith(".") and "." not in last[:-1] and (end in PAUSES or end.isalnum()):
@@ -104,7 +104,7 @@ class Cutter:
         text = " ".join(word.text for word in words)
         return replace(translation, text=text, words=tuple(words))
 
-    def _is_whole(self, word: str) -> bool:
+    def is_word(self, word: str) -> bool:
         """Whether `word` is in the target's vocabulary, not only its pieces."""
         ids = self.target.encode(word)
         return len(ids) == 1 and ids[0] != UNK

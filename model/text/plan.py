@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from model.text.guard import Guarded, Piece, restore
+from model.text.kept.guard import Guarded, Piece, restore
 from model.text.lines import Split
 from model.text.segments import Segment, split, whole
 from model.translation import EMPTY, Translation

@@ -13,7 +13,7 @@ from app.corrections.checks import MARK_CODES, SHOWN, Limits, Rival, Verdict, ch
 from app.corrections.values import Draft
 from app.storage.tables import text_key
 from app.translating.detection import Detection, detect
-from model.text.spans import kept_spans
+from model.text.kept.spans import kept_spans
 
 SOURCE = "Il gatto dorme sul divano della nonna."
 MACHINE = "The cat sleeps on the sofa of the grandmother."

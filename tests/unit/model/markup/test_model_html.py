@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from model.markup.formats import plan_as
 from model.markup.html import read_html
-from model.text.guard import guard
+from model.text.kept.guard import guard
 from model.text.plan import Plan
 from model.translation import Translation, Word
 

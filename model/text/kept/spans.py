@@ -12,16 +12,31 @@ from dataclasses import dataclass
 
 CODE = r"`[^`\s](?:[^`\n]{0,300}[^`\s])?`"
 """Without space at its ends: `what old books quote so.'"""
-MESSAGE = r"\{\s?\w{1,40},\s?(?:plural|select|selectordinal)\s?,(?:[^{}]|\{[^{}]{0,300}\}){1,1000}\}"
-"""An ICU message of one level, such as `{n, plural, one {# file} other {# files}}`."""
-URL = r"(?:https?|ftp)://[^\s<>\"']+|(?<![\w.])www\.[^\s<>\"']+"
+LEVEL = r"\{[^{}]{0,300}+\}"
+LEVEL = rf"\{{(?:[^{{}}]|{LEVEL}){{0,400}}+\}}"
+LEVEL = rf"\{{(?:[^{{}}]|{LEVEL}){{0,400}}+\}}"
+MESSAGE = (
+    r"\{\s?\w{1,40},\s?(?:plural|select|selectordinal|number|date|time|duration|ordinal|spellout)\b"
+    rf"(?:[^{{}}]|{LEVEL}){{0,800}}+\}}"
+)
+"""An ICU message, such as `{n, plural, one {# file} other {# files of {name}}}` or `{day, date, long}`."""
+TEMPLATE = (
+    r"<%[^%]{0,300}%>|\{%[^%]{0,300}%\}|<\?[^?]{0,300}\?>|\[\[[^\[\]]{1,100}\]\]|@@\w{1,40}@@"
+    r"|(?<!\w)__[A-Z][A-Z0-9_]{0,40}?__(?!\w)|%[A-Z][A-Z0-9_]{1,40}%|&[A-Za-z]\w{1,30};|\$t\([^()\n]{1,100}\)"
+    r"|(?<![\w$])\$[A-Za-z_]\w{0,40}\$?(?![\w$])|\\[nrt\"'](?![a-z]\w)"
+)
+"""Of ERB, Jinja, Liquid, PHP; variables of shells; entities; escapes as files of strings have them."""
+URL = (
+    r"(?:https?|ftp|file|ssh)://[^\s<>\"']+|(?<![\w.])www\.[^\s<>\"']+|(?<!\w)(?:mailto|tel|sms):[^\s<>\"']+"
+    r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}(?:/[^\s<>\"']*)?|/[^\s<>\"']+)"
+)
 MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 HOST = (
     r"(?<![\w.@/-])(?:[\w-]{1,63}\.){1,4}(?:com|org|net|edu|gov|info|io|dev|eu|it|uk|fr|de|ch|local|lan|example)(?![\w@-])"
     r"(?::\d{1,5})?(?:/[^\s<>\"']*)?"
 )
 TAG = r"</?[A-Za-z][\w:-]{0,40}(?:\s[^<>]*)?/?>"
-BRACES = r"\{\{[^{}]{0,100}\}\}|[$#]?\{[^{}\s]{0,100}\}"
+BRACES = r"\{\{\{?[^{}]{0,100}\}\}\}?|[$#€£]?\{(?:[^{}\s]{0,100}|\s[\w.]{1,40}\s)\}"
 PRINTF = (
     r"(?<![\d%])%(?:%|(?:\d{1,2}\$)?(?:\([^()\s]{1,50}\))?[-+#0]{0,4}(?:\d{1,3}|\*)?(?:\.\d{1,3})?"
     r"(?:hh|h|ll|l|L|z)?[sdiouxXeEfFgGcr@](?![A-Za-z]))"
@@ -44,7 +59,7 @@ PATH = (
     r"(?<![\w./<€$£¥%°])(?:~|\.{1,2})?/(?:[\w.-]{1,100}/){0,20}[\w.-]{1,100}"
     rf"|(?<![\w./])(?:[\w.-]{{1,80}}/){{1,10}}[\w-]{{1,80}}\.(?:{EXTENSIONS})(?!\w)"
     r"|(?<![\w./])(?:[\w.-]{1,80}/){2,10}(?![\w/])"
-    r"|(?<!\w)(?:[A-Za-z]:\\|\\\\\w)[^\s<>\"|]{0,200}"
+    r"|(?<!\w)(?:[A-Za-z]:\\|\\\\\w)(?:[^\s<>\"|]|[ ](?=[^\s<>\"|\\]{1,40}\\)){0,200}"
 )
 KEYS = (
     r"(?<!\w)(?:Ctrl|Control|Alt|AltGr|Shift|Cmd|Command|Option|Win|Meta|Fn|Maiusc)(?:\s?\+\s?[A-Za-z0-9]{1,9})+(?!\w)"
@@ -59,33 +74,74 @@ VERSION = (
     r"|(?<!\w)v\d{1,3}(?:\.\d{1,4})?(?!\w)"
 )
 """Not 10.000.000, which is a number."""
-DIGITS = r"\d{1,12}(?:[.,]\d{1,9}){0,5}"
-CURRENCY = "[€$£¥]"
-UNITS = "km/h|m/s|km²|m²|m³|km|cm|mm|m|kg|mg|g|ml|cl|dl|l|kWh?|GB|MB|TB|kB|GHz|MHz|Hz|mph"
-AMOUNT = (
-    rf"(?<![\w.,€$£¥])(?:{CURRENCY}\s?{DIGITS}|{DIGITS}\s?{CURRENCY})(?![\w€$£¥]|[.,]\d|\s?(?:mil|bil|thousand|k\b|bn\b))"
-    rf"|(?<![\w.,])[-+\u2212]?{DIGITS}\s?°(?:\s?[CFK])?(?!\w)|(?<![\w.,€$£¥]){DIGITS}\s?(?:{UNITS})(?![\w/'’]|\.\w)"
+CODES = (
+    r"(?<![\w.,/-])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![\w-])"
+    r"|(?<![\w.,/'’-])(?!\d{1,4}(?:[AaPp][Mm]|[a-z]{1,3})\b)(?=[A-Za-z]{0,30}\d)(?=\d{0,30}[A-Za-z])[A-Za-z\d]{2,40}(?![\w'’])"
+    r"|(?<!\w)[\w.]{1,60}\(\)|(?<!\S)--[a-z][a-z-]{1,40}=[^\s,;]{1,100}"
 )
-"""Money with a sign, degrees, quantities with the sign of a unit. Not `$5 million`, where more than the sign moves."""
+"""Letters and digits together (`B12`, `SW1A`, an IBAN; not `22nd`, `10am`, `5km`), calls of functions, options."""
+DIGITS = r"\d{1,12}(?:[.,]\d{1,9}){0,5}"
+CURRENCY = "[€$£¥₽₹]"
+ISO = "(?:EUR|USD|GBP|CHF|JPY|CAD|AUD)"
+UNITS = (
+    "km/h|m/s|km²|m²|m³|cm²|cm³|km|cm|mm|m|kg|mg|g|ml|cl|dl|l|kWh?|mAh|GB|MB|TB|kB|GHz|MHz|Hz|Mbps|Gbps|MB/s|mph|kcal|kJ"
+    "|hPa|rpm|px|dpi|fps|oz|ft|lbs?|ha"
+)
+SCALE = "thousand|million|billion|mila|milion[ei]|miliard[oi]|mln|mld|mn|bn|k|m|M|K|B"
+PER = "/(?:kg|g|l|m²|m³|h|km|kWh|GB)"
+MONEY = (
+    rf"(?<![\w.,€$£¥-])[-+\u2212]?{CURRENCY}\s?{DIGITS}(?:\s?[-–]\s?{DIGITS})?(?:\s?(?:{SCALE})(?!\w))?(?:{PER})?"
+    rf"|(?<![\w.,€$£¥])[-+\u2212]?{DIGITS}(?:\s?[-–]\s?{DIGITS})?(?:\s(?:{SCALE})(?:\sdi)?)?\s?{CURRENCY}(?:{PER})?"
+    rf"|(?<![\w.,])(?:{ISO}\s?{DIGITS}|{DIGITS}\s?{ISO})(?!\w)"
+)
+AMOUNT = (
+    rf"(?:{MONEY})(?![\w€$£¥]|[.,]\d)|(?<![\w.,]){DIGITS}(?:\s?[x×]\s?{DIGITS})+(?:\s?(?:{UNITS}))?(?!\w)"
+    rf"|(?<![\w.,])[-+\u2212]?{DIGITS}\s?(?:°(?:\s?[CFK])?|‰|′|″)(?!\w)"
+    rf"|(?<![\w.,€$£¥]){DIGITS}\s?(?:{UNITS})(?![\w/'’²³]|\.\w)"
+    r"|(?<![\w.,:])\d{1,2}(?:[.:]\d\d)?\s?[ap](?:m|\.m(?:\.(?=\s*[\w,;:)]))?)(?!\w)"
+)
+"""Money, degrees, quantities with the sign of a unit, times of the English clock."""
+SMALL_FIGURES = "²³¹⁰-⁹₀-₉"
+FIGURES = rf"(?<!\d)\d{{0,4}}[¼½¾⅐-⅞]|(?<![A-Za-zÀ-ÿ0-9])[A-Za-zÀ-ÿ0-9]*+[{SMALL_FIGURES}]++\w*+"
+"""Fractions, and what has small figures, which the network would read as large ones."""
+FOREIGN_LETTER = (
+    "[\u0100-\u02af\u0370-\u1fff\u2c00-\u2fff\u3005-\u3007\u3040-\ud7ff\uf900-\ufaff\ufb13-\ufdff\ufe70-\ufefc"
+    "\U00010000-\U0001cfff\U00020000-\U0003ffff]"
+)
+LATIN = "[A-Za-zÀ-ÖØ-öø-ÿ\u0300-\u036f]"
+FOREIGN = f"(?<!{LATIN}){LATIN}*+(?:{FOREIGN_LETTER}{LATIN}*+)+"
+"""Words with a letter that neither language has: the network would read its bytes."""
 DRAWN = "\u2190-\u2bff\U0001f000-\U0001faff"
 PRIVATE = "\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd"
-SYMBOL = (
-    f"(?:[0-9#*]\ufe0f?\u20e3|[\u00a9\u00ae\u2122\u3000-\u3007\u3012-\u303f{PRIVATE}{DRAWN}]"
+EMOJI = (
+    f"(?:[0-9#*]\ufe0f?\u20e3|[\u3000-\u3004\u3008-\u303f{PRIVATE}{DRAWN}]"
     f"[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]?(?:\u200d[{DRAWN}]\ufe0f?){{0,8}}|[\U000e0020-\U000e007f])+"
 )
-"""Emoji, with what joins and colours them, arrows, ornaments, signs of trade marks."""
+"""With what joins and colours them; arrows and ornaments too."""
+KNOWN_MARKS = "«»“”„‟‘’‚‛‐-―…°€•´×"
+UNSEEN = "\u0080-\u00a0\u00ad\u0300-\u036f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\uff01-\uff65"
+ODD_MARK = f"[^\\w\\s\\x00-\\x7f{KNOWN_MARKS}{UNSEEN}]"
+"""A sign that the vocabulary lacks, such as `§`, `†`, `™`."""
+LETTER = r"[A-Z](?![\w'’])"
+ARROW = (
+    rf"<3+(?!\w)|(?:(?<![\w'’])[A-Z]\s?)?(?:[-=~<>]{{0,4}}[<>][-=~<>]{{0,4}}|[|\\{{}}]+)(?:\s?{LETTER})?"
+    rf"|(?<=\s)[«»](?=\s)|(?<![\w'’])[A-Z]\s?[&+=/×≠≤≥≈]\s?{LETTER}"
+)
+"""Signs of programs and menus, with the letters beside them: `A -> B`."""
+SYMBOL = f"{EMOJI}|{ODD_MARK}+|{ARROW}"
 SPAN = re.compile(f"(?P<address>{URL}|{MAIL})|(?P<tag>{TAG})|(?P<placeholder>{BRACES}|{PRINTF}|{COLONS})")
 """What a correction may not lose."""
 GUARDED = re.compile(
-    f"(?P<code>{CODE})|(?P<message>{MESSAGE})|(?P<address>{URL}|{MAIL})|(?P<tag>{TAG})"
+    f"(?P<code>{CODE})|(?P<message>{MESSAGE}|{TEMPLATE})|(?P<address>{URL}|{MAIL})|(?P<tag>{TAG})"
     f"|(?P<placeholder>{BRACES}|{PRINTF}|{COLONS}|{NAMED})|(?P<path>{PATH}|{FILE})|(?P<host>{HOST})|(?P<mention>{MENTION})"
-    f"|(?P<keys>{KEYS})|(?P<phone>{PHONE})|(?P<version>{VERSION})|(?P<symbol>{SYMBOL})"
-    f"|(?P<amount>{AMOUNT})"
+    f"|(?P<keys>{KEYS})|(?P<phone>{PHONE})|(?P<version>{VERSION})|(?P<amount>{AMOUNT})|(?P<figures>{FIGURES})"
+    f"|(?P<reference>{CODES})|(?P<foreign>{FOREIGN})|(?P<symbol>{SYMBOL})"
 )
 """What no network sees."""
 MAY_HOLD = re.compile(
-    f"[`{{<%@#°€$£¥/\\\\+_\u00a9\u00ae\u2122\u3000-\u303f{PRIVATE}{DRAWN}]"
-    f"|[.:]\\w|\\d[ ./-]\\d|v\\d|[0-9*]\ufe0f?\u20e3"
+    f"[`{{}}<>|%@#°€$\\\\/+_]|[^\\x00-\\xff{KNOWN_MARKS}{UNSEEN}]|[\u00a1-\u00bf]|[.:]\\w|\\d[ ./-]\\d"
+    "|\\d ?[A-Za-z(]|[A-Za-z]\\d"
+    "|\\[\\[|&\\w+;|\\(\\)|--|[0-9*]\ufe0f?\u20e3"
 )
 """A text without any of these holds no such part; found in a tenth of the time."""
 SENTENCE_ENDS = ".,;:!?)]}»”’"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.text.guard import LOST, Guarded, guard, restore
+from model.text.kept.guard import LOST, Guarded, guard, restore
 from model.translation import Translation, Word
 
 SPANS = [

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from model.text.numerals import amount_in_other_language
-from model.text.spans import Span, find_spans
+from model.text.kept.amounts import amount_in_other_language
+from model.text.kept.spans import Span, find_spans
 from model.text.tokenizer import PLACEHOLDER, PLACEHOLDERS
 from model.translation import Translation, Word, by_rank, copied, join, with_alternatives
 
@@ -92,7 +92,18 @@ def guard(sentence: str, source: str, *, edges: bool = True) -> Guarded | None:
             pieces.append(Piece(sentence[literal_at:start], literal_at, text, kept, origins))
             literal_at = stop
         start = stop
-    return Guarded(sentence, tuple(pieces), sentence[literal_at:])
+    return Guarded(
+        sentence, tuple(pieces), sentence[literal_at:] if pieces else _without_words(sentence, spans, source)
+    )
+
+
+def _without_words(sentence: str, spans: Sequence[Span], source: str) -> str:
+    """`sentence`, which has nothing to translate, with its amounts as the other language writes them."""
+    done, text = 0, ""
+    for span in spans:
+        text += sentence[done : span.start] + _in_translation(sentence, span, source)
+        done = span.end
+    return text + sentence[done:]
 
 
 def masked(sentence: str, spans: Sequence[Span], texts: Sequence[str]) -> Guarded | None:
@@ -107,7 +118,10 @@ def masked(sentence: str, spans: Sequence[Span], texts: Sequence[str]) -> Guarde
 def restore(guarded: Guarded, translations: Sequence[Translation]) -> Translation:
     """The translation of a sentence from those of its pieces; alternatives join those of equal rank."""
     if not guarded.pieces:
-        return copied(guarded.source)
+        last = len(guarded.source.split()) - 1
+        whole = copied(guarded.after)
+        words = (replace(word, source_words=(min(row, last),)) for row, word in enumerate(whole.words))
+        return replace(whole, words=tuple(words))
     ranked = [(translation, *translation.alternatives) for translation in translations]
     return with_alternatives([_restored(guarded, chosen) for chosen in by_rank(ranked)])
 

@@ -1,0 +1,1 @@
+"""What a translation keeps, and how the network is spared it."""

@@ -1,0 +1,118 @@
+"""Numbers, money, quantities and times as the other language writes them, where it is certain what they are.
+
+1.350,20 €  <->  €1,350.20        3 mln €  <->  €3m        -2.5 °C  <->  -2,5 °C        7:30 pm  ->  19:30
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from model.translation import Translation
+
+GROUPED = {"it": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?"), "en": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")}
+"""A language's number with marks between thousands: with 1.350 in Italian nothing else is meant."""
+DECIMAL = {"it": re.compile(r"\d+,(?:\d{1,2}|\d{4,})"), "en": re.compile(r"\d+\.\d+")}
+"""In English only within an amount, or where `_is_decimal` says so: a point may also be that of a version or a time."""
+SWAPPED = str.maketrans(".,", ",.")
+NUMBER = r"\d[\d.,]*"
+SIGN = "[€$£¥₽₹]"
+MONEY = re.compile(
+    rf"(?P<minus>[-+\u2212]?)(?P<before>{SIGN})?\s?(?P<numbers>{NUMBER}(?:\s?[-–]\s?{NUMBER})?)"
+    rf"\s?(?P<scale>[a-zA-Z]+)?(?:\s?di)?\s?(?P<after>{SIGN})?(?P<per>/.+)?"
+)
+CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[.:](?P<minute>\d\d))?\s?(?P<half>[ap])\.?m\.?")
+ANY_NUMBER = re.compile(NUMBER)
+SCALES = {
+    "thousand": "mila", "million": "milioni", "billion": "miliardi", "m": "mln", "mn": "mln", "M": "mln", "bn": "mld",
+    "B": "mld",
+}  # fmt: skip
+BACK = {"mila": "thousand", "milione": "million", "milioni": "million", "miliardo": "billion", "miliardi": "billion",
+        "mln": "m", "mld": "bn"}  # fmt: skip
+"""Words are parted from the number, letters are not."""
+LONE = re.compile(rf"(?<![\w.,:/-])({NUMBER}\d|\d)(?![\w:/-]|[.,]\d)")
+MEASURES = (
+    "% percent per million billion thousand pounds dollars euros euro pence miles km kg metres meters inches feet"
+    " litres liters degrees points times hours years percentage seconds tons tonnes"
+)
+MEASURED = tuple(MEASURES.split())
+"""What a decimal number may stand before, also if it could be a time."""
+PARTS = "version chapter section release paragraph step figure table page note no number at by from until till"
+NUMBERED = frozenset(PARTS.split())
+"""After these, and words with a capital, a point is not that of a decimal number."""
+
+
+def in_other_language(number: str, source: str, *, decimal: bool = False) -> str:
+    """`number`, in the language `source`, as the other one writes it, where it is certain what it is.
+
+    `decimal`: in English too, a point can only be that of a decimal.
+    """
+    certain = GROUPED[source].fullmatch(number) or ((source == "it" or decimal) and DECIMAL[source].fullmatch(number))
+    return number.translate(SWAPPED) if certain else number
+
+
+def amount_in_other_language(amount: str, source: str) -> str:
+    """The same of money, a quantity or a time: English has the sign of money in front, Italian behind."""
+    clock = CLOCK.fullmatch(amount)
+    if clock is not None:
+        return _on_24_hours(clock) if source == "en" else amount
+    match = MONEY.fullmatch(amount)
+    if match is None or not (match["before"] or match["after"]):
+        return _numbers(amount, source)
+    sign = match["before"] or match["after"]
+    number, scale, per = _numbers(match["numbers"], source), match["scale"] or "", match["per"] or ""
+    if source == "it":
+        word = BACK.get(scale, scale)
+        return f"{match['minus']}{sign}{number}{' ' if len(word) > 2 else ''}{word}{per}"
+    if scale in ("k", "K"):
+        return f"{match['minus']}{number}{scale} {sign}"
+    word = SCALES.get(scale, scale)
+    of = " di" if scale in ("million", "billion") else ""
+    return f"{match['minus']}{number}{' ' if word else ''}{word}{of} {sign}{per}"
+
+
+def _numbers(text: str, source: str) -> str:
+    return ANY_NUMBER.sub(lambda match: in_other_language(match.group(), source, decimal=True), text)
+
+
+def _on_24_hours(clock: re.Match[str]) -> str:
+    hour = int(clock["hour"])
+    if not 1 <= hour <= 12:
+        return clock.group()
+    return f"{hour % 12 + (12 if clock['half'] == 'p' else 0)}:{clock['minute'] or '00'}"
+
+
+def with_numbers_in_other_language(sentence: str, source: str, translation: Translation) -> Translation:
+    """`translation` of `sentence` with the numbers that the network copied as the other language writes them."""
+    if not any(map(str.isdigit, sentence)):
+        return translation
+    written = dict(_written_otherwise(sentence, source))
+    others = tuple(with_numbers_in_other_language(sentence, source, other) for other in translation.alternatives)
+    if not written:
+        return translation
+
+    def changed(text: str) -> str:
+        return LONE.sub(lambda match: written.get(match.group(), match.group()), text)
+
+    words = tuple(replace(word, text=changed(word.text)) for word in translation.words)
+    return replace(translation, text=changed(translation.text), words=words, alternatives=others)
+
+
+def _written_otherwise(sentence: str, source: str) -> Iterator[tuple[str, str]]:
+    """The numbers of `sentence` that the other language writes otherwise, with how it does."""
+    for match in LONE.finditer(sentence):
+        decimal = source == "en" and _is_decimal(sentence, match)
+        other = in_other_language(match.group(), source, decimal=decimal)
+        if other != match.group():
+            yield match.group(), other
+
+
+def _is_decimal(sentence: str, match: re.Match[str]) -> bool:
+    """Whether the point in an English number is that of a decimal."""
+    before = sentence[: match.start()].split()[-1:]
+    after = sentence[match.end() :].lstrip(" -")
+    measured = after.startswith(MEASURED) or match.group().startswith("0.")
+    if before and before[0].rstrip(",").isalpha() and (before[0][0].isupper() or before[0].lower() in NUMBERED):
+        return measured and len(sentence.split()) > 2
+    return measured or len(match.group().partition(".")[2]) != 2
