@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from model.markup.inline import with_signs, without_signs
 from model.markup.tags import Tagged, untagged
 from model.text.forms import Form, plain_form
 from model.text.kept.amounts import with_numbers_in_other_language
@@ -25,6 +26,8 @@ class GuardedSentences:
 
     sentences: Sequence[str]
     """Without the signs of tags."""
+    tags: Sequence[Sequence[str]]
+    """Of each sentence that is plain text the tags for which it got signs."""
     tagged: Sequence[Tagged | None]
     guards: Sequence[Guarded | None]
     """None: the sentence is plain."""
@@ -39,6 +42,10 @@ class GuardedSentences:
         guards: list[Guarded | None] = []
         texts: list[str] = []
         begun: list[str] = []
+        signed = [
+            None if prefix else with_signs(sentence) for sentence, prefix in zip(sentences, prefixes, strict=True)
+        ]
+        sentences = [text if one is None else one[0] for text, one in zip(sentences, signed, strict=True)]
         tagged = [untagged(sentence) for sentence in sentences]
         plain = [sentence if tags is None else tags.text for sentence, tags in zip(sentences, tagged, strict=True)]
         for sentence, prefix in zip(plain, prefixes, strict=True):
@@ -50,7 +57,8 @@ class GuardedSentences:
             else:
                 texts += [piece.text for piece in guarded.pieces]
                 begun += [_as_written(prefix, piece) if row == 0 else "" for row, piece in enumerate(guarded.pieces)]
-        return cls(plain, tagged, guards, texts, begun)
+        tags = [() if one is None else one[1] for one in signed]
+        return cls(plain, tags, tagged, guards, texts, begun)
 
     def restored(self, translations: Iterable[Translation]) -> list[Translation]:
         """The translations of the sentences from those of `texts`, over as many lines as they."""
@@ -60,7 +68,10 @@ class GuardedSentences:
             for guarded in self.guards
         )
         wrapped = (_wrapped(text, one) for text, one in zip(self.sentences, whole, strict=True))
-        return [one if tags is None else tags.put_on(one) for one, tags in zip(wrapped, self.tagged, strict=True)]
+        decorated = (
+            one if tagged is None else tagged.put_on(one) for one, tagged in zip(wrapped, self.tagged, strict=True)
+        )
+        return [without_signs(one, tags) if tags else one for one, tags in zip(decorated, self.tags, strict=True)]
 
 
 def _wrapped(sentence: str, translation: Translation) -> Translation:

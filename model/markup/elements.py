@@ -12,6 +12,10 @@ ENDS_ITSELF = {
 }  # fmt: skip
 """HTML elements whose end tag may be missing, and before which tags they end then."""
 
+RAISED = ("sup", "sub")
+MOST_RAISED = 6
+"""Characters of a figure, a mark of a note, the end of an ordinal."""
+
 
 class Placed(NamedTuple):
     """A token, and where in the document it begins."""
@@ -45,7 +49,24 @@ def joined_elements(block: Sequence[Placed]) -> list[Placed]:
         else:
             word = any(token.kind == "word" for token, _ in found[start:])
             found[start:] = [_merged([*found[start:], placed], "word" if word else "other")]
+    return _with_figures(found)
+
+
+def _with_figures(block: Sequence[Placed]) -> list[Placed]:
+    """`block` with each raised or lowered text as one token: within a word it is a part of that."""
+    found: list[Placed] = []
+    for row, placed in enumerate(block):
+        if placed.token.kind == "end" and placed.token.name in RAISED and len(found) > 1 and _is_raised(found[-2:]):
+            after = block[row + 1].token.text if row + 1 < len(block) else ""
+            found[-2:] = [_merged([*found[-2:], placed], "word" if after[:1].isalnum() else "other")]
+        else:
+            found.append(placed)
     return found
+
+
+def _is_raised(pair: Sequence[Placed]) -> bool:
+    (first, _), (second, _) = pair
+    return first.kind == "start" and first.name in RAISED and second.kind == "text" and len(second.text) <= MOST_RAISED
 
 
 def _merged(block: Sequence[Placed], kind: Kind) -> Placed:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 
 from model.markup.elements import Placed, joined_elements, whole_elements
 from model.markup.tags import FIRST_SIGN, LAST_SIGN, partner_of
-from model.markup.tokens import Document, Notation
+from model.markup.tokens import Document, Notation, Token
 from model.text.lines import Passage
 from model.text.plan import Plan
 from model.text.segments import Segment, segments_of
@@ -102,6 +102,19 @@ def plan_document(document: Document, language: str) -> MarkupPlan:
 
 
 @dataclass
+class _Signed:
+    """A text with signs."""
+
+    text: str
+    places: list[int]
+    """Where in the document each character stands, and where the last one ends."""
+    signs: list[Sequence[Part]]
+    """What they stand for."""
+    loose: set[str]
+    """Signs of words that need not move with others."""
+
+
+@dataclass
 class _Building:
     """A plan that grows."""
 
@@ -120,32 +133,40 @@ class _Building:
     def add_block(self, block: Sequence[Placed]) -> None:
         """Add a block; it is kept as it is where it has no words, or more tags than there are signs."""
         words = any(map(str.isalpha, "".join(token.text for token, _ in block)))
-        if not words or 2 * len(block) > LAST_SIGN - FIRST_SIGN:
+        if words and 2 * len(block) <= LAST_SIGN - FIRST_SIGN:
+            self.frame += self._sentences(self._signed(block), self._writer(block))
+        else:
             for placed in block:
                 self.frame += self.tag(placed)
-            return
-        text = ""
-        places: list[int] = []
-        signs: list[Sequence[Part]] = []
+
+    def _signed(self, block: Sequence[Placed]) -> _Signed:
+        """The text of a block with a sign for each tag."""
+        signed = _Signed("", [], [], set())
         open_: defaultdict[str, list[int]] = defaultdict(list)
-        for placed in joined_elements(block):
-            token, start = placed
+        joined = joined_elements(block)
+        for row, placed in enumerate(joined):
+            token = placed.token
             if token.kind == "text" and not ANY_SIGN.search(token.text):
-                text += token.text
-                places += _places(token.text, token.raw, start)
+                signed.text += token.text
+                signed.places += _places(token.text, token.raw, placed.start)
                 continue
             if token.kind == "end" and open_[token.name]:
                 number = open_[token.name].pop() + 1
-                signs[number] = self.tag(placed)
+                signed.signs[number] = self.tag(placed)
             else:
-                number = len(signs)
-                signs += [self.tag(placed), []]  # the second for what ends it
+                number = len(signed.signs)
+                signed.signs += [self.tag(placed), []]  # the second for what ends it
                 if token.kind == "start":
                     open_[token.name].append(number)
-            text += chr(FIRST_SIGN + number + (WORDS_FROM if token.kind == "word" else 0))
-            places.append(start)
+            alone = _is_part(token) and _stands_alone(signed.text, row, joined)
+            sign = chr(FIRST_SIGN + number + (WORDS_FROM if alone or token.kind == "word" else 0))
+            signed.text += sign
+            signed.places.append(placed.start)
+            if alone:
+                signed.loose.add(sign)
         last, start = block[-1]
-        self.frame += self._sentences(text, [*places, start + len(last.raw)], signs, self._writer(block))
+        signed.places.append(start + len(last.raw))
+        return signed
 
     def _writer(self, block: Sequence[Placed]) -> Write:
         """How a block writes texts: its lines may begin with a mark, such as that of a quotation."""
@@ -164,28 +185,29 @@ class _Building:
             value = self.notation.read_value(raw)
             if any(map(str.isalpha, value)) and not ANY_SIGN.search(value):
                 parts.append(token.raw[done:start])
-                places = [*_places(value, raw, at + start), at + end]
-                parts += self._sentences(value, places, (), partial(self.notation.value, token.raw[start - 1]))
+                signed = _Signed(value, [*_places(value, raw, at + start), at + end], [], set())
+                parts += self._sentences(signed, partial(self.notation.value, token.raw[start - 1]))
                 done = end
         return [*parts, token.raw[done:]]
 
-    def _sentences(self, text: str, places: Sequence[int], signs: Sequence[Sequence[Part]], write: Write) -> list[Part]:
-        """Add the sentences of `text`, whose characters stand at `places` of the document, the last being its end."""
+    def _sentences(self, signed: _Signed, write: Write) -> list[Part]:
+        """Add the sentences of a text."""
         parts: list[Part] = []
         done = 0
-        for start, end in _sentence_places(text, self.language):
-            parts += _outside(text[done:start], signs, write)
+        for start, end in _sentence_places(signed, self.language):
+            parts += _outside(signed.text[done:start], signed.signs, write)
             parts.append(len(self._segments))
-            self._segments.append(Segment(text[start:end], ""))
-            self._signs.append(signs)
+            self._segments.append(Segment(signed.text[start:end], ""))
+            self._signs.append(signed.signs)
             self._writes.append(write)
-            self._places.append((places[start], places[end]))
+            self._places.append((signed.places[start], signed.places[end]))
             done = end
-        return [*parts, *_outside(text[done:], signs, write)]
+        return [*parts, *_outside(signed.text[done:], signed.signs, write)]
 
 
-def _sentence_places(text: str, language: str) -> Iterator[tuple[int, int]]:
+def _sentence_places(signed: _Signed, language: str) -> Iterator[tuple[int, int]]:
     """Where the sentences of `text` begin and end, as they are without its tags, and without those around them."""
+    text = signed.text
     kept = [place for place, char in enumerate(text) if not _is_tag(char)]
     start = done = 0
     segments = segments_of([Passage("".join(text[place] for place in kept), kept=False)], language)
@@ -195,11 +217,22 @@ def _sentence_places(text: str, language: str) -> Iterator[tuple[int, int]]:
         while end < len(text) and (row == len(segments) - 1 or _is_tag(text[end])):  # what ends at its end is its own
             end += 1
         if segment.text:
-            first, last = _peeled(text[start:end])
+            first, last = _peeled(text[start:end], signed.loose)
             if first < last:
                 yield start + first, start + last
         done += len(segment.separator_after)
         start = end
+
+
+def _is_part(token: Token) -> bool:
+    """Whether it is an element without text, such as a picture or an input, and no comment or other remark."""
+    return token.kind == "other" and token.name not in ("", "wbr")
+
+
+def _stands_alone(before: str, row: int, block: Sequence[Placed]) -> bool:
+    """Whether there is white space on both sides of that part of a block, like of a word."""
+    after = block[row + 1].token.text if row + 1 < len(block) else ""
+    return before[-1:].isspace() and after[:1].isspace()
 
 
 def _places(text: str, raw: str, start: int) -> list[int]:
@@ -219,15 +252,18 @@ def _outside(text: str, signs: Sequence[Sequence[Part]], write: Write) -> list[P
     return parts
 
 
-def _peeled(text: str) -> tuple[int, int]:
-    """Where the sentence in `text` begins and ends without the tags around it, which need not move with any word."""
+def _peeled(text: str, loose: Container[str]) -> tuple[int, int]:
+    """Where the sentence in `text` begins and ends without the tags around it, which need not move with any word.
+
+    Nor need those signs of words that are `loose`.
+    """
     first, last = 0, len(text)
     there = set(text)
     while first < last:
         left, right = text[first], text[last - 1]
-        if left.isspace() or (_is_tag(left) and partner_of(left) not in there):
+        if left.isspace() or left in loose or (_is_tag(left) and partner_of(left) not in there):
             first += 1
-        elif right.isspace() or (_is_tag(right) and partner_of(right) not in there):
+        elif right.isspace() or right in loose or (_is_tag(right) and partner_of(right) not in there):
             last -= 1
         elif _is_tag(left) and partner_of(left) == right:
             first, last = first + 1, last - 1

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import NamedTuple
 
 from model.text.kept.guard import WORD
@@ -19,7 +20,8 @@ from model.translation import Translation
 
 FIRST_SIGN, LAST_SIGN = 0xF0000, 0xFFFFD
 SIGN = re.compile("[\U000f0000-\U000ffffd]")
-LETTER = re.compile(r"\w")
+LETTER = re.compile(r"[\w€$£¥%°]")
+"""Or what belongs to a number."""
 
 
 class _Mark(NamedTuple):
@@ -54,28 +56,81 @@ class Tagged:
         new = tuple(replace(word, text=one) for word, one in zip(translation.words, decorated, strict=True))
         return replace(translation, text=text, words=new, alternatives=others)
 
-    def _placed(
-        self, aligned: Sequence[tuple[int, ...]]
-    ) -> tuple[defaultdict[int, list[_Mark]], defaultdict[int, list[_Mark]]]:
+    def _placed(self, aligned: Sequence[tuple[int, ...]]) -> tuple[_Places, _Places]:
         """The signs before and behind each word of a translation whose words are `aligned` to those of the text."""
-        places: defaultdict[int, list[int]] = defaultdict(list)
+        reach = _Reach(aligned)
+        row_of = {mark.sign: row for row, mark in enumerate(self.marks)}
+        pairs: list[_Pair] = []
+        before: _Places = defaultdict(list)
+        after: _Places = defaultdict(list)
+        for row, mark in enumerate(self.marks):
+            other = row_of.get(partner_of(mark.sign))
+            first, last = sorted((mark.word, mark.word if other is None else self.marks[other].word))
+            start, end = reach.of(first, last)
+            if other is None:
+                (after[end] if mark.ends else before[start]).append(mark)
+            elif row < other:
+                pairs.append(_Pair(start, end, row, other))
+        for pair in _nested(pairs):
+            before[pair.start].append(self.marks[pair.opens])
+            after[pair.end].insert(0, self.marks[pair.closes])
+        return before, after
+
+
+_Places = defaultdict[int, list[_Mark]]
+
+
+class _Pair(NamedTuple):
+    """The words of a translation around which two signs stand, and the signs as rows of all marks."""
+
+    start: int
+    end: int
+    opens: int
+    closes: int
+
+
+def _nested(pairs: Iterable[_Pair]) -> Iterator[_Pair]:
+    """`pairs`, outer ones first, of which none crosses another: one that would ends earlier."""
+    open_: list[int] = []
+    for pair in sorted(pairs, key=lambda pair: (pair.start, -pair.end, pair.opens)):
+        while open_ and open_[-1] < pair.start:
+            open_.pop()
+        end = min(pair.end, open_[-1]) if open_ else pair.end
+        open_.append(end)
+        yield pair._replace(end=end)
+
+
+class _Reach:
+    """The first and the last word of a translation that render any of some words of the text, in logarithmic time."""
+
+    def __init__(self, aligned: Sequence[tuple[int, ...]]) -> None:
+        count = 1 + max((source for sources in aligned for source in sources), default=0)
+        none = len(aligned)
+        first, last = [none] * count, [-1] * count
         for place, sources in enumerate(aligned):
             for source in sources:
-                places[source].append(place)
-        partner = {mark.sign: mark for mark in self.marks}
-        before: defaultdict[int, list[_Mark]] = defaultdict(list)
-        after: defaultdict[int, list[_Mark]] = defaultdict(list)
-        for mark in self.marks:
-            other = partner.get(partner_of(mark.sign))
-            first, last = sorted((mark.word, mark.word if other is None else other.word))
-            reached = [place for source in range(first, last + 1) for place in places.get(source, ())]
-            if not reached:
-                reached = [_nearest(places, first, len(aligned))]
-            if mark.ends:
-                after[max(reached)].append(mark)
-            else:
-                before[min(reached)].append(mark)
-        return before, after
+                first[source], last[source] = min(first[source], place), place
+        self._first, self._last = [first], [last]
+        width = 1
+        while 2 * width <= count:
+            first, last = self._first[-1], self._last[-1]
+            self._first.append([min(pair) for pair in zip(first, first[width:], strict=False)])
+            self._last.append([max(pair) for pair in zip(last, last[width:], strict=False)])
+            width *= 2
+        self._before = [0, *accumulate(self._last[0], max, initial=0)]
+
+    def of(self, first: int, last: int) -> tuple[int, int]:
+        """For the words from `first` to `last`; what stands before them where they have none themselves."""
+        last = min(last, len(self._last[0]) - 1)
+        if first <= last:
+            level = (last - first + 1).bit_length() - 1
+            second = last - (1 << level) + 1
+            start = min(self._first[level][first], self._first[level][second])
+            end = max(self._last[level][first], self._last[level][second])
+            if end >= 0:
+                return start, end
+        nearest = self._before[min(first, len(self._last[0])) + 1]
+        return nearest, nearest
 
 
 def untagged(sentence: str) -> Tagged | None:
@@ -106,12 +161,6 @@ def untagged(sentence: str) -> Tagged | None:
 def partner_of(sign: str) -> str:
     """The sign that ends what `sign` begins, or the other way round."""
     return chr(ord(sign) ^ 1)
-
-
-def _nearest(places: dict[int, list[int]], source: int, count: int) -> int:
-    """The place of what stands before `source` where that has none itself."""
-    found = [place for other, there in places.items() if other < source for place in there]
-    return min(max(found, default=0), count - 1)
 
 
 def _leading(text: str, start: int, end: int) -> int:
