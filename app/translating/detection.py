@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,32 @@ STRANGER_FROM = 0.99
 """What the languages of `STRANGERS` together must have of the many-language model's share."""
 STRANGERS = ["FRENCH", "SPANISH", "PORTUGUESE", "GERMAN", "DUTCH", "ROMANIAN", "SWEDISH", "POLISH", "TURKISH"]
 """The neighbours in Latin script; other scripts need no model."""
+
+ITALIAN_WORDS = (
+    "il gli uno una di del dello della dei degli delle allo alla agli alle dal dalla dalle nel nello nella nei"
+    " nelle sul sulla con tra fra che chi non è sono sei siamo siete ho hai abbiamo avete hanno mi ti ci lui"
+    " lei noi voi loro io tu questo questa questi quello quella quando dove perché perche anche molto più sì"
+    " grazie ciao bene già ecco cosa sto stai stiamo vado vai andiamo vieni voglio vuoi posso puoi devo mio mia"
+    " tuo tua suo sua nostro un ma lo si"
+)
+ENGLISH_WORDS = (
+    "the of and is are am was were be been have has had does did don't doesn't didn't isn't can't i'm i've"
+    " i'll you're it's that's what's let's my your his her our their you he she we they it this that these"
+    " those what where when why how who which with from for at by to will would can could should not there here"
+    " very please thanks thank yes hello but if an on like"
+)
+"""Everyday words of one language that the other does not have: they show what the library misses in a few words."""
+KNOWN = dict.fromkeys(ITALIAN_WORDS.split(), 1) | dict.fromkeys(ENGLISH_WORDS.split(), -1)
+ELISION = re.compile(
+    r"(?<!\w)(?:l|un|dell|all|nell|sull|dall|c|d|quest|quell|cos|dov|com|sant)['’](?=\w)", re.IGNORECASE
+)
+"""Of Italian."""
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+WORD_ODDS = 12.0
+"""By how much the odds move for each such word more than the other language has."""
+MOST_WORDS = 3
+STRANGE_LETTER = re.compile("[^\\W\\d_a-zàâèéêìíîòóôùúûäëï]")
+"""A small letter that neither language writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +89,10 @@ class Detector:
             return NEITHER
         if max(italian, english) < STRANGER_PAIR and _is_stranger(clean, many):
             return NEITHER
-        italian = _shifted(italian)
+        evidence = _evidence(clean)
+        if not evidence and len(clean.split()) < STRANGER_WORDS and _is_strange(clean):
+            return NEITHER
+        italian = _shifted(italian, evidence)
         return Detection("it", italian) if italian > 0.5 else Detection("en", 1 - italian)
 
     def _loaded(self) -> tuple[LanguageDetector, LanguageDetector]:
@@ -86,9 +116,22 @@ def _is_stranger(text: str, many: LanguageDetector) -> bool:
     return sum(value.value for value in values if value.language.name in STRANGERS) > STRANGER_FROM
 
 
-def _shifted(italian: float) -> float:
+def _evidence(text: str) -> int:
+    """How many everyday words more `text` has of Italian (above 0) or English (below); at most `MOST_WORDS`."""
+    lowered = text.lower().replace("’", "'")
+    words = sum(KNOWN.get(word, 0) for word in WORD.findall(lowered))
+    return max(-MOST_WORDS, min(MOST_WORDS, words + len(ELISION.findall(lowered))))
+
+
+def _is_strange(text: str) -> bool:
+    """Whether a word of `text` that is no name has a letter that neither language writes."""
+    words = WORD.findall(text)
+    return any(STRANGE_LETTER.search(word.lower()) and (word[0].islower() or word == words[0]) for word in words)
+
+
+def _shifted(italian: float, evidence: int) -> float:
     """The share for Italian, its odds divided by those of the threshold, so that the threshold becomes 0.5."""
-    odds = (1 - ITALIAN_FROM) / ITALIAN_FROM
+    odds = (1 - ITALIAN_FROM) / ITALIAN_FROM * WORD_ODDS**evidence
     return italian * odds / (italian * odds + 1 - italian)
 
 

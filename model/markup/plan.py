@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 
 from model.markup.elements import Placed, joined_elements, whole_elements
 from model.markup.tags import FIRST_SIGN, LAST_SIGN, partner_of
@@ -23,6 +23,7 @@ from model.text.plan import Plan
 from model.text.segments import Segment, segments_of
 from model.translation import EMPTY, Translation, by_rank, join, with_alternatives
 
+LINE_BREAK = re.compile("\n")
 WORDS_FROM = 0x10000
 """So much further up are the signs of what is a word of the sentence, such as code: `model.text.kept` keeps those."""
 ANY_SIGN = re.compile("[\U000f0000-\U000ffffd\U00100000-\U0010fffd]")
@@ -108,10 +109,12 @@ class _Signed:
     text: str
     places: list[int]
     """Where in the document each character stands, and where the last one ends."""
-    signs: list[Sequence[Part]]
+    signs: list[Sequence[Part]] = field(default_factory=list)
     """What they stand for."""
-    loose: set[str]
+    loose: set[str] = field(default_factory=set)
     """Signs of words that need not move with others."""
+    breaks: dict[int, str] = field(default_factory=dict)
+    """How line breaks are written that are more than that, by their places in the text."""
 
 
 @dataclass
@@ -134,19 +137,21 @@ class _Building:
         """Add a block; it is kept as it is where it has no words, or more tags than there are signs."""
         words = any(map(str.isalpha, "".join(token.text for token, _ in block)))
         if words and 2 * len(block) <= LAST_SIGN - FIRST_SIGN:
-            self.frame += self._sentences(self._signed(block), self._writer(block))
+            self.frame += self._sentences(self._signed(block), self.notation.text)
         else:
             for placed in block:
                 self.frame += self.tag(placed)
 
     def _signed(self, block: Sequence[Placed]) -> _Signed:
         """The text of a block with a sign for each tag."""
-        signed = _Signed("", [], [], set())
+        signed = _Signed("", [])
         open_: defaultdict[str, list[int]] = defaultdict(list)
         joined = joined_elements(block)
         for row, placed in enumerate(joined):
             token = placed.token
             if token.kind == "text" and not ANY_SIGN.search(token.text):
+                if token.text == "\n" and token.raw[0] in "\r\n":
+                    signed.breaks[len(signed.text)] = token.raw
                 signed.text += token.text
                 signed.places += _places(token.text, token.raw, placed.start)
                 continue
@@ -168,13 +173,6 @@ class _Building:
         signed.places.append(start + len(last.raw))
         return signed
 
-    def _writer(self, block: Sequence[Placed]) -> Write:
-        """How a block writes texts: its lines may begin with a mark, such as that of a quotation."""
-        breaks = (token.raw for token, _ in block if token.text == "\n" and token.raw[0] in "\r\n")
-        line_break = next(breaks, "\n")
-        write = self.notation.text
-        return write if line_break == "\n" else lambda text: write(text).replace("\n", line_break)
-
     def tag(self, placed: Placed) -> list[Part]:
         """A token that is kept, with holes for the values that are translated."""
         token, at = placed
@@ -185,7 +183,7 @@ class _Building:
             value = self.notation.read_value(raw)
             if any(map(str.isalpha, value)) and not ANY_SIGN.search(value):
                 parts.append(token.raw[done:start])
-                signed = _Signed(value, [*_places(value, raw, at + start), at + end], [], set())
+                signed = _Signed(value, [*_places(value, raw, at + start), at + end])
                 parts += self._sentences(signed, partial(self.notation.value, token.raw[start - 1]))
                 done = end
         return [*parts, token.raw[done:]]
@@ -195,14 +193,14 @@ class _Building:
         parts: list[Part] = []
         done = 0
         for start, end in _sentence_places(signed, self.language):
-            parts += _outside(signed.text[done:start], signed.signs, write)
+            parts += _outside(signed, done, start, write)
             parts.append(len(self._segments))
             self._segments.append(Segment(signed.text[start:end], ""))
             self._signs.append(signed.signs)
-            self._writes.append(write)
+            self._writes.append(_with_breaks(signed, start, end, write))
             self._places.append((signed.places[start], signed.places[end]))
             done = end
-        return [*parts, *_outside(signed.text[done:], signed.signs, write)]
+        return [*parts, *_outside(signed, done, len(signed.text), write)]
 
 
 def _sentence_places(signed: _Signed, language: str) -> Iterator[tuple[int, int]]:
@@ -244,12 +242,26 @@ def _number_of(sign: str) -> int:
     return (ord(sign) - FIRST_SIGN) % WORDS_FROM
 
 
-def _outside(text: str, signs: Sequence[Sequence[Part]], write: Write) -> list[Part]:
-    """White space and signs that stand outside of sentences."""
+def _outside(signed: _Signed, start: int, end: int, write: Write) -> list[Part]:
+    """White space and signs of that part of a text, which stands outside of sentences."""
     parts: list[Part] = []
-    for char in text:
-        parts += signs[_number_of(char)] if ANY_SIGN.match(char) else [write(char)]
+    for place in range(start, end):
+        char = signed.text[place]
+        parts += signed.signs[_number_of(char)] if ANY_SIGN.match(char) else [signed.breaks.get(place) or write(char)]
     return parts
+
+
+def _with_breaks(signed: _Signed, start: int, end: int, write: Write) -> Write:
+    """How that sentence is written: its lines begin as in the document, such as with the mark of a quotation."""
+    breaks = [signed.breaks[place] for place in range(start, end) if place in signed.breaks]
+    if not breaks:
+        return write
+
+    def written(text: str) -> str:
+        following = chain(breaks, repeat(breaks[-1]))
+        return LINE_BREAK.sub(lambda _: next(following), write(text))
+
+    return written
 
 
 def _peeled(text: str, loose: Container[str]) -> tuple[int, int]:

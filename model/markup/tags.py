@@ -71,7 +71,7 @@ class Tagged:
                 (after[end] if mark.ends else before[start]).append(mark)
             elif row < other:
                 pairs.append(_Pair(start, end, row, other))
-        for pair in _nested(pairs):
+        for pair in _nested(pairs, len(aligned)):
             before[pair.start].append(self.marks[pair.opens])
             after[pair.end].insert(0, self.marks[pair.closes])
         return before, after
@@ -89,15 +89,37 @@ class _Pair(NamedTuple):
     closes: int
 
 
-def _nested(pairs: Iterable[_Pair]) -> Iterator[_Pair]:
-    """`pairs`, outer ones first, of which none crosses another: one that would ends earlier."""
-    open_: list[int] = []
-    for pair in sorted(pairs, key=lambda pair: (pair.start, -pair.end, pair.opens)):
-        while open_ and open_[-1] < pair.start:
+def _nested(pairs: Sequence[_Pair], count: int) -> Iterator[_Pair]:
+    """`pairs`, in the order of the source, one in another as there, outer ones first; others stand side by side.
+
+    Where two that are neighbours render the same word, one takes a word beside it, if there is one among `count`.
+    """
+    inner: defaultdict[int, list[_Pair]] = defaultdict(list)
+    open_: list[_Pair] = []
+    for pair in pairs:
+        while open_ and open_[-1].closes < pair.opens:
             open_.pop()
-        end = min(pair.end, open_[-1]) if open_ else pair.end
-        open_.append(end)
-        yield pair._replace(end=end)
+        inner[open_[-1].opens if open_ else -1].append(pair)
+        open_.append(pair)
+    waiting = [_Pair(0, count - 1, -1, -1)]
+    while waiting:
+        outer = waiting.pop()
+        if outer.opens >= 0:
+            yield outer
+        waiting += reversed(_side_by_side(sorted(inner[outer.opens]), outer))
+
+
+def _side_by_side(pairs: Sequence[_Pair], outer: _Pair) -> list[_Pair]:
+    """`pairs`, sorted by their beginnings, within `outer`, and apart from each other as far as there is room."""
+    placed: list[_Pair] = []
+    free = outer.start
+    for row, pair in enumerate(pairs):
+        room = outer.end - (len(pairs) - 1 - row)
+        start = max(outer.start, min(max(pair.start, free), room))
+        last = outer.end if row + 1 == len(pairs) else max(start, pairs[row + 1].start - 1)
+        placed.append(pair._replace(start=start, end=max(start, min(pair.end, last, outer.end))))
+        free = placed[-1].end + 1
+    return placed
 
 
 class _Reach:

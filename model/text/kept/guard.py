@@ -21,8 +21,11 @@ from model.translation import Translation, Word, by_rank, copied, join, with_alt
 
 LOOSE = frozenset(("symbol", "mention", "tag"))
 """Kinds that are left out of the sentence where they stand at its edge; others are words of it."""
+MARKS = re.compile(r"[\s,;:/|–—-]*")
+"""What follows such a part at the beginning goes with it."""
 TOGETHER = re.compile(r"[\s/|]*")
 """Parts with nothing else between them are one placeholder."""
+GLUED = re.compile(r"(<ph\d>)(?=(<ph\d>))")
 WORD = re.compile(r"\S+")
 ENDS = re.compile(r"[.,;:!?)\]…»”]+$")
 LOST = "span"
@@ -42,6 +45,13 @@ class Piece(NamedTuple):
     """What `<ph0>`, `<ph1>` … stand for."""
     origins: tuple[tuple[int, ...], ...]
     """For each word of `text`, the words of the sentence that it is."""
+
+    def expanded(self, text: str) -> str:
+        """`text` of a translation with what its placeholders stand for, and a space between two, as in the source."""
+        apart = GLUED.sub(lambda match: match[1] if match[1] + match[2] in self.text else f"{match[1]} ", text)
+        return PLACEHOLDER.sub(
+            lambda match: self.spans[int(match[1])] if int(match[1]) < len(self.spans) else "", apart
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,8 @@ def guard(sentence: str, source: str, *, edges: bool = True) -> Guarded | None:
     groups = _groups(sentence, spans)
     start, end = 0, len(sentence)
     while edges and groups and groups[0].kind in LOOSE and not sentence[start : groups[0].start].strip():
-        start = groups.pop(0).end
+        marks = MARKS.match(sentence, groups.pop(0).end)
+        start = marks.end() if marks else start
     while edges and groups and groups[-1].kind in LOOSE and not sentence[groups[-1].end : end].strip():
         end = groups.pop().start
     end = max(start, len(sentence[:end].rstrip()))
@@ -194,9 +205,9 @@ class _Joiner:
         words: list[Word] = []
         for word in translation.words:
             origins = {origin for index in word.source_words for origin in piece.origins[index]}
-            texts = _expanded(word.text, piece.spans).split()
+            texts = piece.expanded(word.text).split()
             words += [replace(word, text=text, source_words=tuple(sorted(origins))) for text in texts]
-        self._add(_expanded(translation.text, piece.spans), words)
+        self._add(piece.expanded(translation.text), words)
 
     def _add(self, text: str, words: Sequence[Word]) -> None:
         if self.words and words and not self.text[-1:].isspace() and not text[:1].isspace():
@@ -206,10 +217,6 @@ class _Joiner:
             words = [glued, *words[1:]]
         self.words += words
         self.text += text
-
-
-def _expanded(text: str, spans: Sequence[str]) -> str:
-    return PLACEHOLDER.sub(lambda match: spans[int(match[1])] if int(match[1]) < len(spans) else "", text)
 
 
 def _restored(guarded: Guarded, translations: Sequence[Translation]) -> Translation:

@@ -22,7 +22,7 @@ MESSAGE = (
 """An ICU message, such as `{n, plural, one {# file} other {# files of {name}}}` or `{day, date, long}`."""
 TEMPLATE = (
     r"<%[^%]{0,300}%>|\{%[^%]{0,300}%\}|<\?[^?]{0,300}\?>|\[\[[^\[\]]{1,100}\]\]|@@\w{1,40}@@"
-    r"|(?<!\w)__[A-Z][A-Z0-9_]{0,40}?__(?!\w)|%[A-Z][A-Z0-9_]{1,40}%|&[A-Za-z]\w{1,30};|\$t\([^()\n]{1,100}\)"
+    r"|(?<!\w)__[A-Z][A-Z0-9_]{0,40}?__(?!\w)|%[A-Z][A-Z0-9_]{1,40}%|&[A-Za-z]\w{1,30};|\$t?\([^()\n]{1,100}\)"
     r"|(?<![\w$])\$[A-Za-z_]\w{0,40}\$?(?![\w$])|\\[nrt\"'](?![a-z]\w)"
 )
 """Of ERB, Jinja, Liquid, PHP; variables of shells; entities; escapes as files of strings have them."""
@@ -62,7 +62,8 @@ PATH = (
     r"|(?<!\w)(?:[A-Za-z]:\\|\\\\\w)(?:[^\s<>\"|]|[ ](?=[^\s<>\"|\\]{1,40}\\)){0,200}"
 )
 KEYS = (
-    r"(?<!\w)(?:Ctrl|Control|Alt|AltGr|Shift|Cmd|Command|Option|Win|Meta|Fn|Maiusc)(?:\s?\+\s?[A-Za-z0-9]{1,9})+(?!\w)"
+    r"(?<!\w)(?:[Cc]trl|CTRL|Control|[Aa]lt|ALT|AltGr|[Ss]hift|SHIFT|[Cc]md|Command|Option|Win|Meta|Fn|Maiusc|MAIUSC)"
+    r"(?:\s?\+\s?[A-Za-z0-9]{1,9})+(?!\w)"
 )
 PHONE = (
     r"(?<![\w+.,])\+\d(?:[ ./-]?\(?\d\)?){5,16}(?!\d|[.,]\d)"
@@ -105,7 +106,7 @@ SMALL_FIGURES = "²³¹⁰-⁹₀-₉"
 FIGURES = rf"(?<!\d)\d{{0,4}}[¼½¾⅐-⅞]|(?<![A-Za-zÀ-ÿ0-9])[A-Za-zÀ-ÿ0-9]*+[{SMALL_FIGURES}]++\w*+"
 """Fractions, and what has small figures, which the network would read as large ones."""
 FOREIGN_LETTER = (
-    "[\u0100-\u02af\u0370-\u1fff\u2c00-\u2fff\u3005-\u3007\u3040-\ud7ff\uf900-\ufaff\ufb13-\ufdff\ufe70-\ufefc"
+    "[\u00b5\u0100-\u02af\u0370-\u1fff\u2c00-\u2fff\u3005-\u3007\u3040-\ud7ff\uf900-\ufaff\ufb13-\ufdff\ufe70-\ufefc"
     "\U00010000-\U0001cfff\U00020000-\U0003ffff]"
 )
 LATIN = "[A-Za-zÀ-ÖØ-öø-ÿ\u0300-\u036f]"

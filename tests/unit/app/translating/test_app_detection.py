@@ -27,6 +27,14 @@ def language(text: str) -> str | None:
         ("mi dispiace", "it"),
         ("good night", "en"),
         ("where to", "en"),
+        ("I am fine.", "en"),
+        ("My name is Giovanni.", "en"),
+        ("I like spaghetti", "en"),
+        ("Come here", "en"),
+        ("Mi chiamo Mark Brown.", "it"),
+        ("Lui vive a London.", "it"),
+        ('Il film "The Godfather" è bello.', "it"),
+        ("Come stai?", "it"),
     ],
 )
 def test_sentences_and_pairs_of_words(text: str, expected: str) -> None:
@@ -61,6 +69,8 @@ def test_careless_italian_is_italian(text: str) -> None:
         "\ud800",
         "Добрый вечер, где находится вокзал?",
         "駅はどこですか",
+        "Merhaba, nasılsın?",
+        "Mulțumesc",
         "Je voudrais réserver une table pour ce soir, s'il vous plaît.",
         "Mañana por la mañana vamos a comprar el pan en la plaza.",
     ],
