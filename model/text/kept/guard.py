@@ -85,8 +85,7 @@ def guard(sentence: str, source: str, *, edges: bool = True) -> Guarded | None:
     groups = _groups(sentence, spans)
     start, end = 0, len(sentence)
     while edges and groups and groups[0].kind in LOOSE and not sentence[start : groups[0].start].strip():
-        marks = MARKS.match(sentence, groups.pop(0).end)
-        start = marks.end() if marks else start
+        start = _without_marks(sentence, groups.pop(0).end, end)
     while edges and groups and groups[-1].kind in LOOSE and not sentence[groups[-1].end : end].strip():
         end = groups.pop().start
     end = max(start, len(sentence[:end].rstrip()))
@@ -95,7 +94,7 @@ def guard(sentence: str, source: str, *, edges: bool = True) -> Guarded | None:
     for first in range(0, len(groups) or 1, most):
         chunk = groups[first : first + most]
         stop = end if first + most >= len(groups) else chunk[-1].end
-        start = stop - len(sentence[start:stop].lstrip())
+        start = _without_marks(sentence, start, stop) if first else stop - len(sentence[start:stop].lstrip())
         text, stretches = _with_placeholders(sentence, start, stop, chunk)
         if any(map(str.isalpha, PLACEHOLDER.sub("", text))):
             kept = tuple(_in_translation(sentence, span, source) for span in chunk)
@@ -106,6 +105,11 @@ def guard(sentence: str, source: str, *, edges: bool = True) -> Guarded | None:
     return Guarded(
         sentence, tuple(pieces), sentence[literal_at:] if pieces else _without_words(sentence, spans, source)
     )
+
+
+def _without_marks(sentence: str, start: int, stop: int) -> int:
+    marks = MARKS.match(sentence, start, stop)
+    return marks.end() if marks else start
 
 
 def _without_words(sentence: str, spans: Sequence[Span], source: str) -> str:
