@@ -77,7 +77,8 @@ class Translator:
         self.max_source_tokens = _max_source_tokens(version.card)
         self.source = version.card.pair.partition("-")[0]
         self._source, self._target = version.source, version.target
-        self._cutter = Cutter(version.source, version.target, self.max_source_tokens)
+        never_small = "i" if version.card.pair.endswith("-en") else ""
+        self._cutter = Cutter(version.source, version.target, self.max_source_tokens, never_small)
         self._reader = Reader(version.source, version.target)
         self._model = network or prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
@@ -188,14 +189,10 @@ class Translator:
 
     def _translate(self, sentences: Sequence[str], search: SearchConfig, begun: Sequence[str]) -> list[Translation]:
         """`translate_sentences` of what holds nothing but words and placeholders."""
-        formed = FormedSentences.of(sentences, begun, self.source, self._is_small)
+        formed = FormedSentences.of(sentences, begun, self.source, self._cutter.is_word)
         parts = self._cutter.parts(formed.texts, formed.prefixes)
         found = iter(self._translate_parts([part for of_one in parts for part in of_one], search))
         return formed.chosen(self._cutter.assemble(of_one, [next(found) for _ in of_one]) for of_one in parts)
-
-    def _is_small(self, word: str) -> bool:
-        """Whether the target language writes `word` in small letters: English *i* is none."""
-        return self._cutter.is_word(word) and not (word == "i" and self.source == "it")
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first, without faults that another search can mend."""

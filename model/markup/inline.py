@@ -1,6 +1,6 @@
-"""Pairs of tags in a plain text, such as a string of a program: they become signs, as those of HTML are.
+"""Pairs of tags, or of marks of Markdown, in a plain text: they become signs, as the tags of HTML are.
 
-    Leggi <b>qui</b> o <0>altrove</0>.  ->  Leggi ⟨0⟩qui⟨1⟩ o ⟨2⟩altrove⟨3⟩.
+    Leggi <b>qui</b> o **altrove**.  ->  Leggi ⟨0⟩qui⟨1⟩ o ⟨2⟩altrove⟨3⟩.
 
 With placeholders for them the network hardly translates the words between.
 """
@@ -8,37 +8,45 @@ With placeholders for them the network hardly translates the words between.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from model.markup.tags import FIRST_SIGN, SIGN
-from model.text.kept.spans import TAG
+from model.text.kept.spans import TAG, find_spans
 from model.translation import Translation
 
 NAMED_TAG = re.compile(TAG)
 NAME = re.compile(r"[\w:-]+")
 MOST_TAGS = 100
 """Of a sentence with more nothing is taken for a pair."""
+EMPHASIS = re.compile(
+    r"(?<![\w*_~\\])(?P<open>\*\*|__|~~|\*|_)(?=[^\s*_~])(?:[^*_~\n]{0,200}[^\s*_~\\])(?P<close>(?P=open))(?![\w*_~])"
+    r"|(?<![\w!\]])(?P<link>\[)[^\[\]\n]{1,200}(?P<to>\]\([^\s()]{1,300}\))"
+)
+"""Of Markdown, around words; the text of a link."""
+MAY_HOLD = re.compile(r"</|[*_~\]][*_~(\w.,;:!?]|[*_~]$")
+
+_Pair = tuple[tuple[int, int], tuple[int, int]]
+"""Where what begins and what ends a pair stands."""
 
 
 def with_signs(sentence: str) -> tuple[str, Sequence[str]] | None:
     """`sentence` with a sign for each tag of a pair, and what the signs stand for; None if it has no pair."""
-    if "</" not in sentence or SIGN.search(sentence):
+    if MAY_HOLD.search(sentence) is None or SIGN.search(sentence):
         return None
-    tags = list(NAMED_TAG.finditer(sentence))
-    pairs = _pairs(tags) if len(tags) <= MOST_TAGS else []
+    pairs = [*_of_tags(sentence), *_of_marks(sentence)]
     if not pairs:
         return None
     meant: list[str] = []
-    signs: dict[int, str] = {}
-    for first, last in pairs:
-        for index in (first, last):
-            signs[index] = chr(FIRST_SIGN + len(meant))
-            meant.append(tags[index].group())
+    signs: dict[tuple[int, int], str] = {}
+    for pair in pairs:
+        for start, end in pair:
+            signs[start, end] = chr(FIRST_SIGN + len(meant))
+            meant.append(sentence[start:end])
     text, done = "", 0
-    for index in sorted(signs):
-        text += sentence[done : tags[index].start()] + signs[index]
-        done = tags[index].end()
+    for start, end in sorted(signs):
+        text += sentence[done:start] + signs[start, end]
+        done = end
     return text + sentence[done:], meant
 
 
@@ -53,18 +61,32 @@ def without_signs(translation: Translation, meant: Sequence[str]) -> Translation
     return replace(translation, text=back(translation.text), words=words, alternatives=others)
 
 
-def _pairs(tags: Sequence[re.Match[str]]) -> list[tuple[int, int]]:
-    """Which start and end tags belong together, as indexes in `tags`."""
-    pairs: list[tuple[int, int]] = []
+def _of_marks(sentence: str) -> Iterator[_Pair]:
+    """Where marks of Markdown stand that belong together; none within tags or code."""
+    kept = [
+        span
+        for span in find_spans(sentence)
+        if span.kind in ("tag", "code", "address", "placeholder", "message", "path")
+    ]
+    for match in EMPHASIS.finditer(sentence):
+        first, last = ("open", "close") if match["open"] else ("link", "to")
+        pair = (match.span(first), match.span(last))
+        inner = pair if match["open"] else pair[:1]
+        if not any(span.start < end and start < span.end for span in kept for start, end in inner):
+            yield pair
+
+
+def _of_tags(sentence: str) -> Iterator[_Pair]:
+    """Where start and end tags stand that belong together."""
+    tags = list(NAMED_TAG.finditer(sentence)) if "</" in sentence else []
     open_: list[tuple[str, int]] = []
-    for index, tag in enumerate(tags):
+    for index, tag in enumerate(tags if len(tags) <= MOST_TAGS else ()):
         match = NAME.search(tag.group())
         name = match.group() if match else ""
         if tag.group().startswith("</"):
             place = next((row for row in range(len(open_) - 1, -1, -1) if open_[row][0] == name), None)
             if place is not None:
-                pairs.append((open_[place][1], index))
+                yield tags[open_[place][1]].span(), tag.span()
                 del open_[place:]
         elif not tag.group().endswith("/>"):
             open_.append((name, index))
-    return pairs

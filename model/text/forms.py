@@ -19,7 +19,7 @@ from model.text.preparation import clean, is_shouted
 from model.text.tokenizer import PLACEHOLDER
 from model.translation import Translation
 
-ONE_WORD = re.compile(r"(?P<before>[\"'«“‘(¿¡]*)(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)(?P<after>[.!?…]*[\"'»”’)]*)")
+ONE_WORD = re.compile(r"(?P<before>[\"'«“‘(¿¡]*)(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)(?P<after>[.!?…,;:]*[\"'»”’)]*)")
 MARGIN = 0.1
 """Nats a token by which the plain form may be less sure, and still counts."""
 LEAST_TITLE = 3

@@ -19,10 +19,13 @@ LINES = re.compile(rf"[^{BREAKS}]+|[{BREAKS}]+")
 """Lines and the breaks between them."""
 ONE_BREAK = re.compile(rf"\r\n|[{BREAKS}]")
 MARK = re.compile(
-    r"\s*(?:(?:[-*] )?\[[ xX]\]|[-–—•*·▪◦‣+>]|#{1,6}|\(?(?:\d{1,3}|[a-zIVX]|[ivxIVX]{2,5})[.)]|\(?[A-Z]\)"
-    r"|\d{1,3}(?:\.\d{1,3}){1,4}[.)]?)\s+(?=\S)"
+    r"\s*(?:(?:(?:[-*] )?\[[ xX]\]|[-–—•*·▪◦‣+>]|#{1,6}|\(?(?:\d{1,3}|[a-zIVX]|[ivxIVX]{2,5})[.)]|\(?[A-Z]\)"
+    r"|\d{1,3}(?:\.\d{1,3}){1,4}[.)]?|\d{1,3}\.[a-z][.)]?|\d{1,3}-)\s+(?=\S)|[•·▪◦‣](?=\S)|-(?=[^\W\d_]{2}))"
 )
-"""What stands before an item of a list, a heading of Markdown, a line of somebody else. Not `A. `, which is a name."""
+"""What stands before an item of a list, a heading of Markdown, a line of somebody else. Not `A. `, which is a name …"""
+LETTERED = re.compile(r"\s*[A-Z]\.\s+(?=\S)")
+"""… unless other lines begin with `B. ` and so on."""
+FIRST_TWO = {"A.", "B."}
 TABS = re.compile(r"[^\t]+|\t+")
 OPEN = re.compile(r"[\w,)\]»”’'\"%]")
 """The last character of a line that may go on: it ends neither like a sentence nor before a list."""
@@ -51,8 +54,10 @@ def passages(text: str, split: Split = "auto") -> Iterator[Passage]:
     if split == "none":
         yield Passage(text, kept=False)
         return
-    for line in _unwrapped(LINES.findall(text)) if split == "auto" else LINES.findall(text):
-        mark = MARK.match(line)
+    lines = LINES.findall(text)
+    lettered = {line.lstrip()[:2] for line in lines} >= FIRST_TWO
+    for line in _unwrapped(lines) if split == "auto" else lines:
+        mark = MARK.match(line) or (LETTERED.match(line) if lettered else None)
         if mark is not None:
             yield Passage(mark.group(), kept=True)
         yield from (Passage(cell, kept=False) for cell in TABS.findall(line, mark.end() if mark else 0))

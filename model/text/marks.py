@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from model.translation import Translation
 
-FINAL = re.compile(r"[.!?…]{1,20}$")
+FINAL = re.compile(r"[.!?…]{1,20}$|[,;:]$")
 QUOTES = re.compile('[«»“”„‟"]')
 DASHES = re.compile(r"(?<!\S)[-–—―](?!\S)|(?<=\w)—(?=\w)")
 OPENING = "«»“”„‟\"'‘’(¿¡[—–- "

@@ -6,15 +6,14 @@ sentence -> clauses, where it is long -> parts -> (translated or copied) -> one 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from model.text.ids import UNK
+from model.text.marks import with_marks_of
 from model.text.preparation import clean, nothing_to_translate, split_long
 from model.text.tokenizer import Tokenizer
 from model.translation import EMPTY, Scored, Translation, join_ranked, with_alternatives
 
-PAUSES = ",;:"
-"""What may stand at the end of a clause in place of a full stop."""
 WHOLE_SHARE = 0.625
 """Sentences of more than this share of the tokens that the network may read are cut at clauses: it saw few of them.
 
@@ -41,6 +40,8 @@ class Cutter:
     source: Tokenizer
     target: Tokenizer
     max_tokens: int
+    never_small: str = ""
+    """A word that the target language never writes so: English *i*."""
 
     def parts(self, sentences: Sequence[str], prefixes: Sequence[str]) -> list[list[Part]]:
         """The parts of each sentence: none if it is empty, usually one."""
@@ -86,25 +87,11 @@ class Cutter:
         return join_ranked(fitted, [len(part.text.split()) for part in parts])
 
     def _fitted(self, part: Part, translation: Translation) -> Translation:
-        """A clause's translation without the capital and the full stop that the network gives it as a sentence.
-
-        The capital stays where the small word is not in the vocabulary as a whole: names, *Monday*, *I*.
-        """
-        words = list(translation.words)
-        if not words or translation.copied or part.prefix:
-            return translation
-        first, last = words[0].text, words[-1].text
-        small = first[:1].lower() + first[1:]
-        if part.text[:1].islower() and first not in part.text and self.is_word(small):
-            words[0] = replace(words[0], text=small)
-        end = part.text[-1:]
-        if last.endswith(".") and "." not in last[:-1] and (end in PAUSES or end.isalnum()):
-            last = words[-1].text.removesuffix(".") + (end if end in PAUSES else "")
-            words[-1] = replace(words[-1], text=last)
-        text = " ".join(word.text for word in words)
-        return replace(translation, text=text, words=tuple(words))
+        """A clause's translation without the capital and the full stop that the network gives it as a sentence."""
+        as_it_is = translation.copied or part.prefix
+        return translation if as_it_is else with_marks_of(part.text, translation, self.is_word)
 
     def is_word(self, word: str) -> bool:
-        """Whether `word` is in the target's vocabulary, not only its pieces."""
+        """Whether the target language writes `word` so, in small letters, and its vocabulary has it as a whole."""
         ids = self.target.encode(word)
-        return len(ids) == 1 and ids[0] != UNK
+        return len(ids) == 1 and ids[0] != UNK and word != self.never_small
