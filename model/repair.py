@@ -1,6 +1,7 @@
 """What is done about a translation with a fault that can be seen: another search, then one without the numbers.
 
 greedy translations -> those with a fault -> beam -> the best (.text.retry)
+                    -> those that copy the first word -> read with a small letter -> the one of which it is surer
                     -> those that still lack a number -> beam on a sentence without numbers -> numbers put in
 """
 
@@ -24,13 +25,20 @@ Decode = Callable[[Sequence[Part], SearchConfig], list[list[Scored]]]
 """Parts -> what was found for each, best first."""
 Mask = Callable[[str], tuple[Guarded, Part] | None]
 """The text of a part -> the same without its numbers, and what is to be decoded for it; None if there is nothing."""
+Small = Callable[[str], Part | None]
+"""The text of a part -> the same with a small letter; None where its first word may be a name."""
+FIRST_WORD = re.compile(r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ]{2,}(?=[\s,:;.!?]|$)")
+WORDS = re.compile(r"\w+")
+SMALL_MARGIN = 0.1
+"""Nats a token by which the reading with a small letter may be less sure: *Plastic non rompe* was surer than what was
+right. Of 21 sentences of 1,035 from news that copied a common word 15 changed, 12 for the better, 2 for the worse."""
 DIGITS = re.compile(r"\d+(?:[.,:/]\d+)*")
 NUMBER = "number"
 """A warning: the translation lacks a number of the source."""
 
 
 def repaired(
-    parts: Sequence[Part], found: list[list[Scored]], search: SearchConfig, decode: Decode, mask: Mask
+    parts: Sequence[Part], found: list[list[Scored]], search: SearchConfig, decode: Decode, mask: Mask, small: Small
 ) -> list[list[Scored]]:
     """`found` for `parts` by `search`, where that is greedy without the faults that another search does not have.
 
@@ -39,6 +47,7 @@ def repaired(
     greedy = search.beam == 1
     if greedy:
         found = _searched_again(parts, found, search, decode)
+        _with_small_letters(parts, found, search, decode, small)
     rows = [row for row, part in enumerate(parts) if part.ids is not None and _lacks_number(part, found[row][0])]
     if greedy and search.retry and rows:
         _without_numbers(rows, parts, found, search, decode, mask)
@@ -66,6 +75,32 @@ def _searched_again(
             for row in rows:
                 found[row] = [best(parts[row].text, found[row][0], others)]
     return found
+
+
+def _with_small_letters(
+    parts: Sequence[Part], found: list[list[Scored]], search: SearchConfig, decode: Decode, small: Small
+) -> None:
+    """Read what copies its first word, which is no name, with a small letter; what copies it no more may be taken."""
+    again = [
+        (row, other)
+        for row, part in enumerate(parts)
+        if part.ids is not None and not part.prefix and _copies_first(part.text, found[row][0])
+        if (other := small(part.text)) is not None
+    ]
+    if not search.retry:
+        for row, _ in again:
+            found[row] = list(map(marked, found[row]))
+        return
+    for (row, part), (scored, *_) in zip(again, decode([part for _, part in again], search), strict=True):
+        surer = scored.translation.score > found[row][0].translation.score - SMALL_MARGIN
+        if surer and not _copies_first(part.text.capitalize(), scored):
+            found[row] = [replace(scored, translation=replace(scored.translation, retried=True))]
+
+
+def _copies_first(text: str, scored: Scored) -> bool:
+    """Whether the first word of `text`, if it is one with a capital, stands in the translation."""
+    match = FIRST_WORD.match(text)
+    return match is not None and match.group().lower() in map(str.lower, WORDS.findall(scored.translation.text))
 
 
 def _without_numbers(

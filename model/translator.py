@@ -196,7 +196,16 @@ class Translator:
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first, without faults that another search can mend."""
-        return repaired(parts, self._decode(parts, search), search, self._decode, self._without_numbers)
+        found = self._decode(parts, search)
+        return repaired(parts, found, search, self._decode, self._without_numbers, self._with_small_letter)
+
+    def _with_small_letter(self, text: str) -> Part | None:
+        """`text` with a small letter; None where the vocabulary does not have its first word so: it may be a name."""
+        word, space, rest = text.partition(" ")
+        if not self._cutter.knows(word.rstrip(",:;.!?").lower()):
+            return None
+        seen = word.lower() + space + rest
+        return Part(seen, self._source.encode(seen), [])
 
     def _without_numbers(self, text: str) -> tuple[Guarded, Part] | None:
         guarded = mask_numbers(text, self.source)

@@ -14,6 +14,7 @@ from model.translation import Translation
 
 FINAL = re.compile(r"[.!?…]{1,20}$|[,;:]$")
 QUOTES = re.compile('[«»“”„‟"]')
+ENDING_QUOTE = re.compile('[«»“”„‟"]([.!?…,;:]{0,3})$')
 DASHES = re.compile(r"(?<!\S)[-–—―](?!\S)|(?<=\w)—(?=\w)")
 OPENING = "«»“”„‟\"'‘’(¿¡[—–- "
 """What may stand before the first letter."""
@@ -28,7 +29,8 @@ def with_marks_of(source: str, translation: Translation, is_word: IsWord) -> Tra
     """
     others = tuple(with_marks_of(source, other, is_word) for other in translation.alternatives)
     ended = _with_end_of(source, translation)
-    return _rewritten(replace(ended, alternatives=others) if others else ended, _marked(source, ended.text, is_word))
+    ended = replace(ended, alternatives=others) if others else ended
+    return _rewritten(ended, _marked(source, _with_outer_quotes(source, ended.text), is_word))
 
 
 def _marked(source: str, text: str, is_word: IsWord) -> str:
@@ -55,8 +57,24 @@ def _with_first_letter_of(source: str, text: str, is_word: IsWord) -> str:
     return text[:place] + changed + text[place + 1 :]
 
 
+def _with_outer_quotes(source: str, text: str) -> str:
+    """`text` with the quote at the beginning or at the end of `source`, if it is the only one that it lacks."""
+    missing = len(QUOTES.findall(source)) - len(QUOTES.findall(text))
+    if missing not in (1, 2):
+        return text
+    first, last = QUOTES.match(source), ENDING_QUOTE.search(source)
+    if missing == 2:
+        whole = first is not None and last is not None and QUOTES.search(text) is None
+        return _with_outer_quotes(source, first[0] + text) if whole and first else text
+    mark = FINAL.search(text)
+    if last is not None and ENDING_QUOTE.search(text) is None:
+        end = mark.start() if mark and last[1] else len(text)
+        return text[:end] + last[0][0] + text[end:]
+    return first[0] + text if first is not None and QUOTES.match(text) is None else text
+
+
 def _rewritten(translation: Translation, text: str) -> Translation:
-    """`translation` with `text`, which has as many characters, and its words with theirs."""
+    """`translation` with `text`, which has as many words, and its words with theirs."""
     if text == translation.text:
         return translation
     pieces = text.split()

@@ -91,6 +91,11 @@ class Cutter:
         as_it_is = translation.copied or part.prefix
         return translation if as_it_is else with_marks_of(part.text, translation, self.is_word)
 
+    def knows(self, word: str) -> bool:
+        """Whether the source's vocabulary has `word` as a whole."""
+        ids = self.source.encode(word)
+        return len(ids) == 1 and ids[0] != UNK
+
     def is_word(self, word: str) -> bool:
         """Whether the target language writes `word` so, in small letters, and its vocabulary has it as a whole."""
         ids = self.target.encode(word)

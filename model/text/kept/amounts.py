@@ -32,6 +32,10 @@ BACK = {"mila": "thousand", "milione": "million", "milioni": "million", "miliard
         "mln": "m", "mld": "bn"}  # fmt: skip
 """Words are parted from the number, letters are not."""
 LONE = re.compile(rf"(?<![\w.,:/-])({NUMBER}\d|\d)(?![\w:/-]|[.,]\d)")
+ORDINAL = re.compile(r"(?<!\w)(\d{1,3})(?:st|nd|rd|th)(?!\w)")
+ITALIAN_ORDINAL = re.compile(r"(\d{1,3})[ºª]")
+LONE_OR_ORDINAL = re.compile(f"{LONE.pattern}|{ORDINAL.pattern}")
+ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 MEASURES = (
     "% percent per million billion thousand pounds dollars euros euro pence miles km kg metres meters inches feet"
     " litres liters degrees points times hours years percentage seconds tons tonnes"
@@ -57,6 +61,9 @@ def amount_in_other_language(amount: str, source: str) -> str:
     clock = CLOCK.fullmatch(amount)
     if clock is not None:
         return _on_24_hours(clock) if source == "en" else amount
+    ordinal = ITALIAN_ORDINAL.fullmatch(amount)
+    if ordinal is not None:
+        return _english_ordinal(int(ordinal[1])) if source == "it" else amount
     match = MONEY.fullmatch(amount)
     if match is None or not (match["before"] or match["after"]):
         return _numbers(amount, source)
@@ -70,6 +77,11 @@ def amount_in_other_language(amount: str, source: str) -> str:
     word = SCALES.get(scale, scale)
     of = " di" if scale in ("million", "billion") else ""
     return f"{match['minus']}{number}{' ' if word else ''}{word}{of} {sign}{per}"
+
+
+def _english_ordinal(number: int) -> str:
+    teens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teens else ENDINGS.get(number % 10, 'th')}"
 
 
 def _numbers(text: str, source: str) -> str:
@@ -88,12 +100,14 @@ def with_numbers_in_other_language(sentence: str, source: str, translation: Tran
     if not any(map(str.isdigit, sentence)):
         return translation
     written = dict(_written_otherwise(sentence, source))
+    if source == "en":
+        written |= {match.group(): f"{match[1]}º" for match in ORDINAL.finditer(sentence)}
     others = tuple(with_numbers_in_other_language(sentence, source, other) for other in translation.alternatives)
     if not written:
         return translation
 
     def changed(text: str) -> str:
-        return LONE.sub(lambda match: written.get(match.group(), match.group()), text)
+        return LONE_OR_ORDINAL.sub(lambda match: written.get(match.group(), match.group()), text)
 
     words = tuple(replace(word, text=changed(word.text)) for word in translation.words)
     return replace(translation, text=changed(translation.text), words=words, alternatives=others)

@@ -99,7 +99,7 @@ AMOUNT = (
     rf"(?:{MONEY})(?![\w€$£¥]|[.,]\d)|(?<![\w.,]){DIGITS}(?:\s?[x×]\s?{DIGITS})+(?:\s?(?:{UNITS}))?(?!\w)"
     rf"|(?<![\w.,])[-+\u2212]?{DIGITS}\s?(?:°(?:\s?[CFK])?|‰|′|″)(?!\w)"
     rf"|(?<![\w.,€$£¥]){DIGITS}\s?(?:{UNITS})(?![\w/'’²³]|\.\w)"
-    r"|(?<![\w.,:])\d{1,2}(?:[.:]\d\d)?\s?[ap](?:m|\.m(?:\.(?=\s*[\w,;:)]))?)(?!\w)"
+    r"|(?<![\w.,])\d{1,3}[ºª](?!\w)|(?<![\w.,:])\d{1,2}(?:[.:]\d\d)?\s?[ap](?:m|\.m(?:\.(?=\s*[\w,;:)]))?)(?!\w)"
 )
 """Money, degrees, quantities with the sign of a unit, times of the English clock."""
 SMALL_FIGURES = "²³¹⁰-⁹₀-₉"

@@ -39,6 +39,11 @@ def test_times_of_the_english_clock(time: str, wanted: str) -> None:
     assert amount_in_other_language(time, "it") == time
 
 
+@pytest.mark.parametrize(("italian", "english"), [("1º", "1st"), ("2ª", "2nd"), ("13º", "13th"), ("23º", "23rd")])
+def test_ordinals(italian: str, english: str) -> None:
+    assert amount_in_other_language(italian, "it") == english
+
+
 @pytest.mark.parametrize(
     ("sentence", "source", "written", "wanted"),
     [
@@ -51,6 +56,7 @@ def test_times_of_the_english_clock(time: str, wanted: str) -> None:
         ("Come at 7.30 please.", "en", "Vieni alle 7.30.", "Vieni alle 7.30."),
         ("Sono 1.234,56 in tutto.", "it", "They are 1.234,56 in all.", "They are 1,234.56 in all."),
         ("Sono 1.234,56 in tutto.", "it", "They are 1,234.56 in all.", "They are 1,234.56 in all."),
+        ("It is on the 3rd floor.", "en", "È al piano 3rd.", "È al piano 3º."),
         ("Il 12.05.2024 alle 9.30", "it", "On 12.05.2024 at 9.30", "On 12.05.2024 at 9.30"),
     ],
 )

@@ -46,6 +46,13 @@ def test_the_final_mark_is_that_of_the_source(source: str, written: str, wanted:
         ("“Vieni” e “vai”", '"Come" and «go»', "“Come” and “go”"),
         ('Disse "no" e "sì"', "He said “no” and yes", "He said “no” and yes"),
         ("— Dove vai? — chiese.", "- Where are you going? – he asked.", "— Where are you going? — he asked."),
+        (
+            "Disse: «Non torno».",
+            "He said: “I will not return.",
+            "He said: «I will not return».",
+        ),
+        ("«Non torno.»", "I will not return.", "«I will not return.»"),
+        ("«Aiuto», disse", "Help,” he said", "«Help,» he said"),
         ("bello—troppo", "nice—too much", "nice—too much"),
         ("una buona idea", "a well-known idea", "a well-known idea"),
     ],

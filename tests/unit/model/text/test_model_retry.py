@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from model.config import ModelConfig, SearchConfig
 from model.repair import NUMBER
-from model.text.ids import BOS, EOS
+from model.text.ids import BOS, EOS, UNK
 from model.text.tokenizer import PLACEHOLDERS, WordTokenizer
 from model.translator import Translator
 from model.versions.card import Card
@@ -51,6 +51,10 @@ MIND = {
     "la casa": [Line(0.6, "the house", [0, 1]), Line(0.4, "house", [1])],
     "Tom ha 12 gatti.": [Line(0.6, "Tom has cats.", [0, 1, 3]), Line(0.4, "Tom has 12 cats.", [0, 1, 2, 3])],
     "Dorme.": [Line(1.0, "He sleeps.", [0, 0])],
+    "Milioni dormono oggi.": [Line(0.9, "Milioni sleep now.", [0, 1, 2])],
+    "milioni dormono oggi.": [Line(1.0, "millions sleep now.", [0, 1, 2])],
+    "Nessuno dorme oggi.": [Line(1.0, "Nessuno sleeps now.", [0, 1, 2])],
+    "nessuno dorme oggi.": [Line(0.1, word, [0]) for word in "abcdefgh"],
     "dorme": [Line(0.6, "sleeps", [0]), Line(0.4, "it sleeps", [0, 0])],
 }  # fmt: skip
 FAULTY = ["il gatto dorme", "la donna dorme molto", "ho 12 gatti", "ho 900 cani"]
@@ -61,7 +65,7 @@ class Words(WordTokenizer):
     """Words as they stand, numbers too."""
 
     def encode(self, text: str, sample: float = 0.0) -> list[int]:
-        return [self._ids[word] for word in text.split()]
+        return [self._ids.get(word, UNK) for word in text.split()]
 
 
 WORDS = Words(sorted({word for source, lines in MIND.items() for text in (source, *(line.text for line in lines))
@@ -128,6 +132,13 @@ def test_what_has_no_fault_is_not_tried_again(translator: Translator) -> None:
     found = translator.translate(["sono molto molto molto stanco", "ho 7 cani", "la casa"])
     assert [one.text for one in found] == ["i am very very very tired", "i have seven dogs", "the house"]
     assert not any(one.retried for one in found)
+
+
+def test_a_common_word_that_was_copied_is_read_small_and_believed_if_it_is_as_sure(translator: Translator) -> None:
+    found = translator.translate(["Milioni dormono oggi.", "Nessuno dorme oggi.", "Tom ha 12 gatti."])
+    assert [one.text for one in found] == ["Millions sleep now.", "Nessuno sleeps now.", "Tom has 12 cats."]
+    (draft,) = translator.translate(["Milioni dormono oggi."], SearchConfig(retry=False))
+    assert (draft.text, draft.faulty) == ("Milioni sleep now.", True)
 
 
 def test_a_number_that_no_good_candidate_has_is_masked(translator: Translator) -> None:
