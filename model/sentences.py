@@ -12,6 +12,7 @@ from model.markup.inline import with_signs, without_signs
 from model.markup.tags import Tagged, untagged
 from model.text.forms import Form, plain_form
 from model.text.kept.amounts import with_numbers_in_other_language
+from model.text.kept.exonyms import with_exonyms
 from model.text.kept.guard import Guarded, Piece, guard, restore
 from model.text.lines import wrapped_as
 from model.text.marks import IsWord, with_marks_of
@@ -129,4 +130,5 @@ class FormedSentences:
 
     def _finished(self, text: str, form: Form | Repeated | Listed | None, found: Iterator[Translation]) -> Translation:
         chosen = next(found) if form is None else form.chosen([next(found) for _ in form.reads(text)])
-        return with_marks_of(text, with_numbers_in_other_language(text, self.source, chosen), self.is_word)
+        named = with_exonyms(text, self.source, with_numbers_in_other_language(text, self.source, chosen))
+        return with_marks_of(text, named, self.is_word)

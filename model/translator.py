@@ -201,11 +201,9 @@ class Translator:
 
     def _with_small_letter(self, text: str) -> Part | None:
         """`text` with a small letter; None where the vocabulary does not have its first word so: it may be a name."""
-        word, space, rest = text.partition(" ")
-        if not self._cutter.knows(word.rstrip(",:;.!?").lower()):
-            return None
-        seen = word.lower() + space + rest
-        return Part(seen, self._source.encode(seen), [])
+        seen = text[:1].lower() + text[1:]
+        known = self._cutter.knows(seen.partition(" ")[0].rstrip(",:;.!?"))
+        return Part(seen, self._source.encode(seen), []) if known else None
 
     def _without_numbers(self, text: str) -> tuple[Guarded, Part] | None:
         guarded = mask_numbers(text, self.source)

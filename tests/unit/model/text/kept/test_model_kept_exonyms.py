@@ -1,0 +1,30 @@
+"""Places that were copied get the name that the other language has for them."""
+
+import pytest
+
+from model.text.kept.exonyms import TABLE, with_exonyms
+from model.translation import Translation, Word
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence", "written", "wanted"),
+    [
+        ("it", "Vive a Varsavia, in Polonia.", "He lives in Varsavia, in Poland.", "He lives in Warsaw, in Poland."),
+        ("en", "Warsaw's museums", "I musei di Warsaw", "I musei di Varsavia"),
+        ("en", "The Roma are a people.", "I Roma sono un popolo.", "I Roma sono un popolo."),
+        ("it", "Il signor Parigino", "Mr Parigino", "Mr Parigino"),
+        ("it", "roma", "roma", "roma"),
+        ("it", "La Roma-Lido", "The Roma-Lido", "The Roma-Lido"),
+    ],
+)
+def test_places_that_were_copied(source: str, sentence: str, written: str, wanted: str) -> None:
+    translation = Translation(written, -0.5, tuple(Word(word, 0.5, ()) for word in written.split()))
+    found = with_exonyms(sentence, source, translation)
+    assert found.text == wanted
+    assert [word.text for word in found.words] == wanted.split()
+
+
+def test_the_table_has_each_name_once() -> None:
+    rows = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
+    assert len(rows) > 100
+    assert len({italian for italian, _ in rows}) == len(rows) == len({english for _, english in rows})
