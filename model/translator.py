@@ -25,11 +25,10 @@ from model.kernels.native import native_decoder
 from model.kernels.quantize import Network, best_route, choose_device, prepare
 from model.network.batch import pad, plan_batches
 from model.reading import Reader
-from model.repair import mask_numbers, repaired
+from model.repair import Repairer
 from model.search.search import Hypothesis, Options, search
 from model.sentences import FormedSentences, GuardedSentences
 from model.text.ids import BOS, EOS, PAD, UNK
-from model.text.kept.guard import Guarded
 from model.text.parts import Cutter, Part
 from model.text.plan import Plan, plan_text, plan_whole
 from model.text.preparation import clean
@@ -79,6 +78,7 @@ class Translator:
         self._source, self._target = version.source, version.target
         never_small = "i" if version.card.pair.endswith("-en") else ""
         self._cutter = Cutter(version.source, version.target, self.max_source_tokens, never_small)
+        self._repairer = Repairer(self.source, self._decode, self._encoded, self._cutter.knows)
         self._reader = Reader(version.source, version.target)
         self._model = network or prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
@@ -195,23 +195,13 @@ class Translator:
         return formed.chosen(self._cutter.assemble(of_one, [next(found) for _ in of_one]) for of_one in parts)
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
-        """What was found for each part, best first, without faults that another search can mend."""
-        found = self._decode(parts, search)
-        return repaired(parts, found, search, self._decode, self._without_numbers, self._with_small_letter)
+        """What was found for each part, best first, without faults that can be mended."""
+        return self._repairer.repaired(parts, self._decode(parts, search), search)
 
-    def _with_small_letter(self, text: str) -> Part | None:
-        """`text` with a small letter; None where the vocabulary does not have its first word so: it may be a name."""
-        seen = text[:1].lower() + text[1:]
-        known = self._cutter.knows(seen.partition(" ")[0].rstrip(",:;.!?"))
-        return Part(seen, self._source.encode(seen), []) if known else None
-
-    def _without_numbers(self, text: str) -> tuple[Guarded, Part] | None:
-        guarded = mask_numbers(text, self.source)
-        if guarded is None:
-            return None
-        seen = guarded.pieces[0].text
-        ids = self._source.encode(seen)
-        return (guarded, Part(seen, ids, [])) if len(ids) <= self.max_source_tokens else None
+    def _encoded(self, text: str) -> list[int] | None:
+        """The source ids of `text`, if the network can read so many at once."""
+        ids = self._source.encode(text)
+        return ids if len(ids) <= self.max_source_tokens else None
 
     def _decode(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first."""

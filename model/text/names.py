@@ -1,4 +1,4 @@
-"""Names that the network spelt wrong, copied from the source.
+"""Names that the network spelt wrong, copied from the source; names that it lost.
 
 A rare name is read and written in pieces, and pieces go astray: *Trieste* becomes *Triest*, *Perugia* *Pergia*. Where a
 word with a capital inside a sentence is rendered by one that looks like it and that the network was not sure of, the
@@ -12,14 +12,17 @@ afterwards, and 59 did before. Inside sentences only, and with less confidence, 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
+from model.text.kept.spans import Span
 from model.translation import Translation, Word
 
 LETTER = re.compile(r"\w")
+AFTER_END = re.compile(r"[.!?:…]\W{0,10}$")
 ENDS = tuple(".!?…:")
 """After these a capital says nothing."""
 SHORTEST = 3
@@ -29,6 +32,53 @@ INSIDE = ((0.5, 0.5), (0.83, 0.65))
 FIRST = ((0.7, 0.65),)
 """The same for the first word of a sentence, which has its capital anyhow."""
 UNSURE = max(below for _, below in INSIDE + FIRST)
+
+NAME = re.compile(r"(?<![\w'’-])[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ]{2,}(?![\w'’-])")
+RARE = 3
+"""From so many pieces on a name is rare: the vocabulary has not seen it often."""
+LOST = 0.5
+"""The confidence below which what renders a rare name inside a sentence is none.
+
+Such sentences are read again with their names masked. Of 657 and 723 rare names of 1,035 sentences from news that the
+reference keeps 615 and 658 are kept so, and 579 and 552 before (to English, to Italian); names that the reference
+renders otherwise are kept more often too (105 and 288, before 67 and 175). BLEU there +0.05 and +0.29, on Tatoeba 0.0.
+With 0.65 624 and 674, wrongly 125 and 342; with all names of three pieces masked from the start BLEU falls on Tatoeba.
+"""
+MOST_NAMES = 10
+DAYS_AND_MONTHS = (
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August"
+    " September October November December"
+)
+CALENDAR = frozenset(DAYS_AND_MONTHS.split())
+"""Words that English writes with a capital, and that have another name in Italian."""
+
+
+def lost_names(source: str, translation: Translation, pieces: Callable[[str], int]) -> list[Span]:
+    """The rare names of `source` that are to be masked: those that were lost, and those that are there; or none.
+
+    `pieces` counts the pieces of a word.
+    """
+    matches = list(NAME.finditer(source))[:MOST_NAMES]
+    if not matches:
+        return []
+    starts = [match.start() for match in re.finditer(r"\S+", source)]
+    names: list[Span] = []
+    lost = False
+    for match in matches:
+        if match.start() == 0 or AFTER_END.search(source, 0, match.start()) or not _is_rare(match.group(), pieces):
+            continue
+        if match.group() not in translation.text:
+            index = bisect_right(starts, match.start()) - 1
+            rendered = [word.confidence for word in translation.words if index in word.source_words]
+            if rendered and max(rendered) >= LOST:
+                continue
+            lost = True
+        names.append(Span(match.start(), match.end(), "name"))
+    return names if lost else []
+
+
+def _is_rare(word: str, pieces: Callable[[str], int]) -> bool:
+    return pieces(word) >= RARE and pieces(word.lower()) >= RARE and word not in CALENDAR
 
 
 def restore_names(source: str, translation: Translation) -> Translation:

@@ -16,7 +16,7 @@ CAPITALISED = re.compile(r"(?<![\w-])[^\W\d_a-zà-öø-ÿ][^\W\d_]+(?![\w-])")
 
 
 def with_exonyms(sentence: str, source: str, translation: Translation) -> Translation:
-    """`translation` of `sentence`, in the language `source`, where places were copied with the names it has for them."""
+    """`translation` of `sentence`, in the language `source` with its own names for places that were copied."""
     names = _names(source)
     copied = {name for name in CAPITALISED.findall(sentence) if name in names}
     if not copied or not any(name in translation.text for name in copied):

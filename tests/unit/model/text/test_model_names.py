@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.text.names import restore_names
+from model.text.names import lost_names, restore_names
 from model.translation import Translation, Word
 
 
@@ -42,3 +42,27 @@ def test_a_name_is_copied_where_it_was_misspelt(source, words, expected):
 def test_a_name_in_two_words_or_none_is_left_alone():
     assert restored("Vivo a Trieste.", ("Tri", 0.2, 2), ("Este.", 0.2, 2)) == "Tri Este."
     assert restored("Vivo a Trieste.", ("there.", 0.2, 1)) == "there."
+
+
+def rare(word: str) -> int:
+    return 1 if word.lower() in ("roma", "anno", "year") else 4
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "names"),
+    [
+        ("Vado a Voghera con Ferrante.", [("I", 0.9, 0), ("go", 0.9, 0), ("to", 0.9, 1), ("Vogh", 0.2, 2)],
+         ["Voghera", "Ferrante"]),
+        ("Vado a Voghera.", [("I", 0.9, 0), ("go", 0.9, 0), ("to", 0.9, 1), ("Voghera.", 0.2, 2)], []),
+        ("Vado in Croazia.", [("I", 0.9, 0), ("go", 0.9, 0), ("to", 0.9, 1), ("Croatia.", 0.8, 2)], []),
+        ("Ferrante dorme.", [("He", 0.1, 0), ("sleeps.", 0.9, 1)], []),
+        ("Dorme. Ferrante no.", [("He", 0.1, 0), ("sleeps.", 0.9, 1)], []),
+        ("Vado a Roma.", [("I", 0.9, 0), ("go.", 0.2, 0)], []),
+        ("See you Saturday, Anne.", [("Ci", 0.9, 0), ("vediamo.", 0.9, 1)], ["Anne"]),
+        ("Happy New Year", [("Buon", 0.9, 0), ("anno", 0.3, 2)], ["New"]),
+    ],
+)  # fmt: skip
+def test_rare_names_that_were_lost(source: str, said: list[tuple[str, float, int]], names: list[str]) -> None:
+    words = tuple(Word(text, confidence, (at,)) for text, confidence, at in said)
+    found = lost_names(source, Translation(" ".join(word.text for word in words), -0.5, words), rare)
+    assert [source[name.start : name.end] for name in found] == names
