@@ -154,7 +154,10 @@ class Repairer:
 def _copies_first(text: str, scored: Scored) -> bool:
     """Whether the first word of `text`, if it is one with a capital, stands in the translation."""
     match = FIRST_WORD.match(text)
-    return match is not None and match.group().lower() in map(str.lower, WORDS.findall(scored.translation.text))
+    if match is None:
+        return False
+    word, written = match.group().lower(), scored.translation.text.lower()
+    return word in written and word in WORDS.findall(written)
 
 
 def _lacks_number(part: Part, scored: Scored) -> bool:

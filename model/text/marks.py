@@ -14,6 +14,7 @@ from model.translation import Translation
 
 FINAL = re.compile(r"[.!?…]{1,20}$|[,;:]$")
 QUOTES = re.compile('[«»“”„‟"]')
+MAY_MARK = re.compile('[«»“”„‟"–—―-]')
 ENDING_QUOTE = re.compile('[«»“”„‟"]([.!?…,;:]{0,3})$')
 DASHES = re.compile(r"(?<!\S)[-–—―](?!\S)|(?<=\w)—(?=\w)")
 OPENING = "«»“”„‟\"'‘’(¿¡[—–- "
@@ -30,16 +31,19 @@ def with_marks_of(source: str, translation: Translation, is_word: IsWord) -> Tra
     others = tuple(with_marks_of(source, other, is_word) for other in translation.alternatives)
     ended = _with_end_of(source, translation)
     ended = replace(ended, alternatives=others) if others else ended
-    return _rewritten(ended, _marked(source, _with_outer_quotes(source, ended.text), is_word))
+    text = ended.text if MAY_MARK.search(source) is None else _marked(source, ended.text)
+    return _rewritten(ended, _with_first_letter_of(source, text, is_word))
 
 
-def _marked(source: str, text: str, is_word: IsWord) -> str:
+def _marked(source: str, text: str) -> str:
+    """`text` with the kind of quotes and dashes of `source`."""
+    text = _with_outer_quotes(source, text)
     for kind in (QUOTES, DASHES):
         wanted = kind.findall(source)
         if wanted and len(kind.findall(text)) == len(wanted):
             marks = iter(wanted)
             text = kind.sub(lambda _, marks=marks: next(marks), text)  # type: ignore[misc]
-    return _with_first_letter_of(source, text, is_word)
+    return text
 
 
 def _with_first_letter_of(source: str, text: str, is_word: IsWord) -> str:

@@ -21,7 +21,7 @@ from difflib import SequenceMatcher
 from model.text.kept.spans import Span
 from model.translation import Translation, Word
 
-LETTER = re.compile(r"\w")
+CORE = re.compile(r"\w(?:.*\w)?")
 AFTER_END = re.compile(r"[.!?:…]\W{0,10}$")
 ENDS = tuple(".!?…:")
 """After these a capital says nothing."""
@@ -58,9 +58,9 @@ def lost_names(source: str, translation: Translation, pieces: Callable[[str], in
 
     `pieces` counts the pieces of a word.
     """
-    matches = list(NAME.finditer(source))[:MOST_NAMES]
-    if not matches:
+    if source[1:].islower():  # the usual case
         return []
+    matches = list(NAME.finditer(source))[:MOST_NAMES]
     starts = [match.start() for match in re.finditer(r"\S+", source)]
     names: list[Span] = []
     lost = False
@@ -130,8 +130,10 @@ def _core(word: str) -> str:
 
 def _parted(word: str) -> tuple[str, str, str]:
     """What stands before a word, the word, what stands behind it."""
-    start = next((place for place, char in enumerate(word) if LETTER.match(char)), len(word))
-    end = next((place for place in range(len(word), start, -1) if LETTER.match(word[place - 1])), start)
-    if word[start:end].endswith(("'s", "’s")):
+    match = CORE.search(word)
+    if match is None:
+        return word, "", ""
+    start, end = match.span()
+    if word.endswith(("'s", "’s"), start, end):
         end -= 2
     return word[:start], word[start:end], word[end:]

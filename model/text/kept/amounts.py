@@ -23,6 +23,7 @@ MONEY = re.compile(
     rf"\s?(?P<scale>[a-zA-Z]+)?(?:\s?di)?\s?(?P<after>{SIGN})?(?P<per>/.+)?"
 )
 CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[.:](?P<minute>\d\d))?\s?(?P<half>[ap])\.?m\.?")
+DIGIT = re.compile(r"\d")
 ANY_NUMBER = re.compile(NUMBER)
 SCALES = {
     "thousand": "mila", "million": "milioni", "billion": "miliardi", "m": "mln", "mn": "mln", "M": "mln", "bn": "mld",
@@ -97,7 +98,7 @@ def _on_24_hours(clock: re.Match[str]) -> str:
 
 def with_numbers_in_other_language(sentence: str, source: str, translation: Translation) -> Translation:
     """`translation` of `sentence` with the numbers that the network copied as the other language writes them."""
-    if not any(map(str.isdigit, sentence)):
+    if DIGIT.search(sentence) is None:
         return translation
     written = dict(_written_otherwise(sentence, source))
     if source == "en":
