@@ -58,6 +58,7 @@ def lost_numbers(source: str, target: str) -> int:
     """How many numbers that `source` has in digits are missing in `target`, which may write them otherwise."""
     if not has_digits(source):
         return 0  # usual, and found in a thirtieth of the time
+    source, target = PLACEHOLDER.sub(" ", source), PLACEHOLDER.sub(" ", target)
     lost = unmatched(in_digits(source), in_digits(target))
     return len(unmatched(lost, in_words(target))) if lost else 0
 
