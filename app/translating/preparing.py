@@ -20,7 +20,7 @@ TokenCounter = Callable[[str, Sequence[str]], list[int]]
 
 SHORT_WORDS = 4
 """A sentence of fewer hardly shows its language: then the wanted one is evidence, and what stands around it."""
-SURE = 0.9
+SURE = 0.91
 """The confidence from which even a short sentence is believed to be in the language that is wanted."""
 
 

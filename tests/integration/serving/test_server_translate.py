@@ -91,6 +91,30 @@ async def test_the_language_of_html_is_that_of_its_text(client: httpx.AsyncClien
     assert (answer["source"], answer["detected"]["language"]) == ("it", "it")
 
 
+async def test_xml_and_markdown_keep_all_but_the_words(client: httpx.AsyncClient) -> None:
+    xml = "<r><a>uno</a><k>due</k> <b x='tre'>quattro</b></r>"
+    answer = await one(client, body(xml, format="xml", ignore_tags=["k"], details=True))
+    assert answer["text"] == "<r><a>UNO</a><k>due</k> <b x='tre'>QUATTRO</b></r>"
+    sentences = answer["details"]["sentences"]
+    assert [xml[slice(*sentence["span"])] for sentence in sentences] == ["uno", "quattro"]
+    text = "# uno\n\n> due **tre**\n> quattro `cinque`\n"
+    answer = await one(client, body(text, format="markdown"))
+    assert answer["text"] == "# UNO\n\n> DUE **TRE**\n> QUATTRO `cinque`\n"
+
+
+async def test_attributes_that_people_read_are_translated(client: httpx.AsyncClient) -> None:
+    page = "<p>uno <img alt='due tre' src='quattro'> <a title=\"l&apos;&quot;x\" id='y'>cinque</a></p>"
+    answer = await one(client, body(page, format="html"))
+    assert answer["text"] == "<p>UNO <img alt='DUE TRE' src='quattro'> <a title=\"L'&quot;X\" id='y'>CINQUE</a></p>"
+
+
+async def test_spans_are_places_in_the_text_that_was_sent(client: httpx.AsyncClient) -> None:
+    text = "  - uno due.  Tre!\n\tquattro"
+    answer = await one(client, body(text, details=True))
+    spans = [sentence["span"] for sentence in answer["details"]["sentences"]]
+    assert [text[slice(*span)] for span in spans] == ["uno due.", "Tre!", "quattro"]
+
+
 async def test_an_unknown_way_to_split_is_refused(client: httpx.AsyncClient) -> None:
     assert (await ask(client, body("uno", split="words"))).status_code == 422
 

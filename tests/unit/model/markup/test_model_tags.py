@@ -1,5 +1,7 @@
 """Tags go with the words that they stand at, each comes back once, whatever becomes of the words."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,11 @@ def translated(source: str, words: list[tuple[str, tuple[int, ...]]]) -> str:
          "<b>Beware <i>of the dog</i></b>"),
         ("Vedi <img> qui", [("Look", (0,)), ("here", (1,))], "Look <img>here"),
         ("Leggi <b>(qui)</b>.", [("Read", (0,)), ("(here).", (1,))], "Read <b>(here)</b>."),
+        ("<b>Ciao</b> <i>mondo</i>", [("World,", (1,)), ("hello", (0,))], "<i>World</i>, <b>hello</b>"),
+        ("<b>Ciao</b> <i>mondo</i>", [("Hello", (0, 1)), ("now", ())], "<b>Hello</b> <i>now</i>"),
+        ("<b>uno</b> <i>due</i> tre", [("a", (0,)), ("b", (1,)), ("a", (0,)), ("c", (2,))],
+         "<b>a</b> <i>b</i> a c"),
+        ("Costa <b>20 €</b>.", [("It", (0,)), ("costs", (0,)), ("€20.", (1, 2))], "It costs <b>€20</b>."),
         ("Ha <b>perso</b> tutto", [("Everything", (2,)), ("is", ()), ("gone", ())], "<b>Everything</b> is gone"),
     ],
 )  # fmt: skip
@@ -73,6 +80,38 @@ def test_each_sign_comes_back_once(source: str, said: list[tuple[str, int]]) -> 
         found = tagged.put_on(translation)
         assert sorted(SIGN.findall(found.text)) == sorted(SIGN.findall(source))
         assert SIGN.sub("", found.text).split() == translation.text.split()
+
+
+@given(
+    st.lists(st.sampled_from(["<b>uno</b>", "<b>uno <i>due</i></b>", "<i>due</i>", "tre"]), min_size=1, max_size=5),
+    st.lists(st.lists(st.integers(0, 5), max_size=3).map(tuple), min_size=1, max_size=8),
+)
+def test_tags_never_cross(atoms: list[str], aligned: list[tuple[int, ...]]) -> None:
+    text = " ".join(atoms)
+    names = re.findall(r"<[^>]+>", text)
+    signs = dict[int, str]()
+    open_ = list[int]()
+    numbers = iter(range(0, 2 * len(names), 2))
+    for row, name in enumerate(names):
+        if name.startswith("</"):
+            signs[row] = chr(0xF0001 + open_.pop())
+        else:
+            open_.append(next(numbers))
+            signs[row] = chr(0xF0000 + open_[-1])
+    rows = iter(range(len(names)))
+    tagged = untagged(re.sub(r"<[^>]+>", lambda _: signs[next(rows)], text))
+    if tagged is None:
+        return
+    count = len(tagged.text.split())
+    words = tuple(Word(f"w{at}", 0.5, tuple(one for one in to if one < count)) for at, to in enumerate(aligned))
+    stack = list[int]()
+    for sign in SIGN.findall(tagged.put_on(Translation(" ".join(w.text for w in words), -0.5, words)).text):
+        number = ord(sign) - 0xF0000
+        if number % 2:
+            assert stack.pop() == number - 1
+        else:
+            stack.append(number)
+    assert not stack
 
 
 def test_alternatives_have_the_tags_too() -> None:

@@ -81,6 +81,8 @@ def test_nothing_is_said_without_attention_for_each_word() -> None:
         ("In the 19th century.", "Nel XIX secolo.", 0),
         ("Il 12.05.2020", "12/05/2020", 0),
         ("Ha 35 anni.", "He is thirty-six.", 1),
+        ("Vedi <ph0> e 12", "See 12", 0),
+        ("Vedi 0 e <ph0>", "See <ph0>", 1),
     ],
 )
 def test_numbers_of_the_source_must_be_there(source: str, target: str, lost: int) -> None:

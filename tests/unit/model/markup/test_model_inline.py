@@ -1,0 +1,73 @@
+"""Pairs of tags and marks in plain text become signs and come back; what is no pair stays."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.markup.inline import with_signs, without_signs
+from model.translation import Translation, Word
+
+ATOMS = [
+    "<b>",
+    "</b>",
+    "<0>",
+    "</0>",
+    "<br/>",
+    "**",
+    "*",
+    "_",
+    "__",
+    "~~",
+    "[",
+    "](a.b)",
+    "](",
+    "casa",
+    "nome_x",
+    " ",
+    "`a*b`",
+    ".",
+]
+
+
+def seen(sentence: str) -> str | None:
+    """The sentence with a `#` for each sign."""
+    found = with_signs(sentence)
+    return None if found is None else "".join("#" if char >= "\U000f0000" else char for char in found[0])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wanted"),
+    [
+        ("Leggi <b>qui</b>.", "Leggi #qui#."),
+        ("<0>Sì</0> o <1>no <2>mai</2></1>", "#Sì# o #no #mai##"),
+        ("**Nota:** vedi [qui](a.md) e ~~basta~~", "#Nota:# vedi #qui# e #basta#"),
+        ("Un *primo* e __secondo__", "Un #primo# e #secondo#"),
+        ("<a href='x_y_z'>uno</a> _due_", "#uno# #due#"),
+    ],
+)
+def test_pairs_become_signs(sentence: str, wanted: str) -> None:
+    assert seen(sentence) == wanted
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["Leggi <b>qui", "qui</b>", "2 * 3 * 4", "nome_utente e altro_nome", "`a *b* c`", "[nota] (qui)", "<x/>", "**",
+     "* uno *", "https://a.example/_b_/c", "f**k e s**t"],
+)  # fmt: skip
+def test_what_is_no_pair_stays(sentence: str) -> None:
+    assert with_signs(sentence) is None
+
+
+@given(st.lists(st.sampled_from(ATOMS), max_size=25).map("".join))
+def test_signs_stand_for_what_was_there(sentence: str) -> None:
+    found = with_signs(sentence)
+    if found is not None:
+        text, meant = found
+        words = tuple(Word(word, 0.5, (at,)) for at, word in enumerate(text.split()))
+        assert without_signs(Translation(text, -0.5, words), meant).text == sentence
+
+
+@pytest.mark.parametrize("piece", ["<b>", "</b>", "<b>a</b>", "**a", "*a* ", "[a](", "[", "_a"])
+@pytest.mark.timeout(60)
+def test_no_text_takes_long(piece: str) -> None:
+    with_signs(piece * (100_000 // len(piece)))
