@@ -27,7 +27,7 @@ TEMPLATE = (
 )
 """Of ERB, Jinja, Liquid, PHP; variables of shells; entities; escapes as files of strings have them."""
 URL = (
-    r"(?:https?|ftp|file|ssh)://[^\s<>\"']+|(?<![\w.])www\.[^\s<>\"']+|(?<!\w)(?:mailto|tel|sms):[^\s<>\"']+"
+    r"(?:https?|ftp|file|ssh)://[^\s<>\"']+|(?<![\w.])(?://)?www\.[^\s<>\"'\]]+|(?<!\w)(?:mailto|tel|sms):[^\s<>\"']+"
     r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}(?:/[^\s<>\"']*)?|/[^\s<>\"']+)"
 )
 MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
