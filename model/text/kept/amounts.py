@@ -34,9 +34,16 @@ BACK = {"mila": "thousand", "milione": "million", "milioni": "million", "miliard
 """Words are parted from the number, letters are not."""
 LONE = re.compile(rf"(?<![\w.,:/-])({NUMBER}\d|\d)(?![\w:/-]|[.,]\d)")
 ORDINAL = re.compile(r"(?<!\w)(\d{1,3})(?:st|nd|rd|th)(?!\w)")
-ITALIAN_ORDINAL = re.compile(r"(\d{1,3})[ºª]")
+ITALIAN_ORDINAL = re.compile(r"(\d{1,3})[ºª]|1°")
+"""Of others `°` is that of degrees."""
+CLOCK_TIME = re.compile(r"\b(?:ore|alle|dalle|le|h)\s((?:[01]?\d|2[0-3])\.[0-5]\d)(?![\w.,]*\d|\s?(?:€|euro|%))")
+"""With a point, which English writes as a colon."""
 LONE_OR_ORDINAL = re.compile(f"{LONE.pattern}|{ORDINAL.pattern}")
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+ENGLISH_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+ITALIAN_MONTHS = "gennaio|febbraio|marzo|aprile|maggio|giugno|luglio|agosto|settembre|ottobre|novembre|dicembre"
+ENGLISH_DATE = re.compile(rf"\b(?:{ENGLISH_MONTHS})\s\d{{1,2}}(?!\d)")
+ITALIAN_DATE = re.compile(rf"\b({ITALIAN_MONTHS})\s(\d{{1,2}})(?![\d:.]*\d)", re.IGNORECASE)
 MEASURES = (
     "% percent per million billion thousand pounds dollars euros euro pence miles km kg metres meters inches feet"
     " litres liters degrees points times hours years percentage seconds tons tonnes"
@@ -64,7 +71,7 @@ def amount_in_other_language(amount: str, source: str) -> str:
         return _on_24_hours(clock) if source == "en" else amount
     ordinal = ITALIAN_ORDINAL.fullmatch(amount)
     if ordinal is not None:
-        return _english_ordinal(int(ordinal[1])) if source == "it" else amount
+        return _english_ordinal(int(ordinal[1] or 1)) if source == "it" else amount
     match = MONEY.fullmatch(amount)
     if match is None or not (match["before"] or match["after"]):
         return _numbers(amount, source)
@@ -100,8 +107,12 @@ def with_numbers_in_other_language(sentence: str, source: str, translation: Tran
     """`translation` of `sentence` with the numbers that the network copied as the other language writes them."""
     if DIGIT.search(sentence) is None:
         return translation
+    if source == "en" and ENGLISH_DATE.search(sentence):
+        translation = _with_days_first(translation)
     written = dict(_written_otherwise(sentence, source))
-    if source == "en":
+    if source == "it":
+        written |= {time: time.replace(".", ":") for time in CLOCK_TIME.findall(sentence)}
+    else:
         written |= {match.group(): f"{match[1]}º" for match in ORDINAL.finditer(sentence)}
     others = tuple(with_numbers_in_other_language(sentence, source, other) for other in translation.alternatives)
     if not written:
@@ -112,6 +123,15 @@ def with_numbers_in_other_language(sentence: str, source: str, translation: Tran
 
     words = tuple(replace(word, text=changed(word.text)) for word in translation.words)
     return replace(translation, text=changed(translation.text), words=words, alternatives=others)
+
+
+def _with_days_first(translation: Translation) -> Translation:
+    """`translation` into Italian, which has the day before the month."""
+    text = ITALIAN_DATE.sub(r"\2 \1", translation.text)
+    words, pieces = translation.words, text.split()
+    if len(words) == len(pieces):
+        words = tuple(replace(word, text=piece) for word, piece in zip(words, pieces, strict=True))
+    return replace(translation, text=text, words=words)
 
 
 def _written_otherwise(sentence: str, source: str) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,9 @@ def test_times_of_the_english_clock(time: str, wanted: str) -> None:
     assert amount_in_other_language(time, "it") == time
 
 
-@pytest.mark.parametrize(("italian", "english"), [("1º", "1st"), ("2ª", "2nd"), ("13º", "13th"), ("23º", "23rd")])
+@pytest.mark.parametrize(
+    ("italian", "english"), [("1º", "1st"), ("1°", "1st"), ("2ª", "2nd"), ("13º", "13th"), ("23º", "23rd")]
+)
 def test_ordinals(italian: str, english: str) -> None:
     assert amount_in_other_language(italian, "it") == english
 
@@ -57,7 +59,11 @@ def test_ordinals(italian: str, english: str) -> None:
         ("Sono 1.234,56 in tutto.", "it", "They are 1.234,56 in all.", "They are 1,234.56 in all."),
         ("Sono 1.234,56 in tutto.", "it", "They are 1,234.56 in all.", "They are 1,234.56 in all."),
         ("It is on the 3rd floor.", "en", "È al piano 3rd.", "È al piano 3º."),
-        ("Il 12.05.2024 alle 9.30", "it", "On 12.05.2024 at 9.30", "On 12.05.2024 at 9.30"),
+        ("Il 12.05.2024 alle 9.30", "it", "On 12.05.2024 at 9.30", "On 12.05.2024 at 9:30"),
+        ("Deadline: September 30", "en", "Scadenza: settembre 30", "Scadenza: 30 settembre"),
+        ("Until April 9, 2024.", "en", "Fino ad aprile 9, 2024.", "Fino ad 9 aprile, 2024."),
+        ("In April 2024 or May 3", "en", "Ad aprile 2024 o 3 maggio", "Ad aprile 2024 o 3 maggio"),
+        ("Le 2.50 euro", "it", "2.50 euros", "2.50 euros"),
     ],
 )
 def test_numbers_that_were_copied(sentence: str, source: str, written: str, wanted: str) -> None:
