@@ -16,6 +16,7 @@ from model.markup.tokens import Document, Kind, Token
 
 NAME = re.compile(r"</?\s*([^\s/>]+)")
 ODD_NAME = re.compile(r"(?<=<)[_:\u00c0-\U000effff]|(?<=</)[_:\u00c0-\U000effff]")
+SUBSET = re.compile(r"<!DOCTYPE[^\[<>]{0,500}\[(?:[^\]\"']|\"[^\"]*\"|'[^']*')*+\]\s*>", re.IGNORECASE)
 CDATA, CDATA_END, INSTRUCTION_END = "<![CDATA[", "]]>", "?>"
 KEPT = (("translate", "no"), ("its:translate", "no"), ("translatable", "false"), ("mtc:translate", "no"))
 """Attributes, and their values, that say not to translate an element; the third is Android's."""
@@ -55,8 +56,14 @@ class XmlReader(HtmlReader):
         self.note(kind, name, name in self.ignored or any(values.get(key) == value for key, value in KEPT))
 
     def parse_html_declaration(self, i: int) -> int:
-        """A section of characters ends with its own mark, whatever it holds."""
-        return self._until(CDATA_END, i) if self.rawdata.startswith(CDATA, i) else super().parse_html_declaration(i)
+        """A section of characters ends with its own mark, whatever it holds; so does a subset of declarations."""
+        if self.rawdata.startswith(CDATA, i):
+            return self._until(CDATA_END, i)
+        subset = SUBSET.match(self.rawdata, i)
+        if subset is None:
+            return super().parse_html_declaration(i)
+        self.note("other")
+        return subset.end()
 
     def parse_pi(self, i: int) -> int:
         """So does an instruction."""

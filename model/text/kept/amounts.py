@@ -32,13 +32,16 @@ SCALES = {
 BACK = {"mila": "thousand", "milione": "million", "milioni": "million", "miliardo": "billion", "miliardi": "billion",
         "mln": "m", "mld": "bn"}  # fmt: skip
 """Words are parted from the number, letters are not."""
+SINGULAR = {"million": "milione", "billion": "miliardo"}
+LARGE = ("million", "billion")
 LONE = re.compile(rf"(?<![\w.,:/-])({NUMBER}\d|\d)(?![\w:/-]|[.,]\d)")
 ORDINAL = re.compile(r"(?<!\w)(\d{1,3})(?:st|nd|rd|th)(?!\w)")
 ITALIAN_ORDINAL = re.compile(r"(\d{1,3})[ºª]|1°")
 """Of others `°` is that of degrees."""
 CLOCK_TIME = re.compile(r"\b(?:ore|alle|dalle|le|h)\s((?:[01]?\d|2[0-3])\.[0-5]\d)(?![\w.,]*\d|\s?(?:€|euro|%))")
 """With a point, which English writes as a colon."""
-LONE_OR_ORDINAL = re.compile(f"{LONE.pattern}|{ORDINAL.pattern}")
+FEMININE = frozenset(["la", "alla", "della", "nella", "sulla", "dalla", "una", "questa"])
+MASCULINE = frozenset(["il", "al", "del", "nel", "sul", "dal", "un", "questo", "lo"])
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 ENGLISH_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 ITALIAN_MONTHS = "gennaio|febbraio|marzo|aprile|maggio|giugno|luglio|agosto|settembre|ottobre|novembre|dicembre"
@@ -51,6 +54,8 @@ MEASURES = (
 MEASURED = tuple(MEASURES.split())
 """What a decimal number may stand before, also if it could be a time."""
 PARTS = "version chapter section release paragraph step figure table page note no number at by from until till"
+LEAST_DECIMALS = 4
+"""Digits behind a point that no version or time has: *3.14159*."""
 NUMBERED = frozenset(PARTS.split())
 """After these, and words with a capital, a point is not that of a decimal number."""
 
@@ -82,8 +87,8 @@ def amount_in_other_language(amount: str, source: str) -> str:
         return f"{match['minus']}{sign}{number}{' ' if len(word) > 2 else ''}{word}{per}"
     if scale in ("k", "K"):
         return f"{match['minus']}{number}{scale} {sign}"
-    word = SCALES.get(scale, scale)
-    of = " di" if scale in ("million", "billion") else ""
+    word = (SINGULAR if number == "1" else SCALES).get(scale) or SCALES.get(scale, scale)
+    of = " di" if scale in LARGE else ""
     return f"{match['minus']}{number}{' ' if word else ''}{word}{of} {sign}{per}"
 
 
@@ -110,36 +115,48 @@ def with_numbers_in_other_language(sentence: str, source: str, translation: Tran
     if source == "en" and ENGLISH_DATE.search(sentence):
         translation = _with_days_first(translation)
     written = dict(_written_otherwise(sentence, source))
+    ordinals: set[str] = set()
     if source == "it":
         written |= {time: time.replace(".", ":") for time in CLOCK_TIME.findall(sentence)}
     else:
-        written |= {match.group(): f"{match[1]}º" for match in ORDINAL.finditer(sentence)}
-    others = tuple(with_numbers_in_other_language(sentence, source, other) for other in translation.alternatives)
-    if not written:
+        ordinals = {match.group() for match in ORDINAL.finditer(sentence)}
+    if not written and not ordinals:
         return translation
-
-    def changed(text: str) -> str:
-        return LONE_OR_ORDINAL.sub(lambda match: written.get(match.group(), match.group()), text)
-
-    words = tuple(replace(word, text=changed(word.text)) for word in translation.words)
-    return replace(translation, text=changed(translation.text), words=words, alternatives=others)
+    text = LONE.sub(lambda match: written.get(match.group(), match.group()), translation.text)
+    text = ORDINAL.sub(lambda match: _italian_ordinal(match) if match.group() in ordinals else match.group(), text)
+    others = tuple(with_numbers_in_other_language(sentence, source, other) for other in translation.alternatives)
+    return replace(_with_text(translation, text), alternatives=others)
 
 
-def _with_days_first(translation: Translation) -> Translation:
-    """`translation` into Italian, which has the day before the month."""
-    text = ITALIAN_DATE.sub(r"\2 \1", translation.text)
+def _italian_ordinal(match: re.Match[str]) -> str:
+    """Of the gender of what stands beside it."""
+    before, after = match.string[: match.start()].split()[-1:], match.string[match.end() :].split()[:1]
+    feminine = before and before[0].lower() in FEMININE
+    masculine = before and before[0].lower() in MASCULINE
+    return f"{match[1]}{'ª' if feminine or (not masculine and after and after[0].endswith('a')) else 'º'}"
+
+
+def _with_text(translation: Translation, text: str) -> Translation:
+    """`translation` with `text`, of as many words."""
     words, pieces = translation.words, text.split()
     if len(words) == len(pieces):
         words = tuple(replace(word, text=piece) for word, piece in zip(words, pieces, strict=True))
     return replace(translation, text=text, words=words)
 
 
+def _with_days_first(translation: Translation) -> Translation:
+    """`translation` into Italian, which has the day before the month."""
+    return _with_text(translation, ITALIAN_DATE.sub(r"\2 \1", translation.text))
+
+
 def _written_otherwise(sentence: str, source: str) -> Iterator[tuple[str, str]]:
     """The numbers of `sentence` that the other language writes otherwise, with how it does."""
-    for match in LONE.finditer(sentence):
-        decimal = source == "en" and _is_decimal(sentence, match)
+    found = list(LONE.finditer(sentence))
+    decimals = [source == "en" and _is_decimal(sentence, match) for match in found]
+    others = {match.group() for match, decimal in zip(found, decimals, strict=True) if not decimal}
+    for match, decimal in zip(found, decimals, strict=True):
         other = in_other_language(match.group(), source, decimal=decimal)
-        if other != match.group():
+        if other != match.group() and not (decimal and match.group() in others):
             yield match.group(), other
 
 
@@ -150,4 +167,4 @@ def _is_decimal(sentence: str, match: re.Match[str]) -> bool:
     measured = after.startswith(MEASURED) or match.group().startswith("0.")
     if before and before[0].rstrip(",").isalpha() and (before[0][0].isupper() or before[0].lower() in NUMBERED):
         return measured and len(sentence.split()) > 2
-    return measured or len(match.group().partition(".")[2]) != 2
+    return measured or len(match.group().partition(".")[2]) >= LEAST_DECIMALS

@@ -8,17 +8,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from model.text.lines import FUNCTION_WORDS
 from model.translation import Translation
 
 TABLE = Path(__file__).with_name("exonyms.tsv")
 """Italian and English names, from CLDR: see `scripts/exonyms.py`."""
+NEIGHBOUR = re.compile(r"([^\W\d_]+)[ '’-]$")
+NEXT = re.compile(r"[ '’-](?!s\b)([^\W\d_]+)")
 CAPITALISED = re.compile(r"(?<![\w-])[^\W\d_a-zà-öø-ÿ][^\W\d_]+(?![\w-])")
 
 
 def with_exonyms(sentence: str, source: str, translation: Translation) -> Translation:
     """`translation` of `sentence`, in the language `source` with its own names for places that were copied."""
     names = _names(source)
-    copied = {name for name in CAPITALISED.findall(sentence) if name in names}
+    found = (match for match in CAPITALISED.finditer(sentence) if match.group() in names)
+    copied = {match.group() for match in found if not _is_of_a_person(sentence, match)}
     if not copied or not any(name in translation.text for name in copied):
         return translation
 
@@ -28,6 +32,13 @@ def with_exonyms(sentence: str, source: str, translation: Translation) -> Transl
     words = tuple(replace(word, text=called(word.text)) for word in translation.words)
     others = tuple(with_exonyms(sentence, source, other) for other in translation.alternatives)
     return replace(translation, text=called(translation.text), words=words, alternatives=others)
+
+
+def _is_of_a_person(sentence: str, match: re.Match[str]) -> bool:
+    """Whether another name stands beside it: *Jack London* is no town."""
+    before, after = NEIGHBOUR.search(sentence, 0, match.start()), NEXT.match(sentence, match.end())
+    words = [found[1] for found in (before, after) if found is not None]
+    return any(word[0].isupper() and word.lower() not in FUNCTION_WORDS for word in words)
 
 
 @functools.cache

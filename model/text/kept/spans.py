@@ -22,8 +22,8 @@ MESSAGE = (
 """An ICU message, such as `{n, plural, one {# file} other {# files of {name}}}` or `{day, date, long}`."""
 TEMPLATE = (
     r"<%[^%]{0,300}%>|\{%[^%]{0,300}%\}|<\?[^?]{0,300}\?>|\[\[[^\[\]]{1,100}\]\]|@@\w{1,40}@@"
-    r"|(?<!\w)__[A-Z][A-Z0-9_]{0,40}?__(?!\w)|%[A-Z][A-Z0-9_]{1,40}%|&[A-Za-z]\w{1,30};|\$t?\([^()\n]{1,100}\)"
-    r"|(?<![\w$])\$[A-Za-z_]\w{0,40}\$?(?![\w$])|\\[nrt\"'](?![a-z]\w)"
+    r"|(?<!\w)__\w{1,40}?__(?!\w)|%[A-Z][A-Z0-9_]{1,40}%|&[A-Za-z]\w{1,30};|\$t?\([^()\n]{1,100}\)"
+    r"|(?<![\w$])\$[A-Za-z_]\w{0,40}\$?(?![\w$])|\\[nrt](?![a-z]\w)"
 )
 """Of ERB, Jinja, Liquid, PHP; variables of shells; entities; escapes as files of strings have them."""
 URL = (
@@ -47,12 +47,12 @@ NAMED = r"(?<![\w:)]):[a-z_]\w{1,40}(?![\w:])"
 MENTION = r"(?<![\w@.])@\w(?:[\w.-]{0,60}\w)?|(?<![\w#&])#\w{1,100}"
 EXTENSIONS = (
     "txt|md|rst|pdf|docx?|odt|rtf|xlsx?|ods|csv|tsv|pptx?|odp|jpe?g|png|gif|svg|webp|bmp|ttf|otf|woff2?|tiff?|mp3|mp4|wav|ogg|avi|mkv|zip|gz|"
-    "tar|rar|7z|exe|msi|apk|dmg|iso|html?|css|js|ts|json|ya?ml|xml|toml|ini|cfg|conf|log|py|java|c|h|cpp|cs|go|rs|rb|php|sh|bat|sql|"
+    "tar|rar|7z|exe|msi|apk|dmg|iso|html?|css|js|ts|json|ya?ml|xml|toml|ini|cfg|conf|log|py|java|cpp|cs|go|rs|rb|php|sh|bat|sql|"
     "db|bak|tmp"
 )
 FILE = (
     rf"(?<![\w.])(?:(?:[\w-]{{1,80}}|\*)\.){{1,4}}(?:{EXTENSIONS})(?!\w)"
-    r"|(?<![\w.])\.(?:git|env|bash|profile|ssh|config|vim|zsh|docker|npm|editor)[a-z]{0,12}(?!\w)"
+    r"|(?<![\w.])[\w-]{2,80}\.[ch](?![\w'’])|(?<![\w.])\.(?:git|env|bash|profile|ssh|config|vim|zsh|docker|npm|editor)[a-z]{0,12}(?!\w)"
 )
 """The second: hidden files."""
 PATH = (
@@ -77,7 +77,7 @@ VERSION = (
 """Not 10.000.000, which is a number."""
 CODES = (
     r"(?<![\w.,/-])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![\w-])"
-    r"|(?<![\w.,/'’-])(?!\d{1,4}(?:[AaPp][Mm]|[a-z]{1,3})\b)(?=[A-Za-z]{0,30}\d)(?=\d{0,30}[A-Za-z])[A-Za-z\d]{2,40}(?![\w'’])"
+    r"|(?<![\w.,/'’-])(?!\d+(?:[AaPp][Mm]|[a-z]+)\b)(?=[A-Za-z]{0,30}\d)(?=\d{0,30}[A-Za-z])[A-Za-z\d]{2,40}(?![\w'’])"
     r"|(?<!\w)[\w.]{1,60}\(\)|(?<!\S)--[a-z][a-z-]{1,40}=[^\s,;]{1,100}"
 )
 """Letters and digits together (`B12`, `SW1A`, an IBAN; not `22nd`, `10am`, `5km`), calls of functions, options."""
@@ -86,7 +86,7 @@ CURRENCY = "[€$£¥₽₹]"
 ISO = "(?:EUR|USD|GBP|CHF|JPY|CAD|AUD)"
 UNITS = (
     "km/h|m/s|km²|m²|m³|cm²|cm³|km|cm|mm|m|kg|mg|g|ml|cl|dl|l|kWh?|mAh|GB|MB|TB|kB|GHz|MHz|Hz|Mbps|Gbps|MB/s|mph|kcal|kJ"
-    "|hPa|rpm|px|dpi|fps|oz|ft|lbs?|ha"
+    "|hPa|rpm|px|dpi|fps|oz|ft|lbs?"
 )
 SCALE = "thousand|million|billion|mila|milion[ei]|miliard[oi]|mln|mld|mn|bn|k|m|M|K|B"
 PER = "/(?:kg|g|l|m²|m³|h|km|kWh|GB)"
@@ -99,7 +99,7 @@ AMOUNT = (
     rf"(?:{MONEY})(?![\w€$£¥]|[.,]\d)|(?<![\w.,]){DIGITS}(?:\s?[x×]\s?{DIGITS})+(?:\s?(?:{UNITS}))?(?!\w)"
     rf"|(?<![\w.,])[-+\u2212]?{DIGITS}\s?(?:°(?:\s?[CFK])?|‰|′|″)(?!\w)"
     rf"|(?<![\w.,€$£¥]){DIGITS}\s?(?:{UNITS})(?![\w/'’²³]|\.\w)"
-    r"|(?<![\w.,])\d{1,3}[ºª](?!\w)|(?<![\w.,:])\d{1,2}(?:[.:]\d\d)?\s?[ap](?:m|\.m(?:\.(?=\s*[\w,;:)]))?)(?!\w)"
+    r"|(?<![\w.,])\d{1,3}[ºª](?!\w)|(?<![\w.,:])\d{1,2}(?:[.:]\d\d)?\s?[ap](?:m|\.m(?:\.(?=\s*[\w,;:)?!”\"»]))?)(?!\w)"
 )
 """Money, degrees, quantities with the sign of a unit, times of the English clock."""
 SMALL_FIGURES = "²³¹⁰-⁹₀-₉"
@@ -125,7 +125,7 @@ ODD_MARK = f"[^\\w\\s\\x00-\\x7f{KNOWN_MARKS}{UNSEEN}]"
 """A sign that the vocabulary lacks, such as `§`, `†`, `™`."""
 LETTER = r"[A-Z](?![\w'’])"
 ARROW = (
-    rf"<3+(?!\w)|(?:(?<![\w'’])[A-Z]\s?)?(?:[-=~<>]{{0,4}}[<>][-=~<>]{{0,4}}|[|\\{{}}]+)(?:\s?{LETTER})?"
+    rf"<3+(?!\w)|(?:(?<![\w'’])[A-Z]\s?)?(?:[-=~<>]{{0,4}}[<>](?!3)[-=~<>]{{0,4}}|[|\\{{}}]+)(?:\s?{LETTER})?"
     rf"|(?<=\s)[«»](?=\s)|(?<![\w'’])[A-Z]\s?[&+=/×≠≤≥≈]\s?{LETTER}"
 )
 """Signs of programs and menus, with the letters beside them: `A -> B`."""

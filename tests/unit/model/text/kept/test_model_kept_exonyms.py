@@ -14,6 +14,8 @@ from model.translation import Translation, Word
         ("en", "The Roma are a people.", "I Roma sono un popolo.", "I Roma sono un popolo."),
         ("it", "Il signor Parigino", "Mr Parigino", "Mr Parigino"),
         ("it", "roma", "roma", "roma"),
+        ("en", "A book by Jack London.", "Un libro di Jack London.", "Un libro di Jack London."),
+        ("en", "In Warsaw it rains.", "A Warsaw piove.", "A Varsavia piove."),
         ("it", "La Roma-Lido", "The Roma-Lido", "The Roma-Lido"),
     ],
 )

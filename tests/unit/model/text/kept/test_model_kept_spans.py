@@ -33,7 +33,8 @@ FOUND = [
     ("Costa €75, $1,250.50 o 12 £ a -12 °C e 30°", ["€75", "$1,250.50", "12 £", "-12 °C", "30°"], "amount"),
     ("Da £3m a $1.2 million, 3 milioni di €, CHF 12.50, €12.50/kg, $12-15", ["£3m", "$1.2 million", "3 milioni di €",
      "CHF 12.50", "€12.50/kg", "$12-15"], "amount"),
-    ("At 8:30 am or 7 p.m. or 3pm", ["8:30 am", "7 p.m.", "3pm"], "amount"),
+    ("At 8:30 am or 7 p.m. or 3pm or 9 a.m.!", ["8:30 am", "7 p.m.", "3pm", "9 a.m."], "amount"),
+    ("Chiama __init__ ora", ["__init__"], "message"),
     ("Un'asse di 30x40 cm", ["30x40 cm"], "amount"),
     ("Del {d, date, long} {a, select, si {Ciao {nome}} other {{b, plural, one {# c} other {# d}}}}", ["{d, date, long}",
      "{a, select, si {Ciao {nome}} other {{b, plural, one {# c} other {# d}}}}"], "message"),
@@ -57,6 +58,7 @@ NONE = [
     "Lo stipendio al mese: 1.234,50 euro/mese",
     "Lo chiama `bello,' con una lunga `e.'",
     "Disse:«Vieni».Poi tacque... AT&T @ casa",
+    "Nel 2020 ha vinto 10mila euro, un 20enne nel 50esimo; nel 44 a.c. c'era, ok.c'ero",
     "Il 22nd, 10th, 80s, 3x e in due; c'è «ecco» – già… perche' no",
     "ﬁne, e\u0301, \U0001d402iao, E´ bello, Müller e Peña",
 ]
