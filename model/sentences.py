@@ -5,6 +5,7 @@ sentences -> GuardedSentences (.text.kept.guard) -> FormedSentences (.text.forms
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ from model.text.series import Listed, Repeated, series
 from model.text.tokenizer import PLACEHOLDERS
 from model.translation import Translation
 
+ESCAPED = re.compile(r"\\(['\"])")
+
 
 @dataclass(frozen=True)
 class GuardedSentences:
@@ -27,6 +30,8 @@ class GuardedSentences:
 
     sentences: Sequence[str]
     """Without the signs of tags."""
+    escapes: Sequence[str]
+    """The quotes that each sentence has with a backslash before them, as files of strings have them."""
     tags: Sequence[Sequence[str]]
     """Of each sentence that is plain text the tags for which it got signs."""
     tagged: Sequence[Tagged | None]
@@ -43,6 +48,8 @@ class GuardedSentences:
         guards: list[Guarded | None] = []
         texts: list[str] = []
         begun: list[str] = []
+        escapes = ["".join(set(ESCAPED.findall(sentence))) for sentence in sentences]
+        sentences = [ESCAPED.sub(r"\1", sentence) for sentence in sentences]
         signed = [
             None if prefix else with_signs(sentence) for sentence, prefix in zip(sentences, prefixes, strict=True)
         ]
@@ -59,7 +66,7 @@ class GuardedSentences:
                 texts += [piece.text for piece in guarded.pieces]
                 begun += [_as_written(prefix, piece) if row == 0 else "" for row, piece in enumerate(guarded.pieces)]
         tags = [() if one is None else one[1] for one in signed]
-        return cls(plain, tags, tagged, guards, texts, begun)
+        return cls(plain, escapes, tags, tagged, guards, texts, begun)
 
     def restored(self, translations: Iterable[Translation]) -> list[Translation]:
         """The translations of the sentences from those of `texts`, over as many lines as they."""
@@ -72,7 +79,19 @@ class GuardedSentences:
         decorated = (
             one if tagged is None else tagged.put_on(one) for one, tagged in zip(wrapped, self.tagged, strict=True)
         )
-        return [without_signs(one, tags) if tags else one for one, tags in zip(decorated, self.tags, strict=True)]
+        named = (without_signs(one, tags) if tags else one for one, tags in zip(decorated, self.tags, strict=True))
+        return [_escaped(one, quotes) if quotes else one for one, quotes in zip(named, self.escapes, strict=True)]
+
+
+def _escaped(translation: Translation, quotes: str) -> Translation:
+    """`translation` with a backslash before each of `quotes`."""
+
+    def escaped(text: str) -> str:
+        return "".join(f"\\{char}" if char in quotes else char for char in text)
+
+    words = tuple(replace(word, text=escaped(word.text)) for word in translation.words)
+    others = tuple(_escaped(other, quotes) for other in translation.alternatives)
+    return replace(translation, text=escaped(translation.text), words=words, alternatives=others)
 
 
 def _wrapped(sentence: str, translation: Translation) -> Translation:

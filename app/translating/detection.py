@@ -50,8 +50,8 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 WORD_ODDS = 12.0
 """By how much the odds move for each such word more than the other language has."""
 MOST_WORDS = 3
-STRANGE_LETTER = re.compile("[^\\W\\d_a-zàâèéêìíîòóôùúûäëï]")
-"""A small letter that neither language writes."""
+STRANGE_LETTER = re.compile("[^\\W\\d_a-zà-öø-ÿ]")
+"""A small letter that neither language writes, not in borrowed words either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
+from model.markup.building import plan_document
 from model.markup.html import read_html
 from model.markup.markdown import read_markdown
-from model.markup.plan import plan_document
 from model.markup.tokens import Document
 from model.markup.xml import read_xml
 from model.text.lines import Split

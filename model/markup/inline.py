@@ -8,8 +8,10 @@ With placeholders for them the network hardly translates the words between.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from model.markup.tags import FIRST_SIGN, SIGN
 from model.text.kept.spans import TAG, find_spans
@@ -17,14 +19,16 @@ from model.translation import Translation
 
 NAMED_TAG = re.compile(TAG)
 NAME = re.compile(r"[\w:-]+")
-MOST_TAGS = 100
+MOST_PAIRS = 100
 """Of a sentence with more nothing is taken for a pair."""
+OPAQUE = ("tag", "code", "address", "placeholder", "message", "path")
+"""Kinds of spans in which no mark is one."""
 EMPHASIS = re.compile(
-    r"(?<![\w*_~\\])(?P<open>\*\*|__|~~|\*|_)(?=[^\s*_~])(?:[^*_~\n]{0,200}[^\s*_~\\])(?P<close>(?P=open))(?![\w*_~])"
+    r"(?<![\w*_~\\])(?P<open>\*\*|~~|\*)(?=[^\s*~])(?:[^*~\n]{0,200}[^\s*~\\])(?P<close>(?P=open))(?![\w*~])"
     r"|(?<![\w!\]])(?P<link>\[)[^\[\]\n]{1,200}(?P<to>\]\([^\s()]{1,300}\))"
 )
-"""Of Markdown, around words; the text of a link."""
-MAY_HOLD = re.compile(r"</|[*_~\]][*_~(\w.,;:!?]|[*_~]$")
+"""Of Markdown, around words; the text of a link. Not `_`, which names of programs have."""
+MAY_HOLD = re.compile(r"</|\*|~~|\]\(")
 
 _Pair = tuple[tuple[int, int], tuple[int, int]]
 """Where what begins and what ends a pair stands."""
@@ -34,8 +38,8 @@ def with_signs(sentence: str) -> tuple[str, Sequence[str]] | None:
     """`sentence` with a sign for each tag of a pair, and what the signs stand for; None if it has no pair."""
     if MAY_HOLD.search(sentence) is None or SIGN.search(sentence):
         return None
-    pairs = [*_of_tags(sentence), *_of_marks(sentence)]
-    if not pairs:
+    pairs = list(islice(_apart([*_of_tags(sentence), *_of_marks(sentence)]), MOST_PAIRS + 1))
+    if not 0 < len(pairs) <= MOST_PAIRS:
         return None
     meant: list[str] = []
     signs: dict[tuple[int, int], str] = {}
@@ -50,6 +54,21 @@ def with_signs(sentence: str) -> tuple[str, Sequence[str]] | None:
     return text + sentence[done:], meant
 
 
+def _apart(pairs: Sequence[_Pair]) -> Iterator[_Pair]:
+    """Those of `pairs` that overlap none before them."""
+    taken: list[tuple[int, int]] = []
+    for pair in pairs:
+        places = [bisect_left(taken, one) for one in pair]
+        free = all(
+            (at == 0 or taken[at - 1][1] <= start) and (at == len(taken) or end <= taken[at][0])
+            for at, (start, end) in zip(places, pair, strict=True)
+        )
+        if free:
+            for one in pair:
+                insort(taken, one)
+            yield pair
+
+
 def without_signs(translation: Translation, meant: Sequence[str]) -> Translation:
     """`translation` with what its signs stand for."""
 
@@ -62,25 +81,25 @@ def without_signs(translation: Translation, meant: Sequence[str]) -> Translation
 
 
 def _of_marks(sentence: str) -> Iterator[_Pair]:
-    """Where marks of Markdown stand that belong together; none within tags or code."""
-    kept = [
-        span
-        for span in find_spans(sentence)
-        if span.kind in ("tag", "code", "address", "placeholder", "message", "path")
-    ]
+    """Where marks of Markdown stand that belong together; none within tags, code or addresses."""
+    kept = [(span.start, span.end) for span in find_spans(sentence) if span.kind in OPAQUE]
     for match in EMPHASIS.finditer(sentence):
         first, last = ("open", "close") if match["open"] else ("link", "to")
         pair = (match.span(first), match.span(last))
-        inner = pair if match["open"] else pair[:1]
-        if not any(span.start < end and start < span.end for span in kept for start, end in inner):
+        if not any(_is_within(one, kept) for one in (pair if match["open"] else pair[:1])):
             yield pair
+
+
+def _is_within(place: tuple[int, int], spans: Sequence[tuple[int, int]]) -> bool:
+    at = bisect_left(spans, (place[0] + 1, 0))
+    return at > 0 and place[0] < spans[at - 1][1]
 
 
 def _of_tags(sentence: str) -> Iterator[_Pair]:
     """Where start and end tags stand that belong together."""
     tags = list(NAMED_TAG.finditer(sentence)) if "</" in sentence else []
     open_: list[tuple[str, int]] = []
-    for index, tag in enumerate(tags if len(tags) <= MOST_TAGS else ()):
+    for index, tag in enumerate(tags):
         match = NAME.search(tag.group())
         name = match.group() if match else ""
         if tag.group().startswith("</"):

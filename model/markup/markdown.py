@@ -7,6 +7,7 @@ pictures are translated. HTML in it is read as such.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +19,8 @@ INLINE = frozenset(["Emphasis", "Strong", "Strikethrough", "Superscript", "Subsc
 """Elements that stand within a sentence; all others are blocks."""
 KEPT_BLOCKS = frozenset(["CodeBlock", "MetadataBlock"])
 WORDS = frozenset(["Code", "InlineMath", "DisplayMath", "FootnoteReference"])
+BLOCK_BEGINS = re.compile(r"\n(?=[ \t]*(?:[-+*>#=|~`:]|\d{1,9}[.)]))")
+"""A line that would be no text any more."""
 BY_THEIR_TEXT = frozenset(["Autolink", "Email", "Shortcut", "Collapsed"])
 """Links whose text is their address, or the name of one."""
 
@@ -35,7 +38,10 @@ def read_markdown(document: str, ignored: Iterable[str] = ()) -> Document:
     def value(before: str, text: str) -> str:
         return text.translate(table) if before == "[" else value_in_html(before, text)
 
-    return Document(tokens, Notation(lambda text: text.translate(table), value, html.unescape))
+    def text_of(text: str) -> str:
+        return BLOCK_BEGINS.sub(" ", text).translate(table)
+
+    return Document(tokens, Notation(text_of, value, html.unescape))
 
 
 class _Event(NamedTuple):

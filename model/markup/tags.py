@@ -65,6 +65,8 @@ class Tagged:
         after: _Places = defaultdict(list)
         for row, mark in enumerate(self.marks):
             other = row_of.get(partner_of(mark.sign))
+            if other is not None and row_of[mark.sign] != row:
+                other = None  # it stands there twice, which no tag does
             first, last = sorted((mark.word, mark.word if other is None else self.marks[other].word))
             start, end = reach.of(first, last)
             if other is None:
@@ -117,8 +119,11 @@ def _side_by_side(pairs: Sequence[_Pair], outer: _Pair) -> list[_Pair]:
         room = outer.end - (len(pairs) - 1 - row)
         start = max(outer.start, min(max(pair.start, free), room))
         last = outer.end if row + 1 == len(pairs) else max(start, pairs[row + 1].start - 1)
-        placed.append(pair._replace(start=start, end=max(start, min(pair.end, last, outer.end))))
-        free = placed[-1].end + 1
+        end = max(start, min(pair.end, last, outer.end))
+        if start < free and placed:  # no room: within the one before, at its last word
+            start = end = placed[-1].end
+        placed.append(pair._replace(start=start, end=end))
+        free = end + 1
     return placed
 
 

@@ -15,8 +15,9 @@ from model.translation import Translation
 FINAL = re.compile(r"[.!?…]{1,20}$|[,;:]$")
 QUOTES = re.compile('[«»“”„‟"]')
 MAY_MARK = re.compile('[«»“”„‟"–—―-]')
-ENDING_QUOTE = re.compile('[«»“”„‟"]([.!?…,;:]{0,3})$')
-DASHES = re.compile(r"(?<!\S)[-–—―](?!\S)|(?<=\w)—(?=\w)")
+ENDING_QUOTE = re.compile(r"(?<!\d)[«»“”„‟\"]([.!?…,;:]{0,3})$")
+SPACED_DASHES = re.compile(r"(?<!\S)[-–—―](?!\S)")
+DASHES = re.compile(r"(?<=\w)[—–](?=[^\W\d])")
 OPENING = "«»“”„‟\"'‘’(¿¡[—–- "
 """What may stand before the first letter."""
 IsWord = Callable[[str], bool]
@@ -38,7 +39,7 @@ def with_marks_of(source: str, translation: Translation, is_word: IsWord) -> Tra
 def _marked(source: str, text: str) -> str:
     """`text` with the kind of quotes and dashes of `source`."""
     text = _with_outer_quotes(source, text)
-    for kind in (QUOTES, DASHES):
+    for kind in (QUOTES, SPACED_DASHES, DASHES):
         wanted = kind.findall(source)
         if wanted and len(kind.findall(text)) == len(wanted):
             marks = iter(wanted)
@@ -96,6 +97,8 @@ def _with_end_of(source: str, translation: Translation) -> Translation:
     given = found.group() if found else ""
     if given == wanted or not text[: len(text) - len(given)] or (not wanted and not _is_added(source, text, given)):
         return translation
+    if given == "." and "." in text.split()[-1][:-1]:
+        given = ""  # it is that of an abbreviation, such as *a.m.*
     words = translation.words
     if words and words[-1].text.endswith(given):
         last = replace(words[-1], text=words[-1].text.removesuffix(given) + wanted)

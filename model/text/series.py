@@ -15,7 +15,8 @@ from model.text.tokenizer import PLACEHOLDER
 from model.translation import Translation, Word, copied, join
 
 REPEATED = re.compile(
-    r"(?P<unit>[^\W\d_](?:[\w'’ ]{0,28}[\w'’])?)(?P<rest>(?:(?:,|!|…|\.\.\.)?\s+(?P=unit)(?![\w'’]))+)(?P<end>[.!?…]*)",
+    r"(?P<unit>[^\W\d_](?:[\w'’ ]{0,28}?[\w'’])??)"
+    r"(?P<rest>(?:(?:,|!|…|\.\.\.)?\s+(?P=unit)(?![\w'’]))+)(?P<end>[.!?…]*)",
     re.IGNORECASE,
 )
 LEAST_TIMES = 3
@@ -28,6 +29,7 @@ LEAST_ITEMS = 6
 MOST_WORDS = 3
 """Of an item; the first and the last may have more."""
 COMMA = re.compile(r",\s+")
+CONJUNCTION = re.compile(r",?\s+(?:and|or|e|ed|o|od)\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +97,27 @@ class Listed:
     def chosen(self, found: Sequence[Translation]) -> Translation:
         """The translation of the whole, if it has as many items, and none twice; else those of the items."""
         whole, *apart = found
-        items = COMMA.split(whole.text)
-        if len(items) == len(self.items) and len(set(map(str.lower, items))) >= len(set(map(str.lower, self.items))):
+        items, given = _items(whole.text), _items(", ".join(self.items))
+        if len(items) >= len(given) and len(set(map(str.lower, items))) >= len(set(map(str.lower, given))):
             return whole
         marked = [
             _ended(
-                with_marks_of(item if number == 0 else item.lower(), one, self.is_word),
+                with_marks_of(_without_capital(item, one) if number else item, one, self.is_word),
                 "," if number < len(self.items) - 1 else "",
             )
             for number, (item, one) in enumerate(zip(self.items, apart, strict=True))
         ]
         return join(marked, [len(item.split()) for item in self.items])
+
+
+def _items(text: str) -> list[str]:
+    """The items of a list, those with *and* or *or* between them too."""
+    return COMMA.split(CONJUNCTION.sub(", ", text.rstrip(".!?…")))
+
+
+def _without_capital(item: str, translation: Translation) -> str:
+    """`item` in small letters: its capital may be one that only its language writes; but for names that were copied."""
+    return item if item.split()[0] in translation.text.split() else item.lower()
 
 
 def _ended(translation: Translation, mark: str) -> Translation:

@@ -133,7 +133,8 @@ def _italian_ordinal(match: re.Match[str]) -> str:
     before, after = match.string[: match.start()].split()[-1:], match.string[match.end() :].split()[:1]
     feminine = before and before[0].lower() in FEMININE
     masculine = before and before[0].lower() in MASCULINE
-    return f"{match[1]}{'ª' if feminine or (not masculine and after and after[0].endswith('a')) else 'º'}"
+    ends = after and after[0].rstrip(".,;:!?").endswith("a")
+    return f"{match[1]}{'ª' if feminine or (ends and not masculine) else 'º'}"
 
 
 def _with_text(translation: Translation, text: str) -> Translation:

@@ -182,6 +182,17 @@ def test_what_is_a_number_is_written_as_the_other_language_does(text: str, wante
     assert all(word < len(text.split()) for word, _ in result.alignment)
 
 
+def test_quotes_with_a_backslash_come_back_so() -> None:
+    source = "L\\'amico dice \\"sì\\""
+    guarded = GuardedSentences.of([source, "l'amico"], ["", ""], "it")
+    assert guarded.texts == ["L'amico dice \"sì\"", "l'amico"]
+    words = ("The", "friend's", '"yes"')
+    said = Translation(" ".join(words), -0.5, tuple(Word(word, 0.5, ()) for word in words))
+    found = guarded.restored([said, said])
+    assert [one.text for one in found] == ["The friend\\'s \\"yes\\"", "The friend's \"yes\""]
+    assert [word.text for word in found[0].words] == found[0].text.split()
+
+
 @pytest.mark.parametrize("text", ["a", "vedi www.example.org", "ciao😀"])
 def test_what_has_a_word_in_it_is_not_copied(text: str) -> None:
     (result,) = translator().translate([text])

@@ -13,7 +13,8 @@ from model.translation import Translation, Word
 PIECES = [
     "<p>", "</p>", "<b>", "</b>", "<a href='x?a=1&b=2'>", "</a>", "<br>", "<img alt=x>", "<ul><li>", "</li></ul>",
     "<!-- ciao -->", "<script>a < b</script>", "<code>x y</code>", "<span translate='no'>ACME</span>", "&amp;",
-    "&nbsp;", "&lt;", "ciao ", "Roma. ", "poi", "\n", " ",
+    "&nbsp;", "&lt;", "&#160;", "&quot;", '"', "a & b", "x > y ", "<i title='Uno &amp; L&#39;uno. Poi'>", "ciao ",
+    "Roma. ", "poi", "\n", " ",
 ]  # fmt: skip
 HOSTILE = [
     "<a ",

@@ -41,8 +41,9 @@ def seen(sentence: str) -> str | None:
         ("Leggi <b>qui</b>.", "Leggi #qui#."),
         ("<0>Sì</0> o <1>no <2>mai</2></1>", "#Sì# o #no #mai##"),
         ("**Nota:** vedi [qui](a.md) e ~~basta~~", "#Nota:# vedi #qui# e #basta#"),
-        ("Un *primo* e __secondo__", "Un #primo# e #secondo#"),
-        ("<a href='x_y_z'>uno</a> _due_", "#uno# #due#"),
+        ("Un *primo* e **secondo**", "Un #primo# e #secondo#"),
+        ("<a href='x*y*z'>uno</a> *due*", "#uno# #due#"),
+        ("Vedi [qui](<b>x</b>) ora", "Vedi [qui](#x#) ora"),
     ],
 )
 def test_pairs_become_signs(sentence: str, wanted: str) -> None:
@@ -51,7 +52,7 @@ def test_pairs_become_signs(sentence: str, wanted: str) -> None:
 
 @pytest.mark.parametrize(
     "sentence",
-    ["Leggi <b>qui", "qui</b>", "2 * 3 * 4", "nome_utente e altro_nome", "`a *b* c`", "[nota] (qui)", "<x/>", "**",
+    ["Leggi <b>qui", "qui</b>", "2 * 3 * 4", "nome_utente e __init__ e _x_", "`a *b* c`", "[nota] (qui)", "<x/>", "**",
      "* uno *", "https://a.example/_b_/c", "f**k e s**t"],
 )  # fmt: skip
 def test_what_is_no_pair_stays(sentence: str) -> None:
@@ -65,9 +66,12 @@ def test_signs_stand_for_what_was_there(sentence: str) -> None:
         text, meant = found
         words = tuple(Word(word, 0.5, (at,)) for at, word in enumerate(text.split()))
         assert without_signs(Translation(text, -0.5, words), meant).text == sentence
+        assert len(set(text) & {chr(0xF0000 + number) for number in range(len(meant))}) == len(meant)
 
 
-@pytest.mark.parametrize("piece", ["<b>", "</b>", "<b>a</b>", "**a", "*a* ", "[a](", "[", "_a"])
+@pytest.mark.parametrize(
+    "piece", ["<b>", "</b>", "<b>a</b>", "**a", "*a* ", "[a](", "[", "*a* {b} ", "*a* `b` ", "[a](b) "]
+)
 @pytest.mark.timeout(60)
 def test_no_text_takes_long(piece: str) -> None:
     with_signs(piece * (100_000 // len(piece)))

@@ -23,6 +23,8 @@ def found(text: str) -> Repeated | Listed | None:
         ("Vai, vai, VAI!!", "vai", "go", "Go, go, GO!!"),
         ("No no no no no!", "no", "no", "No no no no no!"),
         ("Ti amo, ti amo.", "ti amo", "I love you", "I love you, I love you."),
+        ("no no no no", "no", "no", "no no no no"),
+        ("vai vai vai vai vai vai", "vai", "go", "go go go go go go"),
         ("presto, presto", "presto", "Soon.", "soon, soon"),
     ],
 )
@@ -54,6 +56,13 @@ def test_noises_that_the_network_does_not_know_stay() -> None:
 @pytest.mark.parametrize("text", ["piano piano", "no", "bene, male", "non lo so, non lo dico", "uno, due, tre", ""])
 def test_other_texts_are_no_series(text: str) -> None:
     assert found(text) is None
+
+
+def test_a_comma_before_the_last_item_is_no_item() -> None:
+    listed = found("New York, Los Angeles, San Francisco, Chicago, Boston, and Miami.")
+    assert listed is not None
+    whole = said("New York, Los Angeles, San Francisco, Chicago, Boston e Miami.")
+    assert listed.chosen([whole, *map(said, ["x"] * 6)]) is whole
 
 
 def test_a_list_that_lost_items_is_translated_item_by_item() -> None:
