@@ -18,10 +18,11 @@ from model.errors import ConfigError, SearchError, VersionNotFound
 from model.kernels.quantize import fast_int8
 from model.network.batch import plan_batches
 from model.network.seq2seq import Seq2Seq
+from model.sentences import GuardedSentences
 from model.text.ids import EOS
 from model.text.preparation import is_shouted
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
-from model.translator import PLACEHOLDER_IDS, Translation, Translator
+from model.translator import PLACEHOLDER_IDS, Translation, Translator, Word
 from model.versions.card import Card
 from model.versions.store import Version, save
 from training.data.subwords import train_subwords
@@ -183,13 +184,12 @@ def test_what_is_a_number_is_written_as_the_other_language_does(text: str, wante
 
 
 def test_quotes_with_a_backslash_come_back_so() -> None:
-    source = "L\\'amico dice \\"sì\\""
-    guarded = GuardedSentences.of([source, "l'amico"], ["", ""], "it")
-    assert guarded.texts == ["L'amico dice \"sì\"", "l'amico"]
+    guarded = GuardedSentences.of([r"L\'amico dice \"sì\"", "l'amico"], ["", ""], "it")
+    assert guarded.texts == ['L\'amico dice "sì"', "l'amico"]
     words = ("The", "friend's", '"yes"')
     said = Translation(" ".join(words), -0.5, tuple(Word(word, 0.5, ()) for word in words))
     found = guarded.restored([said, said])
-    assert [one.text for one in found] == ["The friend\\'s \\"yes\\"", "The friend's \"yes\""]
+    assert [one.text for one in found] == [r"The friend\'s \"yes\"", 'The friend\'s "yes"']
     assert [word.text for word in found[0].words] == found[0].text.split()
 
 
