@@ -86,7 +86,7 @@ CURRENCY = "[€$£¥₽₹]"
 ISO = "(?:EUR|USD|GBP|CHF|JPY|CAD|AUD)"
 UNITS = (
     "km/h|m/s|km²|m²|m³|cm²|cm³|km|cm|mm|m|kg|mg|g|ml|cl|dl|l|kWh?|mAh|GB|MB|TB|kB|GHz|MHz|Hz|Mbps|Gbps|MB/s|mph|kcal|kJ"
-    "|hPa|rpm|px|dpi|fps|oz|ft|lbs?"
+    "|hPa|rpm|px|dpi|fps|oz|ft|lbs?|ms|min"
 )
 SCALE = "thousand|million|billion|mila|milion[ei]|miliard[oi]|mln|mld|mn|bn|k|m|M|K|B"
 PER = "/(?:kg|g|l|m²|m³|h|km|kWh|GB)"
