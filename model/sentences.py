@@ -19,7 +19,7 @@ from model.text.lines import wrapped_as
 from model.text.marks import IsWord, with_marks_of
 from model.text.series import Listed, Repeated, series
 from model.text.tokenizer import PLACEHOLDERS
-from model.translation import Translation
+from model.translation import Translation, with_each
 
 ESCAPED = re.compile(r"\\(['\"])")
 
@@ -85,13 +85,7 @@ class GuardedSentences:
 
 def _escaped(translation: Translation, quotes: str) -> Translation:
     """`translation` with a backslash before each of `quotes`."""
-
-    def escaped(text: str) -> str:
-        return "".join(f"\\{char}" if char in quotes else char for char in text)
-
-    words = tuple(replace(word, text=escaped(word.text)) for word in translation.words)
-    others = tuple(_escaped(other, quotes) for other in translation.alternatives)
-    return replace(translation, text=escaped(translation.text), words=words, alternatives=others)
+    return with_each(translation, lambda text: "".join(f"\\{char}" if char in quotes else char for char in text))
 
 
 def _wrapped(sentence: str, translation: Translation) -> Translation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -64,6 +64,23 @@ def copied(text: str) -> Translation:
     """`text` taken over word by word."""
     words = tuple(Word(word, 1.0, (index,)) for index, word in enumerate(text.split()))
     return Translation(text, 0.0, words, copied=True)
+
+
+def with_text(translation: Translation, text: str) -> Translation:
+    """`translation` with `text`, and its words with theirs if it has as many; alternatives stay."""
+    if text == translation.text:
+        return translation
+    words, pieces = translation.words, text.split()
+    if len(words) == len(pieces):
+        words = tuple(replace(word, text=piece) for word, piece in zip(words, pieces, strict=True))
+    return replace(translation, text=text, words=words)
+
+
+def with_each(translation: Translation, change: Callable[[str], str]) -> Translation:
+    """`translation` with what `change` makes of its text and of each of its words; alternatives too."""
+    words = tuple(replace(word, text=change(word.text)) for word in translation.words)
+    others = tuple(with_each(other, change) for other in translation.alternatives)
+    return replace(translation, text=change(translation.text), words=words, alternatives=others)
 
 
 def join(translations: Sequence[Translation], source_words: Sequence[int]) -> Translation:

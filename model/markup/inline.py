@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 
 from model.markup.tags import FIRST_SIGN, SIGN
 from model.text.kept.spans import TAG, find_spans
-from model.translation import Translation
+from model.translation import Translation, with_each
 
 NAMED_TAG = re.compile(TAG)
 NAME = re.compile(r"[\w:-]+")
@@ -71,13 +70,7 @@ def _apart(pairs: Sequence[_Pair]) -> Iterator[_Pair]:
 
 def without_signs(translation: Translation, meant: Sequence[str]) -> Translation:
     """`translation` with what its signs stand for."""
-
-    def back(text: str) -> str:
-        return SIGN.sub(lambda match: meant[ord(match.group()) - FIRST_SIGN], text)
-
-    words = tuple(replace(word, text=back(word.text)) for word in translation.words)
-    others = tuple(without_signs(other, meant) for other in translation.alternatives)
-    return replace(translation, text=back(translation.text), words=words, alternatives=others)
+    return with_each(translation, lambda text: SIGN.sub(lambda match: meant[ord(match.group()) - FIRST_SIGN], text))
 
 
 def _of_marks(sentence: str) -> Iterator[_Pair]:

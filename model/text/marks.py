@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from model.translation import Translation
+from model.translation import Translation, with_text
 
 FINAL = re.compile(r"[.!?…]{1,20}$|[,;:]$")
 QUOTES = re.compile('[«»“”„‟"]')
@@ -33,7 +33,7 @@ def with_marks_of(source: str, translation: Translation, is_word: IsWord) -> Tra
     ended = _with_end_of(source, translation)
     ended = replace(ended, alternatives=others) if others else ended
     text = ended.text if MAY_MARK.search(source) is None else _marked(source, ended.text)
-    return _rewritten(ended, _with_first_letter_of(source, text, is_word))
+    return with_text(ended, _with_first_letter_of(source, text, is_word))
 
 
 def _marked(source: str, text: str) -> str:
@@ -76,17 +76,6 @@ def _with_outer_quotes(source: str, text: str) -> str:
         end = mark.start() if mark and last[1] else len(text)
         return text[:end] + last[0][0] + text[end:]
     return first[0] + text if first is not None and QUOTES.match(text) is None else text
-
-
-def _rewritten(translation: Translation, text: str) -> Translation:
-    """`translation` with `text`, which has as many words, and its words with theirs."""
-    if text == translation.text:
-        return translation
-    pieces = text.split()
-    words = translation.words
-    if len(pieces) == len(words):
-        words = tuple(replace(word, text=piece) for word, piece in zip(words, pieces, strict=True))
-    return replace(translation, text=text, words=words)
 
 
 def _with_end_of(source: str, translation: Translation) -> Translation:

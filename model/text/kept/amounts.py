@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from model.translation import Translation
+from model.translation import Translation, with_text
 
 GROUPED = {"it": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?"), "en": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")}
 """A language's number with marks between thousands: with 1.350 in Italian nothing else is meant."""
@@ -125,7 +125,7 @@ def with_numbers_in_other_language(sentence: str, source: str, translation: Tran
     text = LONE.sub(lambda match: written.get(match.group(), match.group()), translation.text)
     text = ORDINAL.sub(lambda match: _italian_ordinal(match) if match.group() in ordinals else match.group(), text)
     others = tuple(with_numbers_in_other_language(sentence, source, other) for other in translation.alternatives)
-    return replace(_with_text(translation, text), alternatives=others)
+    return replace(with_text(translation, text), alternatives=others)
 
 
 def _italian_ordinal(match: re.Match[str]) -> str:
@@ -137,17 +137,9 @@ def _italian_ordinal(match: re.Match[str]) -> str:
     return f"{match[1]}{'ª' if feminine or (ends and not masculine) else 'º'}"
 
 
-def _with_text(translation: Translation, text: str) -> Translation:
-    """`translation` with `text`, of as many words."""
-    words, pieces = translation.words, text.split()
-    if len(words) == len(pieces):
-        words = tuple(replace(word, text=piece) for word, piece in zip(words, pieces, strict=True))
-    return replace(translation, text=text, words=words)
-
-
 def _with_days_first(translation: Translation) -> Translation:
     """`translation` into Italian, which has the day before the month."""
-    return _with_text(translation, ITALIAN_DATE.sub(r"\2 \1", translation.text))
+    return with_text(translation, ITALIAN_DATE.sub(r"\2 \1", translation.text))
 
 
 def _written_otherwise(sentence: str, source: str) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from model.text.lines import FUNCTION_WORDS
-from model.translation import Translation
+from model.translation import Translation, with_each
 
 TABLE = Path(__file__).with_name("exonyms.tsv")
 """Italian and English names, from CLDR: see `scripts/exonyms.py`."""
@@ -29,9 +28,7 @@ def with_exonyms(sentence: str, source: str, translation: Translation) -> Transl
     def called(text: str) -> str:
         return CAPITALISED.sub(lambda match: names[match.group()] if match.group() in copied else match.group(), text)
 
-    words = tuple(replace(word, text=called(word.text)) for word in translation.words)
-    others = tuple(with_exonyms(sentence, source, other) for other in translation.alternatives)
-    return replace(translation, text=called(translation.text), words=words, alternatives=others)
+    return with_each(translation, called)
 
 
 def _is_of_a_person(sentence: str, match: re.Match[str]) -> bool:
