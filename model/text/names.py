@@ -12,7 +12,6 @@ afterwards, and 59 did before. Inside sentences only, and with less confidence, 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -60,21 +59,26 @@ def lost_names(source: str, translation: Translation, pieces: Callable[[str], in
     """
     if source[1:].islower():  # the usual case
         return []
-    matches = list(NAME.finditer(source))[:MOST_NAMES]
-    starts = [match.start() for match in re.finditer(r"\S+", source)]
-    names: list[Span] = []
-    lost = False
-    for match in matches:
-        if match.start() == 0 or AFTER_END.search(source, 0, match.start()) or not _is_rare(match.group(), pieces):
-            continue
-        if match.group() not in translation.text:
-            index = bisect_right(starts, match.start()) - 1
-            rendered = [word.confidence for word in translation.words if index in word.source_words]
-            if rendered and max(rendered) >= LOST:
-                continue
-            lost = True
-        names.append(Span(match.start(), match.end(), "name"))
-    return names if lost else []
+    names = [
+        match
+        for match in list(NAME.finditer(source))[:MOST_NAMES]
+        if match.start() and AFTER_END.search(source, 0, match.start()) is None
+    ]
+    missing = [name for name in names if name.group() not in translation.text]
+    if not any(_is_rare(name.group(), pieces) and _is_lost(source, name, translation) for name in missing):
+        return []
+    return [
+        Span(*name.span(), "name")
+        for name in names
+        if _is_rare(name.group(), pieces) and (name not in missing or _is_lost(source, name, translation))
+    ]
+
+
+def _is_lost(source: str, name: re.Match[str], translation: Translation) -> bool:
+    """Whether what renders a name, which is not there, is nothing, or nothing that the network was sure of."""
+    index = len(source[: name.end()].split()) - 1
+    rendered = [word.confidence for word in translation.words if index in word.source_words]
+    return not rendered or max(rendered) < LOST
 
 
 def _is_rare(word: str, pieces: Callable[[str], int]) -> bool:
