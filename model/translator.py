@@ -78,7 +78,6 @@ class Translator:
         self._source, self._target = version.source, version.target
         never_small = "i" if version.card.pair.endswith("-en") else ""
         self._cutter = Cutter(version.source, version.target, self.max_source_tokens, never_small)
-        self._repairer = Repairer(self.source, self._decode, self._encoded, self._cutter.knows)
         self._reader = Reader(version.source, version.target)
         self._model = network or prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
@@ -196,7 +195,8 @@ class Translator:
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first, without faults that can be mended."""
-        return self._repairer.repaired(parts, self._decode(parts, search), search)
+        repairer = Repairer(self.source, self._decode, self._encoded, self._cutter.knows)  # kept, it would keep `self`
+        return repairer.repaired(parts, self._decode(parts, search), search)
 
     def _encoded(self, text: str) -> list[int] | None:
         """The source ids of `text`, if the network can read so many at once."""

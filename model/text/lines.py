@@ -69,9 +69,12 @@ def is_one_passage(text: str) -> bool:
 
 
 def wrapped_as(source: str, translation: str) -> str:
-    """`translation` with the line breaks of `source`, at about the same places; as it is if it has breaks already."""
+    """`translation` with the line breaks of `source`, at about the same places.
+
+    As it is if it has breaks already, or the source is more than one paragraph.
+    """
     lines = LINES.findall(source.strip())
-    if len(lines) < 3 or len(LINES.findall(translation)) > 1:
+    if len(lines) < 3 or len(LINES.findall(translation)) > 1 or not all(map(ONE_BREAK.fullmatch, lines[1::2])):
         return translation
     spaces = [match.start() for match in re.finditer(" ", translation)]
     breaks = min(len(lines) // 2, len(spaces))

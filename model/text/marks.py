@@ -84,7 +84,9 @@ def _with_end_of(source: str, translation: Translation) -> Translation:
     wanted, text = end.group() if end else "", translation.text
     found = FINAL.search(text)
     given = found.group() if found else ""
-    if given == wanted or not text[: len(text) - len(given)] or (not wanted and not _is_added(source, text, given)):
+    rest = text[: len(text) - len(given)]
+    own = not rest or rest[-1].isspace()  # the mark is a word of its own, or all there is
+    if given == wanted or own or (not wanted and not _is_added(source, text, given)):
         return translation
     if given == "." and "." in text.split()[-1][:-1]:
         given = ""  # it is that of an abbreviation, such as *a.m.*

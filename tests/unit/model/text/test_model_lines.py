@@ -71,7 +71,7 @@ def test_a_text_that_is_not_to_be_split_is_one() -> None:
          "The museum is closed\n  on Mondays and on \r\nholidays."),
         ("uno\ndue\ntre", "one", "one"),
         ("uno due", "one two", "one two"),
-        ("uno\n\ndue", "one two", "one\n\ntwo"),
+        ("uno\n\ndue", "one two", "one two"),
         ("uno\ndue", "one\ntwo", "one\ntwo"),
     ],
 )  # fmt: skip
