@@ -118,7 +118,7 @@ def _side_by_side(pairs: Sequence[_Pair], outer: _Pair) -> list[_Pair]:
     for row, pair in enumerate(pairs):
         room = outer.end - (len(pairs) - 1 - row)
         start = max(outer.start, min(max(pair.start, free), room))
-        last = outer.end if row + 1 == len(pairs) else max(start, pairs[row + 1].start - 1)
+        last = outer.end if row + 1 == len(pairs) else max(start, min(pairs[row + 1].start, room + 1) - 1)
         end = max(start, min(pair.end, last, outer.end))
         if start < free and placed:  # no room: within the one before, at its last word
             start = end = placed[-1].end
@@ -207,7 +207,13 @@ def _decorated(word: str, before: Iterable[_Mark], after: Iterable[_Mark]) -> st
         return "".join(mark.sign for mark in before) + word + "".join(mark.sign for mark in after)
     starts = [(leading - min(mark.inside, leading), mark.sign) for mark in before]
     ends = [(len(word) - trailing + min(mark.inside, trailing), mark.sign) for mark in after]
-    for signs in (ends, starts):
+    for signs in map(_in_order, (ends, starts)):
         for place in sorted({there for there, _ in signs}, reverse=True):
             word = word[:place] + "".join(sign for there, sign in signs if there == place) + word[place:]
     return word
+
+
+def _in_order(signs: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """`signs`, each at a place in a word, none before the one that it follows."""
+    places = accumulate((place for place, _ in signs), max)
+    return [(place, sign) for place, (_, sign) in zip(places, signs, strict=True)]
