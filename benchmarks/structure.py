@@ -18,16 +18,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from model.markup.formats import Format, plan_as
-from model.markup.html import read_html
-from model.markup.markdown import read_markdown
+from model.markup.formats import READERS, Format, plan_as
 from model.markup.tokens import Token
 from model.text.kept.spans import find_spans
 from model.translator import Translator
 from model.versions.store import BUNDLED, find
 
 MOST_CHARS = 60_000
-READERS = {"html": read_html, "markdown": read_markdown}
 
 
 def main() -> None:
@@ -80,7 +77,7 @@ def _documents(translator: Translator, format: Format, files: Sequence[tuple[str
         changed += plan.joined([segment.text for segment in plan.segments]) != document
         translated = translator.translate_plans([plan])[0].text
         sentences += len(plan.sentences)
-        before, after = READERS[format](document).tokens, READERS[format](translated).tokens
+        before, after = READERS[format](document, ()).tokens, READERS[format](translated, ()).tokens
         for what, of in (("blocks", _blocks), ("tags", _tags), ("nesting", _faults)):
             if of(before) != of(after):
                 wrong += 1

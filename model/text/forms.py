@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from model.text.lines import FUNCTION_WORDS
 from model.text.preparation import clean, is_shouted
 from model.text.tokenizer import PLACEHOLDER
-from model.translation import Translation
+from model.translation import Translation, with_text
 
 ONE_WORD = re.compile(r"(?P<before>[\"'«“‘(¿¡]*)(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)(?P<after>[.!?…,;:]*[\"'»”’)]*)")
 MARGIN = 0.1
@@ -51,11 +51,8 @@ class Form:
     def put_on(self, translation: Translation) -> Translation:
         """`translation` of the plain text with the case and the marks of the text."""
         text = self.before + self.case(translation.text) + self.after
-        words = translation.words
-        if len(words) == len(text.split()):
-            words = tuple(replace(word, text=cased) for word, cased in zip(words, text.split(), strict=True))
         others = tuple(map(self.put_on, translation.alternatives))
-        return replace(translation, text=text, words=words, alternatives=others)
+        return replace(with_text(translation, text), alternatives=others)
 
 
 def plain_form(text: str) -> Form | None:
@@ -83,7 +80,7 @@ def _of_word(before: str, word: str, after: str) -> Form | None:
         return Form(word, str, before, after) if before or after else None
     if len(word) > 1 and word.isupper():
         return Form(small, str.upper, before, after)
-    return Form(small, _capital, before, after) if word[1:].islower() else None
+    return Form(small, capital, before, after) if word[1:].islower() else None
 
 
 def _is_title(words: Sequence[str]) -> bool:
@@ -102,15 +99,16 @@ def _is_capitalised(word: str) -> bool:
     return not letters or (letters[0].isupper() and (len(letters) == 1 or not word.isupper()))
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """`text` with a capital at its beginning."""
     return text[:1].upper() + text[1:]
 
 
 def _title_of_all(text: str) -> str:
-    return " ".join(map(_capital, text.split(" ")))
+    return " ".join(map(capital, text.split(" ")))
 
 
 def _title(text: str) -> str:
     """Words that are small in titles stay so, but for the first."""
     first, *words = text.split(" ")
-    return " ".join([_capital(first), *(word if word in FUNCTION_WORDS else _capital(word) for word in words)])
+    return " ".join([capital(first), *(word if word in FUNCTION_WORDS else capital(word) for word in words)])

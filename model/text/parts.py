@@ -93,10 +93,13 @@ class Cutter:
 
     def knows(self, word: str) -> bool:
         """Whether the source's vocabulary has `word` as a whole."""
-        ids = self.source.encode(word)
-        return len(ids) == 1 and ids[0] != UNK
+        return _has_whole(self.source, word)
 
     def is_word(self, word: str) -> bool:
         """Whether the target language writes `word` so, in small letters, and its vocabulary has it as a whole."""
-        ids = self.target.encode(word)
-        return len(ids) == 1 and ids[0] != UNK and word != self.never_small
+        return _has_whole(self.target, word) and word != self.never_small
+
+
+def _has_whole(tokenizer: Tokenizer, word: str) -> bool:
+    ids = tokenizer.encode(word)
+    return len(ids) == 1 and ids[0] != UNK

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from model.text.forms import capital
 from model.text.marks import IsWord, with_marks_of
 from model.text.tokenizer import PLACEHOLDER
 from model.translation import Translation, Word, copied, join
@@ -80,7 +81,7 @@ class Repeated:
 def _cased(given: str, text: str) -> str:
     if given.isupper() and len(given) > 1:
         return text.upper()
-    return text[:1].upper() + text[1:] if given[:1].isupper() else text
+    return capital(text) if given[:1].isupper() else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from translations import said
 
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
@@ -22,7 +23,7 @@ from model.sentences import GuardedSentences
 from model.text.ids import EOS
 from model.text.preparation import is_shouted
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
-from model.translator import PLACEHOLDER_IDS, Translation, Translator, Word
+from model.translator import PLACEHOLDER_IDS, Translation, Translator
 from model.versions.card import Card
 from model.versions.store import Version, save
 from training.data.subwords import train_subwords
@@ -186,9 +187,8 @@ def test_what_is_a_number_is_written_as_the_other_language_does(text: str, wante
 def test_quotes_with_a_backslash_come_back_so() -> None:
     guarded = GuardedSentences.of([r"L\'amico dice \"sì\"", "l'amico"], ["", ""], "it")
     assert guarded.texts == ['L\'amico dice "sì"', "l'amico"]
-    words = ("The", "friend's", '"yes"')
-    said = Translation(" ".join(words), -0.5, tuple(Word(word, 0.5, ()) for word in words))
-    found = guarded.restored([said, said])
+    friend = said('The friend\'s "yes"')
+    found = guarded.restored([friend, friend])
     assert [one.text for one in found] == [r"The friend\'s \"yes\"", 'The friend\'s "yes"']
     assert [word.text for word in found[0].words] == found[0].text.split()
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from translations import with_hashes
 
 from model.markup.formats import plan_as
 from model.markup.html import read_html
@@ -43,7 +44,7 @@ def back(plan: Plan) -> str:
 
 def shown(plan: Plan) -> list[str]:
     """The sentences, with a `#` for each sign."""
-    return ["".join("#" if char >= "\U000f0000" else char for char in one) for one in plan.sentences]
+    return list(map(with_hashes, plan.sentences))
 
 
 @pytest.mark.parametrize(

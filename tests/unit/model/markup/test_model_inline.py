@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from translations import said, with_hashes
 
 from model.markup.inline import with_signs, without_signs
-from model.translation import Translation, Word
 
 ATOMS = [
     "<b>",
@@ -32,7 +32,7 @@ ATOMS = [
 def seen(sentence: str) -> str | None:
     """The sentence with a `#` for each sign."""
     found = with_signs(sentence)
-    return None if found is None else "".join("#" if char >= "\U000f0000" else char for char in found[0])
+    return None if found is None else with_hashes(found[0])
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,7 @@ def test_signs_stand_for_what_was_there(sentence: str) -> None:
     found = with_signs(sentence)
     if found is not None:
         text, meant = found
-        words = tuple(Word(word, 0.5, (at,)) for at, word in enumerate(text.split()))
-        assert without_signs(Translation(text, -0.5, words), meant).text == sentence
+        assert without_signs(said(text), meant).text == sentence
         assert len(set(text) & {chr(0xF0000 + number) for number in range(len(meant))}) == len(meant)
 
 

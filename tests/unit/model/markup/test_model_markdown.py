@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from translations import with_hashes
 
 from model.markup.formats import plan_as
 from model.markup.markdown import read_markdown
@@ -20,7 +21,7 @@ def plan_markdown(document: str) -> Plan:
 
 
 def shown(plan: Plan) -> list[str]:
-    return ["".join("#" if char >= "\U000f0000" else char for char in one) for one in plan.sentences]
+    return list(map(with_hashes, plan.sentences))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,10 @@
 """Case and marks are taken off, put back as they were, and only where the network is surer so."""
 
 import pytest
+from translations import said
 
 from model.text.forms import Form, plain_form, surer
-from model.translation import Translation, Word
-
-
-def said(text: str, score: float = -0.5) -> Translation:
-    return Translation(text, score, tuple(Word(word, 0.5, ()) for word in text.split()))
+from model.translation import Translation
 
 
 def form(text: str) -> Form:

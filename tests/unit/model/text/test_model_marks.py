@@ -1,15 +1,12 @@
 """The final mark, quotes, dashes and the case of the first letter are those of the source."""
 
 import pytest
+from translations import said
 
 from model.text.marks import with_marks_of
-from model.translation import Translation, Word
+from model.translation import Translation
 
 SMALL = {"and", "well", "yes", "thank", "see", "what"}
-
-
-def said(text: str) -> Translation:
-    return Translation(text, -0.5, tuple(Word(word, 0.5, ()) for word in text.split()))
 
 
 def marked(source: str, written: str) -> Translation:

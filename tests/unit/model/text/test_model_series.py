@@ -1,15 +1,11 @@
 """Words said again and again, and lists, keep their count."""
 
 import pytest
+from translations import said
 
 from model.text.series import Listed, Repeated, series
-from model.translation import Translation, Word
 
 LIST = "Servono: sale, pepe, olio, aglio, carote e latte, farina."
-
-
-def said(text: str, score: float = -0.5) -> Translation:
-    return Translation(text, score, tuple(Word(word, 0.5, (at,)) for at, word in enumerate(text.split())))
 
 
 def found(text: str) -> Repeated | Listed | None:

@@ -1,9 +1,9 @@
 """Amounts, numbers and times come out as the other language writes them, where it is certain what they are."""
 
 import pytest
+from translations import said
 
 from model.text.kept.amounts import amount_in_other_language, with_numbers_in_other_language
-from model.translation import Translation, Word
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,6 @@ def test_ordinals(italian: str, english: str) -> None:
     ],
 )
 def test_numbers_that_were_copied(sentence: str, source: str, written: str, wanted: str) -> None:
-    translation = Translation(written, -0.5, tuple(Word(word, 0.5, ()) for word in written.split()))
-    found = with_numbers_in_other_language(sentence, source, translation)
+    found = with_numbers_in_other_language(sentence, source, said(written))
     assert found.text == wanted
     assert [word.text for word in found.words] == wanted.split()

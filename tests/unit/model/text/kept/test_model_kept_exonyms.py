@@ -1,9 +1,9 @@
 """Places that were copied get the name that the other language has for them."""
 
 import pytest
+from translations import said
 
 from model.text.kept.exonyms import TABLE, with_exonyms
-from model.translation import Translation, Word
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,7 @@ from model.translation import Translation, Word
     ],
 )
 def test_places_that_were_copied(source: str, sentence: str, written: str, wanted: str) -> None:
-    translation = Translation(written, -0.5, tuple(Word(word, 0.5, ()) for word in written.split()))
-    found = with_exonyms(sentence, source, translation)
+    found = with_exonyms(sentence, source, said(written))
     assert found.text == wanted
     assert [word.text for word in found.words] == wanted.split()
 
