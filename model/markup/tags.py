@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from model.text.kept.guard import WORD
-from model.translation import Translation
+from model.translation import Translation, Word
 
 FIRST_SIGN, LAST_SIGN = 0xF0000, 0xFFFFD
 SIGN = re.compile("[\U000f0000-\U000ffffd]")
@@ -48,7 +48,8 @@ class Tagged:
         words = [word.text for word in translation.words]
         if words != translation.text.split() or not words:
             text = translation.text + "".join(mark.sign for mark in self.marks)
-            return replace(translation, text=text, alternatives=others)
+            kept = translation.words or tuple(Word(piece, 1.0, ()) for piece in text.split())  # a text of signs alone
+            return replace(translation, text=text, words=kept, alternatives=others)
         before, after = self._placed([word.source_words for word in translation.words])
         decorated = [_decorated(word, before[place], after[place]) for place, word in enumerate(words)]
         found = iter(decorated)

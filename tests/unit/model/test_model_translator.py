@@ -202,6 +202,7 @@ def test_what_has_a_word_in_it_is_not_copied(text: str) -> None:
 @settings(max_examples=25, deadline=None)
 @given(texts=st.lists(st.text(alphabet=st.characters(codec=None, categories=None), max_size=60), max_size=6))
 @example(texts=["6Á\U000cf02a"])  # comes out as a lone control character
+@example(texts=["\U000f0000"])  # a sign, as tags have
 def test_any_strings_at_all_are_translated(texts: list[str]) -> None:
     results = shared().translate(texts, SHORT)
     assert len(results) == len(texts)
