@@ -36,6 +36,7 @@ from training.adapting.validation import hold_back, judge_held_back
 from training.data.sources import commit
 from training.evaluate import record
 from training.run.batching import Encoded
+from training.run.milestones import GATING, MEASURING, READING, TRAINING, VALIDATING, Milestones
 from training.run.progress import Stages
 
 STRENGTHS = (1.0, 0.7, 0.5, 0.42, 0.35)
@@ -54,16 +55,16 @@ def retrain(folder: Path, options: Options, console: Console) -> dict[str, Any]:
         ConfigError: the job, the corrections or the data cannot be used.
         VersionError: the parent is missing or damaged.
     """
-    with Stages(console) as stages:
-        return _Retraining(folder, options, stages).run()
+    job = Job.read(folder)
+    with Stages(console, Milestones(Path(job.progress)) if job.progress else None) as stages:
+        return _Retraining(folder, job, options, stages).run()
 
 
 class _Retraining:
     """One run; each method is one of the arrows above."""
 
-    def __init__(self, folder: Path, options: Options, stages: Stages) -> None:
-        self.folder, self.options, self.stages = folder, options, stages
-        self.job = Job.read(folder)
+    def __init__(self, folder: Path, job: Job, options: Options, stages: Stages) -> None:
+        self.folder, self.job, self.options, self.stages = folder, job, options, stages
         self.roots = [Path(root) for root in self.job.roots]
         self.parent_folder = store.find(self.roots, self.job.pair, self.job.parent)
         self.parent = store.load(self.parent_folder)
@@ -80,7 +81,7 @@ class _Retraining:
 
     def run(self) -> dict[str, Any]:
         """From the file to the report."""
-        self.stages.begin("reading")
+        self.stages.begin(READING, "reading")
         options, card = self.options, self.parent.card
         self.gates = gate_sets(card.pair, options.data, options.sets)
         consented = self.folder / CONSENTED
@@ -124,7 +125,7 @@ class _Retraining:
         if not folds:  # a single correction: nothing can be held out, and what it takes is seen at the gate
             self.stop = len(options.settings.stops(1)) - 1
             return [], []
-        self.stages.begin(f"cross-validation, {len(folds)} folds", len(folds))
+        self.stages.begin(VALIDATING, f"cross-validation, {len(folds)} folds", len(folds), len(folds))
         results = run_folds(folds, options.processes, self.stages.advance)
         by_stop = [[value for of_fold in results for value in of_fold[stop]] for stop in range(len(results[0]))]
         means = [sum(values) / len(values) for values in by_stop]
@@ -135,7 +136,7 @@ class _Retraining:
         """The weights of the parent adapted to all of `found`, up to the stop."""
         settings = self.options.settings
         stop = settings.stops(len(found))[self.stop]
-        self.stages.begin(f"training on {len(found)} corrections", stop)
+        self.stages.begin(TRAINING, f"training on {len(found)} corrections", stop, len(found))
         kept: list[Seq2Seq] = []
         model = store.load(self.parent_folder).model
         material = Material([one.ids for one in found], replayed)
@@ -146,7 +147,7 @@ class _Retraining:
         self, found: Sequence[Example], tried: tuple[list[Fold], list[Encoded]], final: dict[str, Tensor]
     ) -> tuple[list[Attempt], Path]:
         """Blends, the strongest first, until one passes; all attempts, and the folder of the last."""
-        self.stages.begin("the version that serves")
+        self.stages.begin(MEASURING, "the version that serves")
         current, (folds, strangers) = Translator.load(self.parent_folder), tried
         held = hold_back(found, (folds, self.stop), strangers, current, self.parent, self.options.settings.seed)
         trial = Trial(current, self.corrections, self.gates, self.options.limits)
@@ -156,7 +157,7 @@ class _Retraining:
         attempts: list[Attempt] = []
         candidate = self.folder
         for strength in STRENGTHS:
-            self.stages.begin(f"gate, {strength:.0%} of the new weights", len(self.gates) + 1)
+            self.stages.begin(GATING, f"gate, {strength:.0%} of the new weights", len(self.gates) + 1, 100 * strength)
             candidate = self._save(final, strength, found)
             held_out = judge_held_back(held, strength, self.parent, current)
             self.stages.advance()

@@ -37,7 +37,8 @@ from training.run.loop import Trainer
 from training.run.precision import fit_kernels
 from training.run.standing import Standing
 from training.run.warm_start import begin_from, find_start, place_vocabularies
-from training.scoring.mistakes import write_report
+from training.scoring.curve import curve_points
+from training.scoring.mistakes import read_metrics, write_report
 
 RUNS = Path("runs")
 
@@ -197,11 +198,19 @@ def export(
             "seconds": round(standing.seconds, 1),
             "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             **origin,
+            **_curve(folder),
         },
     }
     written = store.save(root, config.pair, config.version, model, tokenizers, card)
     write_report(folder, written, corpus.dev, _normaliser(config))
     return written
+
+
+def _curve(folder: Path) -> dict[str, Any]:
+    """The learning curve of the run, for the card; weights that came home may have left their metrics behind."""
+    metrics = folder / "metrics.jsonl"
+    points = curve_points(read_metrics(metrics)) if metrics.exists() else []
+    return {"curve": points} if points else {}
 
 
 def _origin(parent: str | None, device: torch.device) -> dict[str, Any]:

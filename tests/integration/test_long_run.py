@@ -79,7 +79,8 @@ def finish_copies(runs: list[Run], folder: list[str], config: Path) -> None:
     copies = [Run(runs[0].folder / "finish", run.pair) for run in runs]
     wait_until(lambda: all(copy.version.exists() for copy in copies), "versions are written", PATIENCE_S)
     for copy in copies:
-        verify(copy.version)
+        curve = verify(copy.version).training["curve"]
+        assert curve and "dev bleu" in curve[-1], "the curve must come with the version"
         assert [row["rate"] for row in copy.metrics() if "rate" in row][-1] < 0.5 * OptimSettings.peak_learning_rate
     assert [tokens(run) for run in runs] == kept, "the run itself stays as it was"
     assert "move" in long_run(*finish, status=1)

@@ -80,6 +80,7 @@ def test_a_run_writes_a_version_that_translates(alone):
     assert len(translator.translate(["Il capitano vede la barca."])) == 1
     card = json.loads((alone / "card.json").read_text())
     assert card["training"]["steps"] == 24
+    assert card["training"]["curve"][-1]["dev bleu"] == round(card["scores"]["dev"]["bleu"], 3)
     assert card["data"]["everyday"]["read"] == len(toy_corpus.pairs())
     assert "BLEU" in card["scores"]["dev"]["bleu_signature"] or "refs:1" in card["scores"]["dev"]["bleu_signature"]
     assert card["settings"]["loop"]["seed"] == 1

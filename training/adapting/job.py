@@ -36,6 +36,8 @@ class Job(JsonConfig):
     """Of the corrections file."""
     read_at: str
     """When the corrections were read, ISO 8601; for the card."""
+    progress: str = ""
+    """The file where the run tells how far it is, see `training.run.milestones`; empty: nowhere."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from training.config import TrainingConfig
+from training.run.milestones import Milestones
 from training.run.standing import Standing
 
 LINE_SECONDS = 30.0
@@ -66,10 +67,12 @@ class Display:
 
 
 class Stages:
-    """Progress through some stages of known size: a bar in a terminal, a line for each stage in a log file."""
+    """Progress through some stages of known size: a bar in a terminal, a line for each stage in a log file; and in
+    `milestones`, for whoever follows the run from elsewhere."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, milestones: Milestones | None = None) -> None:
         self._console = console
+        self._milestones = milestones
         self._bar = Progress(
             TextColumn("[bold]{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
@@ -84,18 +87,28 @@ class Stages:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def begin(self, what: str, steps: int = 1) -> None:
-        """A stage of so many steps begins; the one before is done."""
+    def begin(self, stage: str, what: str, steps: int = 1, number: float | None = None) -> None:
+        """A stage of so many steps begins; the one before is done.
+
+        Args:
+            stage: its name for programs, one of `training.run.milestones`.
+            what: its name for people.
+            number: what the stage is one of, or of how many, if its name needs that.
+        """
         if self._task is not None:
             self._bar.update(self._task, completed=self._bar.tasks[-1].total)
         self._task = self._bar.add_task(what, total=steps)
         if not self._console.is_terminal:
             self._console.print(f"{time.monotonic() - self._began:6.0f} s  {what}", highlight=False)
+        if self._milestones is not None:
+            self._milestones.begin(stage, steps, number)
 
     def advance(self) -> None:
         """One step of the stage is done."""
         if self._task is not None:
             self._bar.advance(self._task)
+        if self._milestones is not None:
+            self._milestones.advance()
 
     def say(self, text: str) -> None:
         """A line that stays."""
