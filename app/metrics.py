@@ -68,7 +68,7 @@ class Metrics:
         )  # fmt: skip
         self._corrections = Counter(
             "traghetto_corrections",
-            "Corrections submitted, refused by the checks, approved and rejected.",
+            "Corrections submitted, refused by the checks, approved, rejected and reopened.",
             ["pair", "outcome"],
             registry=self.registry,
         )

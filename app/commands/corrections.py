@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from app.corrections.search import Search
     from app.corrections.service import Corrections
     from app.corrections.states import Found
-    from app.corrections.values import Outcome
+    from app.corrections.values import Action, Outcome
 
 app = typer.Typer(no_args_is_help=True, help="Review corrections, and take them out and in as files.")
 LIST_LIMIT = 50
 DECIDED_AT_ONCE = 500
+DONE: dict[Action, str] = {"approve": "approved", "reject": "rejected", "reopen": "reopened"}
 
 
 Answer = TypeVar("Answer")
@@ -110,7 +111,7 @@ def approve(
 
       traghetto corrections approve --all --pair it-en --unmarked
     """
-    _decide(_selected(ids, every, pair, marked), None, yes)
+    _decide(_selected(ids, every, pair, marked), "approve", yes=yes)
 
 
 @app.command("reject")
@@ -128,7 +129,18 @@ def reject(
 
       traghetto corrections reject --all --marked --reason "not a translation"
     """
-    _decide(_selected(ids, every, pair, marked), reason, yes)
+    _decide(_selected(ids, every, pair, marked), "reject", reason, yes=yes)
+
+
+@app.command("reopen")
+def reopen(ids: Annotated[list[uuid.UUID], typer.Argument(metavar="ID...", help="As `list` shows them.")]) -> None:
+    """Take back what was decided about corrections: they wait again, and what they had superseded comes back.
+
+    [bold]Example[/bold]
+
+      traghetto corrections reopen 3f0c0b52-5f6e-4f0e-9a52-0d7a2b1c9e10
+    """
+    _decide(list(dict.fromkeys(ids)), "reopen")
 
 
 @app.command("edit")
@@ -194,26 +206,27 @@ def _selected(
     return Search(Status.PENDING.value, _value(pair), marked=marked, order="oldest")
 
 
-def _decide(selected: list[uuid.UUID] | Search, reason: str | None, yes: bool) -> None:
-    """Approve, or reject for `reason`; ask first if the selection was not made by hand."""
+def _decide(selected: list[uuid.UUID] | Search, action: Action, reason: str = "", *, yes: bool = False) -> None:
+    """Do it to what is selected; ask first if that was not made by hand."""
     ids = selected if isinstance(selected, list) else _pending(selected)
     if not ids:
         typer.echo("no pending corrections", err=True)
         return
     if not (yes or isinstance(selected, list)):
-        typer.confirm(f"{'Approve' if reason is None else 'Reject'} {len(ids)} corrections?", abort=True, err=True)
-    outcomes = _ask(lambda corrections: _decide_all(corrections, ids, reason))
+        typer.confirm(f"{action.capitalize()} {len(ids)} corrections?", abort=True, err=True)
+    outcomes = _ask(lambda corrections: _decide_all(corrections, ids, action, reason))
     problems = [outcome for outcome in outcomes if outcome.problem]
     for outcome in problems:
         typer.echo(f"{outcome.id}: {outcome.problem}", err=True)
-    waiting = sum(outcome.status == Status.PENDING.value and not outcome.problem for outcome in outcomes)
-    typer.echo(_summary(len(ids) - len(problems) - waiting, waiting, reason), err=True)
+    pending = sum(outcome.status == Status.PENDING.value and not outcome.problem for outcome in outcomes)
+    waiting = pending if action == "approve" else 0
+    typer.echo(_summary(len(ids) - len(problems) - waiting, waiting, action), err=True)
     if problems:
         raise typer.Exit(1)
 
 
-def _summary(done: int, waiting: int, reason: str | None) -> str:
-    decided = f"{'approved' if reason is None else 'rejected'} {done}"
+def _summary(done: int, waiting: int, action: Action) -> str:
+    decided = f"{DONE[action]} {done}"
     return f"{decided}; {waiting} wait for a second person" if waiting else decided
 
 
@@ -222,12 +235,12 @@ def _pending(wanted: Search) -> list[uuid.UUID]:
     return [one.correction.id for one in found]
 
 
-async def _decide_all(corrections: Corrections, ids: list[uuid.UUID], reason: str | None) -> list[Outcome]:
+async def _decide_all(corrections: Corrections, ids: list[uuid.UUID], action: Action, reason: str) -> list[Outcome]:
     outcomes: list[Outcome] = []
     with progress("corrections", len(ids)) as reached:
         for start in range(0, len(ids), DECIDED_AT_ONCE):
             batch = ids[start : start + DECIDED_AT_ONCE]
-            outcomes += await corrections.decide(batch, OWNER, reason)
+            outcomes += await corrections.decide(batch, OWNER, action, reason)
             reached(start + len(batch))
     return outcomes
 

@@ -15,7 +15,8 @@ from sqlalchemy import select
 from app.access.access import Client
 from app.corrections.checks import MARK_CODES, SHOWN, Limits, Rival, check, compare
 from app.corrections.records import Entry, Record
-from app.corrections.review import Counter, Key, Review, Reviewing, no_memory, uncounted
+from app.corrections.reopening import Key
+from app.corrections.review import Counter, Review, Reviewing, no_memory, uncounted
 from app.corrections.values import row_of
 from app.errors import DatabaseDown
 from app.memory.store import source_key

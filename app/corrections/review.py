@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import OWNER_NAMES, Client
 from app.corrections.checks import SHOWN, Rival
+from app.corrections.reopening import CORRECTIONS, Key, restore
 from app.corrections.states import SAME_AS, SUPERSEDED_BY
 from app.corrections.values import OWNER
 from app.memory.changes import touch
@@ -23,9 +24,8 @@ from app.storage.db import Database
 from app.storage.locks import Lock, lock
 from app.storage.tables import APPROVED, PENDING, REJECTED, SUPERSEDED, Correction, TrainedCorrection, now
 
-Key = tuple[str, str]
-"""Pair and source key of a sentence."""
-CORRECTIONS = Correction.metadata.tables[Correction.__tablename__]
+REOPENED = "reopened"
+"""Of an outcome; it is no status."""
 
 
 def is_author(row: Correction, client: Client) -> bool:
@@ -49,9 +49,10 @@ class Review:
         self.touched: set[Key] = set()
         """For `changes.touch`: memory answers these differently."""
         self.outcomes: list[tuple[str, str]] = []
-        """Pair and `approved` or `rejected`, for the metrics."""
+        """Pair and `approved`, `rejected` or `reopened`, for the metrics."""
         self._needed = confirmations
         self._winners: dict[Key, Correction] = {}
+        self._reopened: list[Correction] = []
 
     async def find(self, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Correction]:
         """The corrections with these ids that there are, as the database has them now."""
@@ -93,6 +94,8 @@ class Review:
 
     def _confirm(self, row: Correction, client: Client) -> bool:
         """Count the approval of `client`; says whether `row` is approved now."""
+        if row.status == SUPERSEDED:  # who approved it then did not choose between it and what answers now
+            row.confirmed_by = []
         names = OWNER_NAMES if client.is_owner else (client.name,)
         if not set(names).intersection(row.confirmed_by):
             row.confirmed_by = [*row.confirmed_by, client.name]
@@ -101,7 +104,7 @@ class Review:
             row.reviewer, row.reviewed_at = client.name, row.changed_at
             self._win(row)
         elif row.status != PENDING:
-            self._reopen(row)
+            self._let_wait(row)
         return row.status == APPROVED
 
     def _win(self, row: Correction) -> None:
@@ -116,6 +119,9 @@ class Review:
     async def settle(self) -> None:
         """Write what was decided. What it supersedes changes in the database only: `find` it again to see it."""
         await self.session.flush()
+        if reopened := self._reopened:
+            self._reopened = []
+            self.touched |= await restore(self.session, reopened, self._needed)
         winners = [row for row in self._winners.values() if row.status == APPROVED]
         self._winners.clear()
         if winners:
@@ -136,6 +142,17 @@ class Review:
         self._change(row, REJECTED, reason)
         row.reviewer, row.reviewed_at = client.name, row.changed_at
 
+    def reopen(self, row: Correction) -> None:
+        """Take back what was decided about `row`, and who has confirmed it: it waits again. `settle` takes back what
+        its approval has done to others."""
+        self._forget(row)
+        if row.status != PENDING:
+            self.outcomes.append((row.pair, REOPENED))
+        if row.status != PENDING or row.confirmed_by:
+            self._let_wait(row)
+            row.confirmed_by = []
+        self._reopened.append(row)
+
     async def edit(self, row: Correction, corrected: str, client: Client) -> None:
         """Give `row`, which is pending or approved, another text. It counts as untrained and unconfirmed again: an
         approved one as approved by `client`, which is enough only where one person is."""
@@ -146,7 +163,7 @@ class Review:
         was_approved, row.confirmed_by = row.status == APPROVED, []
         if was_approved:
             self._forget(row)
-            self._reopen(row)
+            self._let_wait(row)
             if self._counts(row, client):
                 self._confirm(row, client)
 
@@ -160,14 +177,14 @@ class Review:
         if row.status == APPROVED:
             self.touched.add((row.pair, row.source_key))
 
-    def _reopen(self, row: Correction) -> None:
+    def _let_wait(self, row: Correction) -> None:
         """Let `row` wait again: nobody has decided about it."""
         self._change(row, PENDING, None)
         row.reviewer = row.reviewed_at = None
 
     def _change(self, row: Correction, status: str, reason: str | None) -> None:
         row.status, row.reason, row.changed_at = status, reason, now()
-        if status in (REJECTED, SUPERSEDED):
+        if status == REJECTED:
             row.confirmed_by = []
 
 
@@ -181,12 +198,12 @@ def _superseding() -> Update:
         CORRECTIONS.update()
         .where(row.pair == bindparam("of_pair"), row.source_key == bindparam("of_sentence"))
         .where(or_(was_approved, says_the_same), row.id != bindparam("winner"))
-        .values(status=SUPERSEDED, reason=reason, changed_at=bindparam("moment"), confirmed_by=[])
+        .values(status=SUPERSEDED, reason=reason, changed_at=bindparam("moment"))
     )
 
 
 Counter = Callable[[str, str], None]
-"""Pair and outcome (`submitted`, `refused`, `approved`, `rejected`) to a metric."""
+"""Pair and outcome (`submitted`, `refused`, `approved`, `rejected`, `reopened`) to a metric."""
 
 
 async def no_memory() -> None:

@@ -7,22 +7,24 @@ import base64
 import binascii
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.corrections.states import Found, find_out
 from app.errors import FieldError, InvalidRequest
-from app.storage.tables import Correction
+from app.storage.tables import APPROVED, PENDING, Correction
 from app.translating.limits import FORBIDDEN
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 TEXTS = (Correction.source_text, Correction.corrected_translation, Correction.machine_translation)
+OPEN = (PENDING, APPROVED)
 Order = Literal["newest", "oldest"]
 
 
@@ -41,6 +43,8 @@ class Search:
     """From then on; with its zone."""
     created_before: dt.datetime | None = None
     """Before then; with its zone."""
+    rivals_of: uuid.UUID | None = None
+    """Of the same sentence as this correction, which is one of them."""
     order: Order = "newest"
     limit: int = DEFAULT_PAGE
     """Rows of a page, 1 to `MAX_PAGE`."""
@@ -53,6 +57,8 @@ class Page:
     """Some of what was found."""
 
     items: list[Found]
+    rivals: list[int]
+    """Of each of `items`, how many others of its sentence wait or are approved."""
     total: int
     """How many there are on all pages."""
     next_cursor: str | None
@@ -73,7 +79,23 @@ async def find(session: AsyncSession, search: Search) -> Page:
     total = await session.scalar(select(func.count()).select_from(Correction).where(*conditions))
     rows = (await session.scalars(_page(search).where(*conditions))).all()
     more, rows = len(rows) > search.limit, rows[: search.limit]
-    return Page(await find_out(session, rows), total or 0, _cursor(rows[-1], search.order) if more else None)
+    cursor = _cursor(rows[-1], search.order) if more else None
+    return Page(await find_out(session, rows), await _rivals(session, rows), total or 0, cursor)
+
+
+async def _rivals(session: AsyncSession, rows: Sequence[Correction]) -> list[int]:
+    """`Page.rivals` of `rows`."""
+    open_now = Correction.status.in_(OPEN)
+    sentence = (Correction.pair, Correction.source_key)
+    keys: dict[str, set[str]] = {}
+    for row in rows:
+        keys.setdefault(row.pair, set()).add(row.source_key)
+    counts: dict[tuple[str, str], int] = {}
+    for pair, of_pair in keys.items():
+        there = select(*sentence, func.count()).where(open_now, Correction.pair == pair)
+        found = await session.execute(there.where(Correction.source_key.in_(of_pair)).group_by(*sentence))
+        counts |= {(row[0], row[1]): row[2] for row in found}
+    return [counts.get((row.pair, row.source_key), 0) - (row.status in OPEN) for row in rows]
 
 
 def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
@@ -87,6 +109,10 @@ def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
         yield Correction.created_at >= search.created_after
     if search.created_before is not None:
         yield Correction.created_at < search.created_before
+    if search.rivals_of is not None:
+        this = aliased(Correction)
+        for column, same in ((Correction.pair, this.pair), (Correction.source_key, this.source_key)):
+            yield column == select(same).where(this.id == search.rivals_of).scalar_subquery()
     if search.marked is not None:
         bare = cast(Correction.marks, String) == "[]"
         yield ~bare if search.marked else bare

@@ -18,6 +18,7 @@ from app.corrections.states import Found, find_out
 from app.corrections.statistics import PairStatistics, statistics
 from app.corrections.values import (
     REVIEW_SCOPES,
+    Action,
     Draft,
     Outcome,
     Submission,
@@ -123,7 +124,7 @@ class Corrections:
             NotFound: there is none with this id.
             Forbidden: its author may not confirm it.
         """
-        return await self._decide_one(correction_id, client, None)
+        return await self._decide_one(correction_id, client, "approve")
 
     async def reject(self, correction_id: uuid.UUID, client: Client, reason: str) -> Found:
         """Reject it, also if it is approved.
@@ -132,18 +133,29 @@ class Corrections:
             NotFound: there is none with this id.
             InvalidRequest: the reason is empty, too long, or holds what no text can.
         """
-        return await self._decide_one(correction_id, client, reason)
+        return await self._decide_one(correction_id, client, "reject", reason)
 
-    async def _decide_one(self, correction_id: uuid.UUID, client: Client, reject: str | None) -> Found:
-        (outcome,) = await self.decide([correction_id], client, reject)
+    async def reopen(self, correction_id: uuid.UUID, client: Client) -> Found:
+        """Take back what was decided about it: it waits again, and nobody has confirmed it. What its approval had
+        superseded, and nothing else since, is what it was before.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        return await self._decide_one(correction_id, client, "reopen")
+
+    async def _decide_one(self, correction_id: uuid.UUID, client: Client, action: Action, reason: str = "") -> Found:
+        (outcome,) = await self.decide([correction_id], client, action, reason)
         if outcome.found is None:
             raise not_found(correction_id)
         if outcome.problem is not None:
             raise Forbidden(outcome.problem)
         return outcome.found
 
-    async def decide(self, ids: Sequence[uuid.UUID], client: Client, reject: str | None = None) -> list[Outcome]:
-        """Approve all of `ids`, or reject them for the reason `reject`; one outcome for each, in their order.
+    async def decide(
+        self, ids: Sequence[uuid.UUID], client: Client, action: Action = "approve", reason: str = ""
+    ) -> list[Outcome]:
+        """Approve all of `ids`, reject them for `reason`, or reopen them; one outcome for each, in their order.
 
         Of two corrections of one sentence the one that was made later wins.
 
@@ -152,15 +164,17 @@ class Corrections:
         """
         if len(ids) > MAX_BULK:
             raise InvalidRequest([FieldError("ids", f"has {len(ids)}; at most {MAX_BULK} are allowed", MAX_BULK)])
-        reason = None if reject is None else checked_reason(reject)
+        reason = checked_reason(reason) if action == "reject" else ""
         problems: dict[uuid.UUID, str | None] = {}
         async with self._reviewing.begin() as review:
             rows = await review.find(ids)
             for row in sorted(rows.values(), key=lambda row: (row.created_at, row.id)):
-                if reason is None:
+                if action == "approve":
                     problems[row.id] = review.approve(row, client)
-                else:
+                elif action == "reject":
                     review.reject(row, client, reason)
+                else:
+                    review.reopen(row)
             await review.settle()
             rows = await review.find(ids)  # one of them may have superseded another
             found = {one.correction.id: one for one in await find_out(review.session, list(rows.values()))}

@@ -5,16 +5,38 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import String, cast, distinct, func, select
+from sqlalchemy import ColumnElement, String, cast, distinct, func, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.corrections.states import serving_versions
-from app.storage.tables import APPROVED, PENDING, STATUSES, Correction, TrainedCorrection, now
+from app.storage.tables import APPROVED, PENDING, REJECTED, STATUSES, SUPERSEDED, Correction, TrainedCorrection, now
 
 TOP_MARKS = 10
 MARKED_ROWS = 10_000
 """Newest marked pending corrections whose marks are counted."""
+
+DAYS = 30
+"""That are shown one by one."""
+
+
+@dataclass
+class Day:
+    """What happened on one day, by what is known of it now."""
+
+    day: str
+    """In UTC, such as `2026-11-25`."""
+    submitted: int = 0
+    approved: int = 0
+    """Approved then, and neither rejected nor reopened since."""
+    rejected: int = 0
+
+
+def _last_days() -> list[Day]:
+    today = now().date()
+    return [Day((today - dt.timedelta(days=ago)).isoformat()) for ago in reversed(range(DAYS))]
 
 
 @dataclass
@@ -32,6 +54,8 @@ class PairStatistics:
     """Approved corrections that the version which serves now, or an ancestor of it, was trained on."""
     top_marks: dict[str, int] = field(default_factory=dict)
     """Codes of the most frequent marks of pending corrections."""
+    by_day: list[Day] = field(default_factory=_last_days)
+    """The last `DAYS`, the oldest first."""
 
 
 async def statistics(session: AsyncSession) -> dict[str, PairStatistics]:
@@ -43,6 +67,7 @@ async def statistics(session: AsyncSession) -> dict[str, PairStatistics]:
     await _add_approved(session, found)
     await _add_pending(session, found)
     await _add_trained(session, found)
+    await _add_days(session, found)
     return dict(found)
 
 
@@ -82,3 +107,28 @@ async def _add_trained(session: AsyncSession, found: dict[str, PairStatistics]) 
             .where(Correction.status == APPROVED, TrainedCorrection.pair == pair, TrainedCorrection.version.in_(line))
         )
         found[pair].trained_in_current = await session.scalar(trained) or 0
+
+
+async def _add_days(session: AsyncSession, found: dict[str, PairStatistics]) -> None:
+    """What was approved or rejected and waits again was not, and counts no more; nor what was deleted."""
+    decided = Correction.reviewed_at
+    wanted = (
+        ("submitted", Correction.created_at, true()),
+        ("approved", decided, Correction.status.in_((APPROVED, SUPERSEDED))),
+        ("rejected", decided, Correction.status == REJECTED),
+    )
+    since = now() - dt.timedelta(days=DAYS)
+    for name, moment, condition in wanted:
+        day = _day(session, moment)
+        counts = select(Correction.pair, day, func.count()).where(moment >= since, condition)
+        for pair, date, count in await session.execute(counts.group_by(Correction.pair, day)):
+            for one in found[pair].by_day:
+                if one.day == str(date):
+                    setattr(one, name, count)
+
+
+def _day(session: AsyncSession, moment: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """The day of `moment` in UTC."""
+    if session.get_bind().dialect.name == "postgresql":
+        return func.date(func.timezone(literal_column("'UTC'"), moment))
+    return func.date(moment)

@@ -19,6 +19,7 @@ from app.storage.tables import PENDING, Correction
 from app.translating.limits import text_problem
 
 Status = Literal["pending", "approved", "rejected", "superseded"]
+Action = Literal["approve", "reject", "reopen"]
 EARLIEST, LATEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 """What both databases can compare with."""
 Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]

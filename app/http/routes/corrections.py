@@ -105,7 +105,8 @@ async def submit(
 async def search(services: ServicesDep, _client: Reviewer, query: Annotated[SearchQuery, Query()]) -> PageOut:
     """Page by page. New corrections do not disturb paging: follow `next_cursor` until it is null."""
     page = await services.corrections.search(Search(**query.model_dump()))
-    shown = [CorrectionOut(**_shown(found, _client)) for found in page.items]
+    items = zip(page.items, page.rivals, strict=True)
+    shown = [CorrectionOut(**_shown(found, _client), rivals=rivals) for found, rivals in items]
     return PageOut(corrections=shown, total=page.total, next_cursor=page.next_cursor)
 
 
@@ -118,21 +119,21 @@ async def statistics(services: ServicesDep, _client: Reviewer) -> StatisticsOut:
 
 @router.post(
     "/bulk",
-    summary="Approve or reject many",
+    summary="Approve, reject or reopen many",
     responses=responses(400, 401, 403, 408, 413, 415, 422, 503),
     openapi_extra=_reads(BulkBody),
 )
 async def bulk(request: Request, services: ServicesDep, client: Reviewer) -> BulkOut:
     """Up to 1,000 at once, in one transaction. Each id has its own outcome; what cannot be decided is left as it is.
 
-    Of two corrections of one sentence the one that was sent later wins.
+    Of two corrections of one sentence the one that was sent later wins. `reopen` with the same ids takes it all back.
     """
     body = await read_json(request, BulkBody)
     if body.action == "reject" and body.reason is None:
         raise InvalidRequest([FieldError("reason", "is required for reject")])
     ids = [_parsed(one) for one in body.ids]
-    reason = body.reason if body.action == "reject" else None
-    outcomes = await services.corrections.decide([one for one in ids if one is not None], client, reason)
+    known = [one for one in ids if one is not None]
+    outcomes = await services.corrections.decide(known, client, body.action, body.reason or "")
     by_id = {outcome.id: outcome for outcome in outcomes}
     shown = (_outcome(text, None if one is None else by_id[one]) for text, one in zip(body.ids, ids, strict=True))
     return BulkOut(outcomes=list(shown))
@@ -186,6 +187,22 @@ async def reject(correction_id: str, request: Request, services: ServicesDep, cl
     """It does not answer, or no longer. Its author reads the reason."""
     body = await read_json(request, RejectBody)
     return _shown(await services.corrections.reject(_id(correction_id), client, body.reason), client)
+
+
+@router.post(
+    "/{correction_id}/reopen",
+    summary="Take a decision back",
+    response_model=CorrectionOut,
+    response_model_exclude_unset=True,
+    responses=responses(*READING),
+)
+async def reopen(correction_id: str, services: ServicesDep, client: Reviewer) -> dict[str, Any]:
+    """It waits for a reviewer again, whatever it was; memory forgets it, and nobody has confirmed it.
+
+    What its approval had superseded comes back: the one that was approved before answers again (where two people must
+    approve, if two had), those that waited wait again. If another one is approved meanwhile, that goes on answering.
+    """
+    return _shown(await services.corrections.reopen(_id(correction_id), client), client)
 
 
 @router.patch(

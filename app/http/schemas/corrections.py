@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.corrections.search import DEFAULT_PAGE, MAX_PAGE
 from app.corrections.service import MAX_BULK
-from app.corrections.values import MAX_REASON_CHARS, Moment, Status
+from app.corrections.values import MAX_REASON_CHARS, Action, Moment, Status
 from app.languages import Language, Pair
 
 EXAMPLE_SUBMIT: dict[str, Any] = {
@@ -71,7 +71,7 @@ class RejectBody(Body):
 class BulkBody(Body):
     """Body of `POST /v1/corrections/bulk`."""
 
-    action: Literal["approve", "reject"]
+    action: Action
     ids: Annotated[list[str], Field(min_length=1, max_length=MAX_BULK)]
     reason: Annotated[str | None, Field(description="Needed by `reject`.")] = None
 
@@ -90,6 +90,9 @@ class SearchQuery(BaseModel):
     author_key: Annotated[UUID | None, Field(description="Id of the key that sent it.")] = None
     created_after: Annotated[Moment | None, Field(description="From then on, such as `2026-11-25T00:00:00Z`.")] = None
     created_before: Annotated[Moment | None, Field(description="Before then.")] = None
+    rivals_of: Annotated[
+        UUID | None, Field(description="Id of a correction: all of its sentence and pair, itself among them.")
+    ] = None
     order: Literal["newest", "oldest"] = "newest"
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
     cursor: Annotated[
@@ -123,6 +126,9 @@ class CorrectionOut(BaseModel):
     confirmed_by: list[str] | None = None
     reviewer: Annotated[str | None, Field(description="Who decided: id of a key, `admin key` or `local`.")] = None
     reviewed_at: dt.datetime | None = None
+    rivals: Annotated[
+        int | None, Field(description="In a search: how many others of its sentence wait or are approved.")
+    ] = None
 
 
 class SubmittedOut(CorrectionOut):
@@ -160,6 +166,17 @@ class BulkOut(BaseModel):
     outcomes: list[OutcomeOut]
 
 
+class DayOut(BaseModel):
+    """Numbers of one day."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    day: Annotated[dt.date, Field(description="In UTC.")]
+    submitted: int
+    approved: Annotated[int, Field(description="Also those that others have superseded since.")]
+    rejected: int
+
+
 class PairStatisticsOut(BaseModel):
     """Numbers of one pair."""
 
@@ -174,6 +191,7 @@ class PairStatisticsOut(BaseModel):
         int, Field(description="Approved ones that the serving model or an ancestor of it was trained on.")
     ]
     top_marks: Annotated[dict[str, int], Field(description="Most frequent marks of pending ones.")]
+    by_day: Annotated[list[DayOut], Field(description="The last 30 days; the oldest comes first, today last.")]
 
 
 class StatisticsOut(BaseModel):

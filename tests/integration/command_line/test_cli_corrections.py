@@ -84,6 +84,8 @@ def test_one_correction_from_submission_to_deletion(data_dir: Path) -> None:
     found = json.loads(done(run(data_dir, "show", one, "--json")))
     assert (found["state"], found["source"], found["target"]) == ("rejected: not [bold] enough", "it", "en")
     assert "not [bold] enough" in done(run(data_dir, "show", one))
+    assert "reopened 1" in run(data_dir, "reopen", one).stderr
+    assert [found["state"] for found in listed(data_dir)] == ["pending"]
     fails(run(data_dir, "delete", one, stdin="n\n"), 1, "Delete it?")
     assert len(listed(data_dir)) == 1
     done(run(data_dir, "delete", one, stdin="y\n"))
@@ -98,6 +100,7 @@ def test_what_is_wrong_is_told_in_one_line(data_dir: Path) -> None:
     fails(run(data_dir, "show", NOBODY), 1, "There is no correction")
     fails(run(data_dir, "show", "seven"), 2, "valid UUID")
     fails(run(data_dir, "approve", one, NOBODY), 1, f"{NOBODY}: There is no such correction", "approved 1")
+    fails(run(data_dir, "reopen", one, NOBODY), 1, f"{NOBODY}: There is no such correction", "reopened 1")
     fails(run(data_dir, "approve"), 2, "give ids, or --all")
     fails(run(data_dir, "approve", one, "--all"), 2, "give ids, or --all")
     fails(run(data_dir, "approve", one, "--marked"), 2, "go with --all")

@@ -212,13 +212,34 @@ async def test_statistics(people: People, database: Database) -> None:
         for row, version in zip(trained, ("v1", "v2", "v0"), strict=True):
             session.add(TrainedCorrection(correction_id=row.id, pair="it-en", version=version))
     pairs = (await people.admin.get(f"{PATH}/statistics")).json()["pairs"]
-    waited = pairs["it-en"].pop("oldest_pending_s")
+    waited, days = pairs["it-en"].pop("oldest_pending_s"), pairs["it-en"].pop("by_day")
     assert 5 * 3600 <= waited < 6 * 3600
     assert pairs["it-en"] == {
         "by_status": {"pending": 2, "approved": 2, "rejected": 1, "superseded": 1}, "approved_last_24_hours": 1,
         "approved_last_7_days": 2, "in_memory": 2, "trained_in_current": 1, "top_marks": {"numbers": 1, "copy": 1},
     }  # fmt: skip
     assert pairs["en-it"]["in_memory"] == 1
+    assert len(days) == len({one["day"] for one in days}) == 30
+    assert [one["day"] for one in days] == sorted(one["day"] for one in days)
+    assert sum(one["submitted"] for one in days) == 6
+    assert sum(one["approved"] for one in days) == 2
+
+
+async def test_days_are_those_of_utc(people: People, database: Database) -> None:
+    """Whatever the zone of the database's connection; what is older than the picture is left out."""
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=2)
+    second, minute = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
+    moments = {APPROVED: midnight - second, SUPERSEDED: midnight, REJECTED: midnight + dt.timedelta(days=1) - second}
+    rows = [correction(f"Frase {status}.", "x", status) for status in moments]
+    for row in rows:
+        row.created_at, row.reviewed_at = midnight - minute, moments[row.status]
+    old = correction("Frase vecchia.", "x", APPROVED)
+    old.created_at = old.reviewed_at = midnight - dt.timedelta(days=40)
+    await store(database, *rows, old, correction("Frase che aspetta.", "x", PENDING))
+    found = (await people.admin.get(f"{PATH}/statistics")).json()["pairs"]["it-en"]["by_day"]
+    shown = {one.pop("day"): tuple(one.values()) for one in found if any(list(one.values())[1:])}
+    days = [str((midnight + dt.timedelta(days=days)).date()) for days in (-1, 0, 2)]
+    assert shown == {days[0]: (3, 1, 0), days[1]: (0, 1, 1), days[2]: (1, 0, 0)}
 
 
 # --- retention ------------------------------------------------------------------------------------------------------
