@@ -21,6 +21,8 @@ AppError
     ├── NotReady                 the models are still loading, or could not be loaded
     ├── ShuttingDown             the server is going down
     ├── TooManyConnections       there are as many as it may have
+    ├── Busy                     as many ask for this at once as may
+    ├── RetrainingFailed         a retraining could not begin
     ├── DatabaseDown             the database does not answer
     └── TranslationFailed        the model failed on this text
 """
@@ -175,6 +177,22 @@ class TooManyConnections(ServiceError):
         super().__init__("The server has too many connections already. Try again soon.")
 
 
+class Busy(ServiceError):
+    """As many clients ask for this at once as may."""
+
+    def __init__(self, most: int, of_what: str, retry_after_s: int) -> None:
+        """`of_what`: what there may be `most` of at once, such as `comparisons`."""
+        super().__init__(f"There are {most} {of_what} already, as many as may be at once. Try again soon.")
+        self.retry_after_s = retry_after_s
+
+
+class RetrainingFailed(ServiceError):
+    """A retraining could not begin, by a fault of the server."""
+
+    def __init__(self) -> None:
+        super().__init__("The retraining could not begin; the server's log says why.")
+
+
 class DatabaseDown(ServiceError):
     """The database does not answer."""
 
@@ -228,6 +246,8 @@ KINDS: dict[type[AppError], Kind] = {
     NotReady: Kind(503, "not-ready", "The models are not ready"),
     ShuttingDown: Kind(503, "shutting-down", "The server is shutting down"),
     TooManyConnections: Kind(503, "too-many-connections", "The server has too many connections"),
+    Busy: Kind(429, "busy", "As many ask for this as may"),
+    RetrainingFailed: Kind(500, "retraining-failed", "The retraining could not begin"),
     DatabaseDown: Kind(503, "database-down", "The database does not answer"),
     TranslationFailed: Kind(500, "translation-failed", "The translation failed"),
 }

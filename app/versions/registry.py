@@ -111,7 +111,8 @@ def _place(row: ModelVersion, pointer: pointers.Pointer) -> None:
 
 def parent_of(card: Card) -> str | None:
     """The version that the one of `card` was made from, if the card names one of the same pair."""
-    pair, _, version = (card.parent or "").rpartition("/")
+    stated: object = card.parent
+    pair, _, version = (stated if isinstance(stated, str) else "").rpartition("/")
     return version if pair == card.pair else None
 
 

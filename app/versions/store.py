@@ -47,6 +47,35 @@ def loader(settings: Settings) -> Loader:
     return load
 
 
+def load_version(settings: Settings, pair: str, version: str) -> Translator:
+    """Load a version on the device and in the number format of the settings, its hashes checked.
+
+    Raises:
+        VersionError: it is missing or damaged.
+        ConfigError: the device or the number format is not there.
+    """
+    import torch
+
+    from model.translator import Translator
+    from model.versions import store
+
+    torch.set_num_threads(settings.threads)
+    folder = store.find(model_roots(settings), pair, version)
+    return Translator.load(folder, device=settings.device, route=settings.route)
+
+
+def written_at(settings: Settings, pair: str, version: str) -> int:
+    """When the version of that name was written, in nanoseconds of the file system; 0 if there is none."""
+    from model.versions.card import CARD
+
+    for root in model_roots(settings):
+        try:
+            return (root / pair / version / CARD).stat().st_mtime_ns
+        except OSError:
+            continue
+    return 0
+
+
 def load_tested(settings: Settings, pair: str, version: str) -> Translator:
     """Load a version as the server does, its hashes checked, and let it translate a few sentences of ours.
 
@@ -57,7 +86,7 @@ def load_tested(settings: Settings, pair: str, version: str) -> Translator:
     """
     from model.versions.self_test import self_test
 
-    translator = _read(settings, pair, version)
+    translator = load_version(settings, pair, version)
     check_budget(translator, settings.batch_tokens, settings.max_beam)
     self_test(translator)
     return translator
@@ -93,7 +122,7 @@ def _load_current(settings: Settings, pair: str) -> Translator | None:
             log.info("%s: version %s serves, not the default: it was promoted", pair, version)
             return translator
     try:
-        return _read(settings, pair, DEFAULT)
+        return load_version(settings, pair, DEFAULT)
     except VersionNotFound:
         return None
     except VersionDamaged as error:
@@ -110,17 +139,6 @@ def _pointed(settings: Settings, pair: str) -> tuple[str, ...]:
         log.error("%s: the default is taken, for nobody can tell which version is current: %s", pair, error)
         return ()
     return () if pointer is None else (pointer.version, *reversed(pointer.history))
-
-
-def _read(settings: Settings, pair: str, version: str) -> Translator:
-    import torch
-
-    from model.translator import Translator
-    from model.versions import store
-
-    torch.set_num_threads(settings.threads)
-    folder = store.find(model_roots(settings), pair, version)
-    return Translator.load(folder, device=settings.device, route=settings.route)
 
 
 def _spare_the_collector() -> None:
