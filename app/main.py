@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from fastapi import FastAPI
@@ -20,11 +20,12 @@ from app.http import problems
 from app.http.deps import Services
 from app.http.disconnect import DisconnectWatch
 from app.http.middleware import BODY_TIMEOUT_S, BodyLimit, Edge
-from app.http.routes import corrections, exchange, health, models, page, retraining, translate
+from app.http.routes import corrections, exchange, health, models, pages, retraining, translate
 from app.memory.store import Memory
 from app.memory.sync import MemorySync
 from app.metrics import Metrics
-from app.retraining.service import RetrainingService
+from app.retraining.following import Follower
+from app.retraining.service import COMMAND, RetrainingService
 from app.settings import Settings
 from app.storage.consent_log import ConsentLog
 from app.storage.db import Database
@@ -32,10 +33,12 @@ from app.storage.housekeeping import purge_forever
 from app.translating.detection import Detect, detect
 from app.translating.preparing import Preparer
 from app.translating.service import TranslationService
+from app.versions.catalogue import Catalogue
 from app.versions.promotion import Promoter
 from app.versions.registry import keep_reconciled
 from app.versions.store import loader
 from app.versions.swapping import Swapper
+from app.versions.tryout import Tryout
 
 DESCRIPTION = """Translates between Italian and English with models that you train, run and correct yourself.
 
@@ -67,6 +70,7 @@ def create_app(
     detect: Detect = detect,
     on_failure: Callable[[], None] | None = None,
     wait_for_models: bool = False,
+    retrain: Sequence[str] = COMMAND,
 ) -> FastAPI:
     """The server's ASGI app.
 
@@ -76,8 +80,9 @@ def create_app(
         detect: language detection
         on_failure: called on the event loop if the models cannot be loaded or the engine dies
         wait_for_models: have the start take until the models are loaded, and fail if they cannot be
+        retrain: what a retraining that is begun here runs
     """
-    services = _build(settings, translators or loader(settings), detect)
+    services = _build(settings, translators or loader(settings), detect, retrain)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -90,9 +95,9 @@ def create_app(
         title="Traghetto", version=_version(), description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
     )
     app.state.services = services
-    for part in (translate, exchange, corrections, models, retraining, health, page, problems):
+    for part in (translate, exchange, corrections, models, retraining, health, pages, problems):
         app.include_router(part.router)
-    app.router.routes.extend(page.mounts())
+    app.router.routes.extend(pages.mounts())
     problems.install(app)
     limit = BodyLimit(settings.max_body_bytes, BODY_TIMEOUT_S)
     most = settings.corrections_import_max_bytes
@@ -101,7 +106,7 @@ def create_app(
     return app
 
 
-def _build(settings: Settings, load: Loader, detect: Detect) -> Services:
+def _build(settings: Settings, load: Loader, detect: Detect, retrain: Sequence[str]) -> Services:
     metrics = Metrics()
     limits = EngineLimits(settings.batch_tokens, settings.batch_sentences, settings.queue_tokens, settings.max_beam)
     engine = Engine(load, limits, metrics)
@@ -123,6 +128,10 @@ def _build(settings: Settings, load: Loader, detect: Detect) -> Services:
         memory_sync=memory_sync,
         swapper=swapper,
         promoter=Promoter(settings, engine, swapper),
+        catalogue=Catalogue(settings, database),
+        tryout=Tryout(settings, detect, memory),
+        retraining=RetrainingService(settings, database, retrain),
+        follower=Follower(settings, database),
         background=Background(metrics.background_failed),
         links=Links(settings.data_dir),
     )
@@ -141,7 +150,7 @@ async def _running(services: Services, on_failure: Callable[[], None] | None) ->
             "purging of stored texts": partial(purge_forever, services.consent_log.purge, "stored texts"),
             "purging of corrections": partial(purge_forever, services.corrections.purge, "corrections"),
             "model versions": partial(keep_reconciled, services.database, services.settings),
-            "retraining": RetrainingService(services.settings, services.database).run,
+            "retraining": services.retraining.run,
         }
     )
     try:
@@ -149,7 +158,9 @@ async def _running(services: Services, on_failure: Callable[[], None] | None) ->
     finally:
         await services.engine.stop(services.settings.drain_s)
         services.translation.stop()
+        services.tryout.stop()
         await services.swapper.stop()
+        await services.retraining.stop()
         await services.background.stop()
         await services.memory_sync.close()
         await services.database.close()

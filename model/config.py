@@ -126,6 +126,8 @@ class SearchConfig(JsonConfig):
     """Repetition guard: no token more than this many times in a row; 0 switches it off."""
     retry: bool = True
     """Ask a beam where a greedy translation has a fault that can be seen (`model.text.retry`); not of the search."""
+    branches: bool = False
+    """The `n_best` differ in the first word that is not forced, and go on from there greedily: see `model.branches`."""
 
     def __post_init__(self) -> None:
         require(1 <= self.beam <= 64, f"beam must be between 1 and 64, not {self.beam}")

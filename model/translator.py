@@ -11,28 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor
 
 from model.config import ModelConfig, SearchConfig
 from model.ensemble import Ensemble
 from model.errors import ConfigError, SearchError
 from model.kernels.native import native_decoder
 from model.kernels.quantize import Network, best_route, choose_device, prepare
-from model.network.batch import pad, plan_batches
+from model.network.batch import plan_batches
+from model.part_search import PartSearch
 from model.reading import Reader
 from model.repair import Repairer
-from model.search.search import Hypothesis, Options, search
 from model.sentences import FormedSentences, GuardedSentences
-from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Cutter, Part
 from model.text.plan import Plan, plan_text, plan_whole
 from model.text.preparation import clean
-from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, Tokenizer
+from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS
 from model.translation import Scored, Translation, Word, copied
 from model.versions.card import Card
 from model.versions.store import Version, load
@@ -81,7 +78,7 @@ class Translator:
         self._reader = Reader(version.source, version.target)
         self._model = network or prepare(version.model, device, route)
         self._native = native_decoder(version.model, self._model)
-        self._never = _never_generated(version.target).to(device)
+        self._search = PartSearch(self._model, self._native, version.target, device)
         self._threads = threads if self._native is not None else 1
         self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None
 
@@ -195,6 +192,8 @@ class Translator:
 
     def _translate_parts(self, parts: Sequence[Part], search: SearchConfig) -> list[list[Scored]]:
         """What was found for each part, best first, without faults that can be mended."""
+        if search.branches:  # whoever looks at several sees the faults
+            return self._decode(parts, search)
         repairer = Repairer(self.source, self._decode, self._encoded, self._cutter.knows)  # kept, it would keep `self`
         return repairer.repaired(parts, self._decode(parts, search), search)
 
@@ -215,7 +214,7 @@ class Translator:
                 for part, hypotheses in zip(batch, self._search(batch, search), strict=True)
             ]
 
-        native = self._is_native(search)
+        native = self._search.is_native(search)
         threads = self._threads if native else 1
         budget = min(self.batch_tokens, NATIVE_BATCH_TOKENS) if native else max(1, self.batch_tokens // search.beam)
         batches = plan_batches(lengths, budget, threads)
@@ -225,45 +224,6 @@ class Translator:
                 found[row] = scored
         return found
 
-    def _is_native(self, search: SearchConfig) -> bool:
-        return self._native is not None and search.beam == 1 and not search.no_repeat_ngram
-
-    def _search(self, parts: Sequence[Part], config: SearchConfig) -> list[list[Hypothesis]]:
-        """Hypotheses for each of `parts`, which all have ids."""
-        sources = [part.ids or [] for part in parts]
-        lengths = torch.tensor([len(ids) + 1 for ids in sources], device=self.device)
-        room = config.max_length_extra + 1  # the end mark's step counts
-        limits = [
-            max(int(config.max_length_factor * len(ids)) + room, len(part.prefix) + room)
-            for ids, part in zip(sources, parts, strict=True)
-        ]
-        prefix = pad([part.prefix for part in parts], device=self.device) if any(p.prefix for p in parts) else None
-        max_runs = self._max_runs(sources, config.max_token_run)
-        options = Options(forbidden=self._forbidden(sources), max_runs=max_runs, not_empty=True)
-        if self._native is not None and self._is_native(config):
-            return self._native.greedy([[*ids, EOS] for ids in sources], limits, prefix, options)
-        with torch.inference_mode():
-            state = self._model.encode(pad([[*ids, EOS] for ids in sources], device=self.device), lengths)
-            limit = torch.tensor(limits, device=self.device)
-            return search(self._model.step, state, limit, config, prefix, options)
-
-    def _forbidden(self, sources: Sequence[Sequence[int]]) -> Tensor:
-        """`[vocab]`, or `[batch, vocab]` if a source holds placeholders: those may be generated for it."""
-        placeholders = [[id for id in ids if id in PLACEHOLDER_IDS] for ids in sources]
-        if not any(placeholders):
-            return self._never
-        table = self._never.repeat(len(sources), 1)
-        for row, ids in enumerate(placeholders):
-            table[row, ids] = False
-        return table
-
-    def _max_runs(self, sources: Sequence[Sequence[int]], limit: int) -> Tensor | None:
-        """`[batch]`: `limit`, or more where the source repeats a token more often (the zeros of 10000000)."""
-        if not limit:
-            return None
-        runs = [max((len(list(run)) for _, run in groupby(ids)), default=0) for ids in sources]
-        return torch.tensor([max(limit, run) for run in runs], device=self.device)
-
 
 def _prefixes(given: Sequence[str] | None, texts: Sequence[object]) -> Sequence[str]:
     if given is None:
@@ -271,13 +231,6 @@ def _prefixes(given: Sequence[str] | None, texts: Sequence[object]) -> Sequence[
     if len(given) != len(texts):
         raise SearchError(f"{len(texts)} texts came with {len(given)} prefixes")
     return given
-
-
-def _never_generated(tokenizer: Tokenizer) -> Tensor:
-    """`[vocab]` booleans: special and reserved pieces, and bytes that are control characters or a space."""
-    reserved = {PAD, UNK, BOS, *range(EOS + 1, FIRST_FREE_ID)}
-    pieces = tokenizer.pieces(range(tokenizer.vocab_size))
-    return torch.tensor([id in reserved or piece in INVISIBLE_BYTES for id, piece in enumerate(pieces)])
 
 
 def _max_source_tokens(card: Card) -> int:

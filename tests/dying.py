@@ -20,10 +20,10 @@ DEADLY = "muori"
 class Mortal(FakeTranslator):
     """Ends the engine's thread at a text with `DEADLY`, as no failure of a model does."""
 
-    def translate_sentences(self, texts: Any, search: SearchConfig = SearchConfig()) -> Any:  # noqa: B008
+    def translate_sentences(self, texts: Any, search: SearchConfig = SearchConfig(), prefixes: Any = ()) -> Any:  # noqa: B008
         if any(DEADLY in text for text in texts):
             raise SystemExit
-        return super().translate_sentences(texts, search)
+        return super().translate_sentences(texts, search, prefixes)
 
 
 def _missing() -> dict[str, FakeTranslator]:

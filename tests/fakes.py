@@ -27,6 +27,8 @@ from model.translation import Translation, Word
 
 BOOM = "boom"
 """A sentence with this word makes `FakeTranslator` raise."""
+UNSURE = "FORSE"
+"""A word that `FakeTranslator` is not sure of."""
 BABBLE = "babble"
 """The first translation of a sentence with this word is faulty, the second is not."""
 
@@ -53,7 +55,12 @@ class FakeTranslator:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def translate_sentences(self, texts: Sequence[str], search: SearchConfig = SearchConfig()) -> list[Translation]:  # noqa: B008
+    def translate_sentences(
+        self,
+        texts: Sequence[str],
+        search: SearchConfig = SearchConfig(),  # noqa: B008
+        prefixes: Sequence[str] = (),
+    ) -> list[Translation]:
         self.batches.append(list(texts))
         self.searches.append(search)
         self.entered.set()
@@ -62,27 +69,40 @@ class FakeTranslator:
         time.sleep(self.seconds_per_batch)
         if self.fails or any(BOOM in text for text in texts):
             raise ValueError(f"cannot translate {texts}")
-        translations = [self._one(text, search) for text in texts]
+        begun = prefixes or [""] * len(texts)
+        translations = [self._one(text, search, prefix) for text, prefix in zip(texts, begun, strict=True)]
         return translations[1:] if self.loses_one else translations
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
-    def _one(self, text: str, search: SearchConfig) -> Translation:
+    def _one(self, text: str, search: SearchConfig, prefix: str) -> Translation:
         if BABBLE in text and search.beam == 1:
             return Translation("MENDED", -0.25) if search.retry else Translation("DRAFT", -0.25, faulty=True)
-        upper = text.upper()
-        words = tuple(Word(word, 0.9, (index,)) for index, word in enumerate(upper.split()))
-        others = tuple(
-            Translation(f"{upper} ({rank})", -0.25 - rank, tokens=len(words)) for rank in range(1, search.n_best)
+        upper = _begun(prefix, text.upper())
+        words = tuple(
+            Word(word, 0.1 if word == UNSURE else 0.9, (index,)) for index, word in enumerate(upper.split())
         )
+        others = tuple(
+            Translation(_begun(f"{prefix}W{rank} ", upper) if search.branches else f"{upper} ({rank})", -0.25 - rank,
+                        tokens=len(words))
+            for rank in range(1, search.n_best)
+        )  # fmt: skip
         return Translation(upper, -0.25, words, others, tokens=len(words))
 
 
+def _begun(prefix: str, upper: str) -> str:
+    """As many words as `upper`, the first of them those of `prefix`."""
+    given = prefix.split()
+    return " ".join([*given, *upper.split()[len(given) :]]) if given else upper
+
+
 def fake_detect(text: str) -> Detection:
-    """English if it says `the`, Italian if it has letters of theirs."""
+    """English if it says `the`, else Italian if it has letters of theirs and is not Spanish."""
     if not any(char.isalpha() and char < "\u0250" for char in text):
         return Detection(None, 0.0)
+    if "¿" in text:
+        return Detection(None, 0.0, "es")
     return Detection("en" if "the" in text.lower().split() else "it", 0.9)
 
 

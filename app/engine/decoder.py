@@ -159,7 +159,8 @@ class Decoder:
     def _translate(self, batch: Batch) -> list[Outcome]:
         pair, version, search, again = batch.group
         translator = self._loaded[pair, version]
-        translations = translator.translate_sentences(batch.texts, search if again else _first(search))
+        search = search if again else _first(search)
+        translations = translator.translate_sentences(batch.texts, search, batch.prefixes)
         if len(translations) != len(batch.units):
             raise WrongCount(f"{len(batch.units)} sentences went in, {len(translations)} translations came out")
         self.last_success = time.monotonic()

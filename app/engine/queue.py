@@ -257,7 +257,8 @@ class Scheduler:
 
 
 def _key(ticket: Ticket, sentence: Sentence) -> Key:
-    return Key(sentence.pair, ticket.versions.get(sentence.pair, ""), ticket.search, sentence.text)
+    version = ticket.versions.get(sentence.pair, "")
+    return Key(sentence.pair, version, ticket.search, sentence.text, sentence.prefix)
 
 
 def _head(ticket: Ticket) -> Unit | None:

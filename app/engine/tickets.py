@@ -31,6 +31,8 @@ class Sentence(NamedTuple):
     text: str
     tokens: int
     """Source tokens; at least 1 is charged."""
+    prefix: str = ""
+    """What the translation must begin with."""
 
 
 class Key(NamedTuple):
@@ -41,6 +43,7 @@ class Key(NamedTuple):
     search: SearchConfig
     text: str
     """The others, which all units of a batch share, come before: they are `key[:3]`."""
+    prefix: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -131,6 +134,11 @@ class Batch:
     def texts(self) -> list[str]:
         """The sentences, in the order of the units."""
         return [unit.key.text for unit in self.units]
+
+    @property
+    def prefixes(self) -> list[str]:
+        """What their translations must begin with, in the same order."""
+        return [unit.key.prefix for unit in self.units]
 
     @property
     def padded_tokens(self) -> int:

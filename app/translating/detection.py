@@ -64,6 +64,8 @@ class Detection:
 
     language: str | None
     confidence: float
+    looks_like: str | None = None
+    """The other language that a text in neither seems to be in, as ISO 639-1 names it, where that is known."""
 
 
 NEITHER = Detection(None, 0.0)
@@ -87,8 +89,8 @@ class Detector:
         italian, english = shares["ITALIAN"], shares["ENGLISH"]
         if italian + english == 0.0:  # another script
             return NEITHER
-        if max(italian, english) < STRANGER_PAIR and _is_stranger(clean, many):
-            return NEITHER
+        if max(italian, english) < STRANGER_PAIR and (stranger := _stranger(clean, many)):
+            return Detection(None, 0.0, stranger)
         evidence = _evidence(clean)
         if not evidence and len(clean.split()) < STRANGER_WORDS and _is_strange(clean):
             return NEITHER
@@ -108,12 +110,15 @@ def _readable(text: str) -> str:
     return " ".join(word for word in words if not ("://" in word or "@" in word or word.startswith("www.")))[:MAX_CHARS]
 
 
-def _is_stranger(text: str, many: LanguageDetector) -> bool:
-    """Whether `text` is long enough to say that it is in another language, and is."""
+def _stranger(text: str, many: LanguageDetector) -> str | None:
+    """The other language that `text` is in, if it is long enough to say so: the likeliest of them."""
     if len(text.split(maxsplit=STRANGER_WORDS)) < STRANGER_WORDS:
-        return False
-    values = many.compute_language_confidence_values(text)
-    return sum(value.value for value in values if value.language.name in STRANGERS) > STRANGER_FROM
+        return None
+    strangers = [one for one in many.compute_language_confidence_values(text) if one.language.name in STRANGERS]
+    if sum(one.value for one in strangers) <= STRANGER_FROM:
+        return None
+    likeliest = max(strangers, key=lambda one: one.value)
+    return str(likeliest.language.iso_code_639_1.name).lower()
 
 
 def _evidence(text: str) -> int:

@@ -12,6 +12,8 @@ from app.settings import Settings
 from model.markup.formats import Format
 from model.text.lines import Split
 
+MAX_PREFIX_BYTES = 600
+"""Each may cost a step of the search; twice what the longest sentence that the network reads at once usually takes."""
 FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 """Control characters that are not white space, and lone surrogates: no text has them, and databases refuse them."""
 
@@ -38,6 +40,9 @@ class TranslationRequest:
     """Whether sentences end with their lines: see `model.text.lines`."""
     ignored_tags: Sequence[str] = ()
     """Tags of markup whose content is not translated."""
+    prefix: str | None = None
+    """What the translation of the one text must begin with, which then is one sentence; its alternatives differ in the
+    word after it. None: nothing is begun."""
 
 
 def check(request: TranslationRequest, settings: Settings) -> None:
@@ -55,6 +60,19 @@ def _check_options(request: TranslationRequest, settings: Settings) -> Iterator[
     if request.alternatives > settings.max_alternatives:
         limit = settings.max_alternatives
         yield FieldError("alternatives", f"is {request.alternatives}; at most {limit} are allowed", limit)
+    if request.prefix is not None:
+        yield from _check_prefix(request.prefix, request)
+
+
+def _check_prefix(prefix: str, request: TranslationRequest) -> Iterator[FieldError]:
+    if request.many:
+        yield FieldError("prefix", "goes with one text, not with a list")
+    if request.format != "text":
+        yield FieldError("prefix", f"goes with plain text, not with {request.format}")
+    if problem := text_problem(prefix, MAX_PREFIX_BYTES):
+        yield FieldError("prefix", *problem)
+    elif (size := len(prefix.encode())) > MAX_PREFIX_BYTES:
+        yield FieldError("prefix", f"has {size} bytes; at most {MAX_PREFIX_BYTES} are allowed", MAX_PREFIX_BYTES)
 
 
 def _check_texts(request: TranslationRequest, settings: Settings) -> Iterator[FieldError]:

@@ -81,7 +81,8 @@ class Preparer:
         texts = [segment.text for segment, asked in zip(plan.segments, asks, strict=True) if asked]
         pair = f"{source}-{request.target}"
         counts = self._count_tokens(pair, texts) if texts or detection is None else []
-        sentences = [Sentence(pair, *item) for item in zip(texts, counts, strict=True)]
+        begun = request.prefix or ""
+        sentences = [Sentence(pair, one, count, begun) for one, count in zip(texts, counts, strict=True)]
         return Prepared(_of_all(found, source), detection, plan, hits, asks, sentences)
 
     def _language_of(
@@ -96,7 +97,7 @@ class Preparer:
 
     def _recalled(self, text: str, source: str, request: TranslationRequest) -> tuple[Plan, Sequence[Hit | None]]:
         """The plan of `text` and what memory answers: for the whole of it if it can, else for each sentence."""
-        if not request.memory:
+        if not request.memory or request.prefix is not None:
             plan = _plan(text, source, request)
             return plan, [None] * len(plan.segments)
         pair = f"{source}-{request.target}"
@@ -110,6 +111,8 @@ class Preparer:
 
 
 def _plan(text: str, source: str, request: TranslationRequest) -> Plan:
+    if request.prefix is not None:
+        return plan_whole(text)
     return plan_as(request.format, text, source, request.split, request.ignored_tags)
 
 

@@ -82,11 +82,12 @@ class TranslationService:
     async def _outcomes(self, request: TranslationRequest, prepared: Sequence[Prepared], ends: float) -> list[Outcome]:
         sentences = [sentence for text in prepared for sentence in text.sentences]
         beam = request.beam or self._settings.default_beam
-        search = _search(max(beam, request.alternatives + 1), request.alternatives + 1)
+        branches = request.prefix is not None and request.alternatives > 0
+        search = _search(max(beam, request.alternatives + 1), request.alternatives + 1, branches)
         remaining_s = max(0.0, ends - time.monotonic())
         return await self._engine.translate(sentences, search, remaining_s, request.priority)
 
 
 @lru_cache(maxsize=64)
-def _search(beam: int, n_best: int) -> SearchConfig:
-    return SearchConfig(beam=beam, n_best=n_best)
+def _search(beam: int, n_best: int, branches: bool) -> SearchConfig:
+    return SearchConfig(beam=beam, n_best=n_best, branches=branches)

@@ -31,6 +31,8 @@ class Part:
     """Source ids without the end mark, or None if the part is copied."""
     prefix: list[int]
     """Target ids that its translation must begin with."""
+    word_ended: bool = False
+    """Whether what is forced ends with a space: the next piece must not go on with its last word."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,15 @@ class Cutter:
         """The parts of each sentence: none if it is empty, usually one."""
         cleaned = [clean(sentence) for sentence in sentences]
         return [
-            self._parts_of(text, ids, self.target.encode(clean(prefix)) if prefix else [])
+            self._parts_of(text, ids, prefix)
             for text, ids, prefix in zip(cleaned, self.source.encode_batch(cleaned), prefixes, strict=True)
         ]
 
-    def _parts_of(self, text: str, ids: list[int], forced: list[int]) -> list[Part]:
+    def _parts_of(self, text: str, ids: list[int], begun: str) -> list[Part]:
         if not text:
             return []
+        forced = self.target.encode(clean(begun)) if begun else []
+        word_ended = bool(forced) and begun[-1].isspace()
         pieces = [text] if forced and len(ids) <= self.max_tokens else self._pieces(text, ids)
         encoded = [ids] if len(pieces) == 1 else self.source.encode_batch(pieces)
         parts: list[Part] = []
@@ -61,7 +65,7 @@ class Cutter:
             prefix = [] if parts else forced
             endless = len(ids_of_piece) > self.max_tokens  # a word so long that it cannot be one
             copy = endless or (nothing_to_translate(piece) and not prefix)
-            parts.append(Part(piece, None if copy else ids_of_piece, prefix))
+            parts.append(Part(piece, None if copy else ids_of_piece, prefix, word_ended and not parts))
         return parts
 
     def _pieces(self, text: str, ids: list[int]) -> list[str]:

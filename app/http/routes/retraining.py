@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse
 from app.errors import Forbidden, NotFound
 from app.http.deps import BearerDep, Services, ServicesDep, client_with
 from app.http.problems import responses
-from app.http.routes.page import CONTENT_SECURITY_POLICY, templates
+from app.http.routes.pages import CONTENT_SECURITY_POLICY, templates
 from app.http.schemas.retraining import RunOut, RunsOut
 from app.storage.db import Database
 from app.storage.tables import RetrainingRun

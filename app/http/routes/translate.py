@@ -54,12 +54,13 @@ async def translate(body: TranslateBody, request: Request) -> Response:
         split=body.split,
         format=body.format,
         ignored_tags=body.ignore_tags,
+        prefix=body.prefix,
     )
     try:
         translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted))
     except ClientGone:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    answers = [_translation(text, body) for text in translated]
+    answers = [described(text, body) for text in translated]
     if body.log_consent:
         rows = [
             Consented(one.source, one.target, text, one.text, one.version)
@@ -81,7 +82,7 @@ EXPRESS: Mapping[str, Callable[[Request], Awaitable[Response]]] = {"/v1/translat
 """Answered by `app.http.middleware.Edge`, past FastAPI's routing."""
 
 
-def _translation(text: TranslatedText, body: TranslateBody) -> dict[str, Any]:
+def described(text: TranslatedText, body: TranslateBody) -> dict[str, Any]:
     """A `TranslationOut`, as a plain dictionary: it is made thousands of times a second."""
     answer: dict[str, Any] = {
         "text": text.text,
@@ -97,6 +98,8 @@ def _translation(text: TranslatedText, body: TranslateBody) -> dict[str, Any]:
     if text.detection is not None:
         confidence = round(text.detection.confidence, SCORE_DIGITS)
         answer["detected"] = {"language": text.detection.language, "confidence": confidence}
+        if text.detection.looks_like is not None:
+            answer["detected"]["looks_like"] = text.detection.looks_like
     if body.alternatives:
         answer["alternatives"] = [
             {"text": other, "score": _rounded(score)} for other, score in text.alternatives(body.alternatives)

@@ -85,6 +85,14 @@ class TranslateBody(Strict):
     details: Annotated[
         bool, Field(description="Add each sentence, with the confidence and the aligned source words of each word.")
     ] = False
+    prefix: Annotated[
+        str | None,
+        Field(
+            description="What the translation must begin with: the rest is decoded from there. For one text, which is "
+            "taken as one sentence; memory is not asked. After white space a new word begins. `alternatives` then "
+            "differ in the next word; the empty string is for those of the first."
+        ),
+    ] = None
     memory: Annotated[
         bool,
         Field(description="Answer with approved corrections where there are any. False asks the model for all of it."),
@@ -144,6 +152,9 @@ class DetectedOut(BaseModel):
 
     language: Annotated[str | None, Field(description="Null if the text does not show its language.")]
     confidence: Annotated[float, Field(description="0 to 1.")]
+    looks_like: Annotated[
+        str | None, Field(description="The other language that it seems to be in (ISO 639-1); left out if unknown.")
+    ] = None
 
 
 class TranslationOut(BaseModel):
@@ -222,31 +233,3 @@ class LiveOut(BaseModel):
     """Answer of `GET /health/live`."""
 
     status: Literal["alive", "failed"]
-
-
-class ModelOut(BaseModel):
-    """One model version on disk."""
-
-    pair: str
-    version: str
-    current: Annotated[bool, Field(description="Whether it was promoted last; without a promotion, `default` is.")]
-    loaded: Annotated[bool, Field(description="Whether it is translating now, in the worker that answers.")]
-    size_bytes: int
-    problem: Annotated[str | None, Field(description="Why it cannot be used.")] = None
-
-
-class ModelMoveOut(BaseModel):
-    """Answer of a promotion or a rollback."""
-
-    pair: str
-    version: Annotated[str, Field(description="Current from now on.")]
-    previous: Annotated[str, Field(description="Current before.")]
-    loaded: Annotated[
-        bool, Field(description="Whether the worker that answers translates with it already. Others follow in seconds.")
-    ]
-
-
-class ModelsOut(BaseModel):
-    """Answer of `GET /v1/models`."""
-
-    models: list[ModelOut]

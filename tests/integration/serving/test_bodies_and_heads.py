@@ -29,7 +29,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/docs", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/static/page.css"]
+    "path", ["/", "/docs", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/static/any/page.css"]
 )
 async def test_head_is_answered_as_get_without_a_body(client: httpx.AsyncClient, path: str) -> None:
     await client.post("/v1/translate", json=body("Ciao."))

@@ -237,10 +237,10 @@ async def test_when_half_of_its_time_is_over_a_request_is_answered_with_drafts()
 
 async def test_a_second_search_that_fails_leaves_the_first_translation() -> None:
     class Fragile(FakeTranslator):
-        def translate_sentences(self, texts, search=GREEDY):
+        def translate_sentences(self, texts, search=GREEDY, prefixes=()):
             if search.retry and "babble" in texts:
                 raise RuntimeError("out of memory")
-            return super().translate_sentences(texts, search)
+            return super().translate_sentences(texts, search, prefixes)
 
     async with running(Fragile()) as engine:
         assert await translate(engine, "babble") == ["DRAFT"]

@@ -32,7 +32,7 @@ running = partial(running_engine, limits=LIMITS)
 class Signing(FakeTranslator):
     """Signs each translation with its version."""
 
-    def _one(self, text: str, search: SearchConfig) -> Translation:
+    def _one(self, text: str, search: SearchConfig, prefix: str = "") -> Translation:
         return Translation(f"{text} by {self.version}", -0.25, tokens=1)
 
 

@@ -1,0 +1,204 @@
+// What the pages share: words, elements, calls to the API, differences between texts.
+
+export const part = (id) => document.getElementById(id);
+export const page = document.body.dataset;
+export const root = page.root;
+export const language = document.documentElement.lang;
+
+const words = JSON.parse(part("words").textContent);
+
+// The words for `name` in the page's language; `{n}` stands for values.n. Where n is 1, `name_one` goes first.
+export function t(name, values = {}) {
+  const form = words[values.n === 1 ? `${name}_one` : name] ?? words[name] ?? name;
+  return form.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? values[key] : whole));
+}
+
+const numbers = new Intl.NumberFormat(language);
+const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+export const number = (value) => numbers.format(value);
+export const moment = (text) => moments.format(new Date(text));
+
+// An element: attributes, `on...` for listeners, `data` for a dataset; children are elements or text, never markup.
+export function make(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+export function drawn(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "data") Object.assign(element.dataset, value);
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child != null && child !== false));
+  return element;
+}
+
+// Tell everybody, also who listens to a screen reader.
+export function say(text, kind = "") {
+  const told = make("p", { class: kind }, text);
+  part("said").append(told);
+  setTimeout(() => told.remove(), 6000);
+}
+
+function opened(dialog) {
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+// Whether the person says yes to `text`; `yes` is what the button says.
+export function ask(text, yes) {
+  part("ask-text").textContent = text;
+  if (yes) part("ask-yes").textContent = yes;
+  return opened(part("ask"));
+}
+
+const KEY = "traghetto.key";
+const key = () => sessionStorage.getItem(KEY);
+
+async function askKey(why) {
+  part("key-why").textContent = why;
+  if (!await opened(part("key"))) return false;
+  sessionStorage.setItem(KEY, part("key-value").value.trim());
+  part("key-value").value = "";
+  return true;
+}
+
+// Shows the server who sent a correction, without a key.
+export function session() {
+  const kept = localStorage.getItem("traghetto.session");
+  if (kept) return kept;
+  const token = Array.from(crypto.getRandomValues(new Uint8Array(24)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  localStorage.setItem("traghetto.session", token);
+  return token;
+}
+
+export class Problem extends Error {
+  constructor(status, body, retryAfter) {
+    super(body.detail || body.title || `HTTP ${status}`);
+    Object.assign(this, { status, body, retryAfter, kind: (body.type || "").split("/").pop() });
+  }
+}
+
+// The server's answer to a request, as it comes: for files and streams. `body` is sent as JSON, `raw` as it is. Where
+// a key is needed the person is asked for one.
+export async function fetched(path, { method = "GET", query = {}, body, raw, headers = {}, signal } = {}) {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "" && value != null));
+  const sent = { "X-Traghetto-Session": session(), ...headers };
+  if (key()) sent.Authorization = `Bearer ${key()}`;
+  if (method !== "GET" && method !== "DELETE" && !sent["Content-Type"]) sent["Content-Type"] = "application/json";
+  const options = { method, headers: sent, signal, body: raw ?? (body === undefined ? undefined : JSON.stringify(body)) };
+  let response;
+  try {
+    response = await fetch(`${root}${path}${search.size ? `?${search}` : ""}`, options);
+  } catch (failure) {
+    if (signal?.aborted) throw failure;
+    throw new Problem(0, { detail: t("unreachable") });
+  }
+  if (response.ok) return response;
+  const told = await response.json().catch(() => ({}));
+  const problem = new Problem(response.status, told, Number(response.headers.get("Retry-After")) || 0);
+  const keyMissing = problem.status === 401 || problem.kind === "admin-closed" || (problem.kind === "forbidden" && method === "GET");
+  if (!keyMissing || !await askKey(problem.message)) throw problem;
+  return fetched(path, { method, query, body, raw, headers, signal });
+}
+
+// The JSON that the server answers; null where it answers nothing.
+export async function call(path, options) {
+  const response = await fetched(path, options);
+  return response.status === 204 ? null : response.json();
+}
+
+export async function save(response, name) {
+  saveText(await response.blob(), name);
+}
+
+export function saveText(blob, name) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+export async function copied(button, text, fallback) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // no clipboard without HTTPS: select it, so that Ctrl+C is enough
+    getSelection().selectAllChildren(fallback);
+    return;
+  }
+  const before = button.textContent;
+  if (before === t("copied")) return;
+  button.textContent = t("copied");
+  setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+// Files that are dropped on `element` go to `take`.
+export function onDrop(element, take) {
+  const over = (on) => (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    element.classList.toggle("over", on);
+  };
+  element.addEventListener("dragover", over(true));
+  element.addEventListener("dragleave", over(false));
+  element.addEventListener("drop", (event) => {
+    over(false)(event);
+    if (event.dataTransfer?.files.length) take([...event.dataTransfer.files]);
+  });
+}
+
+const MOST = 600; // words of a side: beyond, the middle is shown as one change
+
+// What changed from `before` to `after`, word by word: [kind, text] with kind "same", "removed" or "added". By the
+// longest common subsequence, after what both begin and end with.
+export function difference(before, after) {
+  const [one, two] = [before, after].map((text) => text.match(/\s+|[^\s\p{L}\p{N}]|[\p{L}\p{N}'’]+/gu) ?? []);
+  let first = 0, last = 0;
+  while (first < one.length && one[first] === two[first]) first += 1;
+  while (last < Math.min(one.length, two.length) - first && one.at(-1 - last) === two.at(-1 - last)) last += 1;
+  const middle = (all) => all.slice(first, all.length - last);
+  const changes = [["same", one.slice(0, first)], ...common(middle(one), middle(two)), ["same", one.slice(one.length - last)]];
+  const joined = [];
+  for (const [kind, pieces] of changes) {
+    if (!pieces.length) continue;
+    if (joined.at(-1)?.[0] === kind) joined.at(-1)[1] += pieces.join("");
+    else joined.push([kind, pieces.join("")]);
+  }
+  return joined;
+}
+
+function common(one, two) {
+  if (one.length > MOST || two.length > MOST) return [["removed", one], ["added", two]];
+  const longest = Array.from({ length: one.length + 1 }, () => new Uint16Array(two.length + 1));
+  for (let i = one.length - 1; i >= 0; i -= 1) {
+    for (let j = two.length - 1; j >= 0; j -= 1) {
+      longest[i][j] = one[i] === two[j] ? longest[i + 1][j + 1] + 1 : Math.max(longest[i + 1][j], longest[i][j + 1]);
+    }
+  }
+  const changes = [];
+  let i = 0, j = 0;
+  while (i < one.length || j < two.length) {
+    if (i < one.length && j < two.length && one[i] === two[j]) changes.push(["same", [one[i]]]), i += 1, j += 1;
+    else if (j === two.length || (i < one.length && longest[i + 1][j] >= longest[i][j + 1])) changes.push(["removed", [one[i]]]), i += 1;
+    else changes.push(["added", [two[j]]]), j += 1;
+  }
+  return changes;
+}
+
+// The difference as elements: <del> and <ins>. `only` "removed" or "added" leaves the other side out.
+export function shownDifference(before, after, only) {
+  return difference(before, after)
+    .filter(([kind]) => kind === "same" || !only || kind === only)
+    .map(([kind, text]) => (kind === "same" ? text : make(kind === "added" ? "ins" : "del", {}, text)));
+}
+
+part("ui")?.addEventListener("click", (event) => { // keep what the address says of the page
+  const here = new URL(location.href);
+  here.searchParams.set("ui", event.currentTarget.hreflang);
+  event.currentTarget.href = here.href;
+});

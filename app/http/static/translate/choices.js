@@ -1,0 +1,112 @@
+// Other words for the one that was clicked, each with the sentence that follows from it; other sentences; a correction.
+
+import { call, make, part, t } from "../lib.js";
+import { offerCorrection } from "./correcting.js";
+import { choose, markedWord, markWord, nextWord, sentenceOf, shownAnswer } from "./view.js";
+
+const output = part("translation"), box = part("choices");
+const most = Math.min(5, Number(part("form").ownerDocument.body.dataset.maxAlternatives));
+
+let asked = 0; // which opening of the box an answer is for
+
+export const closeChoices = () => { if (box.matches(":popover-open")) box.hidePopover(); };
+
+async function decoded(sentence, more) {
+  const { source, target } = shownAnswer();
+  const { translations: [found] } = await call("/v1/translate", { method: "POST", body: { text: sentence.source, source, target, memory: false, ...more } });
+  return found;
+}
+
+// The sentence decoded again behind `prefix`, and shown.
+async function goOn(sentence, prefix) {
+  const found = await decoded(sentence, { prefix, details: true });
+  take(sentence, found.text, found.details.sentences[0]?.words ?? []);
+}
+
+function take(sentence, text, words) {
+  choose(sentence, { text, words });
+  closeChoices();
+  output.focus();
+}
+
+function listed(title, readings, label, onPick) {
+  if (!readings.length) return null;
+  const items = readings.map((text) => make("li", {}, make("button", { type: "button", class: "plain", onclick: () => onPick(text) }, label(text))));
+  return [make("h3", {}, title), make("ul", {}, items)];
+}
+
+function ownWord(sentence, before) {
+  const input = make("input", { "aria-label": t("own_word"), placeholder: t("own_word"), autocomplete: "off" });
+  const submit = (event) => { event.preventDefault(); if (input.value.trim()) guarded(() => goOn(sentence, `${before}${input.value.trim()} `)); };
+  return make("form", { onsubmit: submit }, input, make("button", {}, t("use")));
+}
+
+function guarded(work) {
+  return work().catch((failure) => box.append(make("p", { class: "error", role: "alert" }, failure.message)));
+}
+
+const wordAt = (text, before) => text.slice(before.length).match(/^\S+/)?.[0] ?? text.split(/\s+/)[before.split(/\s+/).filter(Boolean).length] ?? "";
+
+function different(texts, key, ...known) {
+  const seen = new Set(known);
+  return texts.filter((text) => key(text) && !seen.has(key(text)) && seen.add(key(text)));
+}
+
+async function open(word) {
+  const sentence = sentenceOf(word), before = sentence.text.slice(0, word.dataset.start), mine = ++asked;
+  const looking = make("p", { class: "soft" }, t("looking"));
+  box.replaceChildren(make("h2", {}, t("instead", { word: word.textContent })), looking, ownWord(sentence, before),
+    make("button", { type: "button", onclick: () => { closeChoices(); offerCorrection(sentence); } }, t("correct_sentence")));
+  box.showPopover();
+  place(word);
+  box.querySelector("input").focus();
+  await guarded(async () => {
+    const [words, whole] = await Promise.all([
+      decoded(sentence, { prefix: before, alternatives: most }),
+      decoded(sentence, { alternatives: most }),
+    ]);
+    if (mine === asked) fill(sentence, word, before, words, whole, looking);
+  });
+  if (mine === asked) looking.remove();
+}
+
+function fill(sentence, word, before, words, whole, looking) {
+  const all = (found) => [found.text, ...(found.alternatives ?? []).map((one) => one.text)];
+  const readings = different(all(words), (text) => wordAt(text, before), word.textContent);
+  const label = (text) => [make("b", {}, wordAt(text, before)), make("span", { class: "soft" }, text)];
+  const pick = (text) => guarded(() => goOn(sentence, text.startsWith(before) ? `${before}${wordAt(text, before)}${text.endsWith(wordAt(text, before)) ? "" : " "}` : text));
+  const others = listed(t("whole"), different(all(whole), (text) => text, sentence.text), (text) => text, (text) => guarded(() => goOn(sentence, text)));
+  looking.replaceWith(...(listed("", readings, label, pick)?.slice(1) ?? [make("p", { class: "soft" }, t("no_others"))]));
+  if (others) box.append(...others);
+  place(word);
+  if (document.activeElement === box.querySelector("input") && readings.length && !box.querySelector("input").value) box.querySelector("li button").focus();
+}
+
+// Below the word, or above it where there is more room.
+function place(word) {
+  const at = word.getBoundingClientRect(), own = box.getBoundingClientRect();
+  const below = innerHeight - at.bottom > own.height + 8 || at.top < own.height + 8;
+  box.style.left = `${Math.max(8, Math.min(at.left, innerWidth - own.width - 8))}px`;
+  box.style.top = `${Math.max(8, below ? Math.min(at.bottom + 6, innerHeight - own.height - 8) : at.top - own.height - 6)}px`;
+}
+
+export function watchWords() {
+  output.addEventListener("click", (event) => {
+    const word = event.target.closest(".word");
+    if (!word || !getSelection().isCollapsed || part("format").value !== "text") return;
+    markWord(word);
+    open(word);
+  });
+  output.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      const word = nextWord(step);
+      if (word) { markWord(word); word.scrollIntoView({ block: "nearest" }); }
+    } else if (event.key === "Enter" && markedWord() && part("format").value === "text") {
+      event.preventDefault();
+      open(markedWord());
+    }
+  });
+  box.addEventListener("toggle", (event) => { if (event.newState === "closed") asked += 1; });
+}

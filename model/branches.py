@@ -1,0 +1,65 @@
+"""What may come after words that are forced: the next word as its own choice, or the best few choices for it.
+
+    forced -> one step: the best pieces that may come next -> each of them forced too, and the rest as usual
+
+So somebody who points at a word of a translation is offered others, each with the rest of its sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from model.config import SearchConfig
+from model.search.hypothesis import Hypothesis
+from model.text.ids import EOS
+from model.text.parts import Part
+from model.text.tokenizer import SPACE, Tokenizer
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one call of the search may do, besides what its settings say."""
+
+    forbidden: Tensor | None = None
+    """`[vocab]` booleans: True is not generated, nor what is never generated."""
+    steps: int = 0
+    """So many after what is forced, the end mark's included; 0: as many as usual."""
+
+
+SearchParts = Callable[[Sequence[Part], SearchConfig, Limits], list[list[Hypothesis]]]
+"""The hypotheses of each part, which all have ids, best first."""
+
+
+class Branches:
+    """Searches parts whose next word is looked for apart; for one vocabulary of the target language."""
+
+    def __init__(self, target: Tokenizer, device: torch.device) -> None:
+        pieces = target.pieces(range(target.vocab_size))
+        ids = torch.arange(len(pieces))
+        begins = torch.tensor([piece.startswith(SPACE) for piece in pieces])
+        inside = torch.tensor([piece[:1].isalnum() or piece.startswith("<0x") for piece in pieces])
+        self._no_word, self._inside, self._end = ((~begins).to(device), inside.to(device), (ids == EOS).to(device))
+
+    def search(self, part: Part, config: SearchConfig, search: SearchParts) -> list[Hypothesis]:
+        """With `config.branches` up to `config.n_best` hypotheses, each with another next word, the likeliest first;
+        else what `config` finds, whose next word does not go on with the last one that is forced. By means of `search`.
+        """
+        count = config.n_best if config.branches else 1
+        one_step = replace(config, beam=count, n_best=count, branches=False)
+        (firsts,) = search([part], one_step, Limits(self._forbidden(part, config), 1))
+        if firsts[0].finished:
+            return firsts
+        begun = [replace(part, prefix=first.tokens, word_ended=False) for first in firsts]
+        rest = replace(config, beam=1, n_best=1, branches=False) if config.branches else config
+        found = search(begun, rest, Limits())
+        return [of_one[0] for of_one in found] if config.branches else found[0]
+
+    def _forbidden(self, part: Part, config: SearchConfig) -> Tensor:
+        """`[vocab]`: what the piece after the forced ones must not be."""
+        if not config.branches:
+            return self._inside
+        return self._end if part.prefix and not part.word_ended else self._no_word
