@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fakes import make_app, serving
-from playwright.sync_api import expect, sync_playwright
-from test_page import ARGUMENTS
+from conftest import Open
+from playwright.sync_api import expect
 
 from app.settings import Settings
 from app.storage.db import Database
@@ -47,22 +47,14 @@ async def stored(settings: Settings) -> str:
         await database.close()
 
 
-def test_a_browser_opens_the_report_by_its_link(chromium: str, tmp_path: Path) -> None:
+def test_a_browser_opens_the_report_by_its_link(opened: Open, tmp_path: Path) -> None:
     app = make_app(tmp_path, admin_key=KEY)
     id = asyncio.run(stored(Settings(data_dir=tmp_path)))
-    with serving(app) as address, sync_playwright() as playwright:
+    with serving(app) as address:
         answer = httpx.get(f"{address}/v1/retraining/{id}", headers={"Authorization": f"Bearer {KEY}"})
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1100, "height": 640})
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        opened = page.goto(address + answer.json()["report_url"])
-        assert opened is not None and opened.status == 200
-        expect(page.locator("h1")).to_have_text("it-en: corrected-20261128-1")
-        expect(page.locator("body")).to_contain_text("She is a well singer singer.")
-        page.screenshot(path=str(Path(os.environ.get("TRAGHETTO_TEST_SCREENSHOTS", tmp_path)) / "report.png"))
-        without = page.goto(f"{address}/v1/retraining/{id}/report")
-        assert without is not None and without.status == 401
-        browser.close()
-    assert [text for text in complaints if "401" not in text and "404" not in text] == []  # 404: no icon
+        with opened(address, answer.json()["report_url"]) as page:
+            expect(page.locator("h1")).to_have_text("it-en: corrected-20261128-1")
+            expect(page.locator("body")).to_contain_text("She is a well singer singer.")
+            page.screenshot(path=str(Path(os.environ.get("TRAGHETTO_TEST_SCREENSHOTS", tmp_path)) / "report.png"))
+            without = page.goto(f"{address}/v1/retraining/{id}/report")
+            assert without is not None and without.status == 401

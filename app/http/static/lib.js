@@ -163,13 +163,25 @@ export function difference(before, after) {
   while (last < Math.min(one.length, two.length) - first && one.at(-1 - last) === two.at(-1 - last)) last += 1;
   const middle = (all) => all.slice(first, all.length - last);
   const changes = [["same", one.slice(0, first)], ...common(middle(one), middle(two)), ["same", one.slice(one.length - last)]];
-  const joined = [];
-  for (const [kind, pieces] of changes) {
-    if (!pieces.length) continue;
-    if (joined.at(-1)?.[0] === kind) joined.at(-1)[1] += pieces.join("");
-    else joined.push([kind, pieces.join("")]);
-  }
-  return joined;
+  return joined(changes.map(([kind, pieces]) => [kind, pieces.join("")]).filter(([, text]) => text));
+}
+
+// Neighbours as one; a mere space between two changes belongs to both, so that phrases stand beside phrases.
+function joined(changes) {
+  const found = [];
+  let gone = "", come = "";
+  changes.forEach(([kind, text], index) => {
+    const between = kind === "same" && (gone || come) && !text.trim() && changes[index + 1] && changes[index + 1][0] !== "same";
+    if (kind === "removed" || between) gone += text;
+    if (kind === "added" || between) come += text;
+    if ((kind === "same" && !between) || index === changes.length - 1) {
+      if (gone.trim()) found.push(["removed", gone]);
+      if (come.trim()) found.push(["added", come]);
+      if (kind === "same") found.push([kind, text]);
+      gone = come = "";
+    }
+  });
+  return found;
 }
 
 function common(one, two) {
