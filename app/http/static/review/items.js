@@ -101,7 +101,7 @@ function text(whole, lang, ...shown) {
   return make("p", { class: long ? "text long" : "text", tabindex: long && "0", lang, dir: "auto" }, ...shown);
 }
 
-const side = (name, ...content) => make("div", {}, make("h3", {}, t(name)), ...content);
+const side = (name, ...content) => make("div", {}, make("h2", {}, t(name)), ...content);
 
 function machine({ machine_translation: before, corrected_translation: after, target }) {
   if (!before) return side("machine", make("p", { class: "soft" }, t("unknown")));
@@ -141,7 +141,7 @@ function* below(one) {
   if (one.gone) return;
   const offered = one.editing ? [] : OFFERED[it.status].map((name) => button(name, one, ACTIONS[name]));
   if (it.rivals > 0) offered.push(make("button", { class: "plain", "aria-expanded": String(Boolean(one.rivals)), onclick: () => act("rivals", one) }, count("rivals", it.rivals), " ", make("kbd", { "aria-hidden": "true" }, "o")));
-  yield make("div", { class: "bar" }, offered);
+  if (offered.length) yield make("div", { class: "bar does" }, offered);
   if (one.rivals) yield rivals(one);
 }
 

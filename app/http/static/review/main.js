@@ -18,7 +18,7 @@ let typing;
 
 // --- filters, which are kept in the address
 
-const usual = (field) => (field.options ? [...field.options].find((option) => option.defaultSelected) ?? field.options[0] : field).defaultValue ?? [...field.options].find((option) => option.defaultSelected)?.value ?? field.options[0].value;
+const usual = (field) => (field.options ? ([...field.options].find((option) => option.defaultSelected) ?? field.options[0]).value : field.defaultValue);
 
 function readAddress() {
   const wanted = new URLSearchParams(location.search);
