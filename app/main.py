@@ -95,15 +95,19 @@ def create_app(
         title="Traghetto", version=_version(), description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
     )
     app.state.services = services
-    for part in (translate, exchange, corrections, models, retraining, health, pages, problems):
-        app.include_router(part.router)
-    app.router.routes.extend(pages.mounts())
-    problems.install(app)
+    _route(app)
     limit = BodyLimit(settings.max_body_bytes, BODY_TIMEOUT_S)
     most = settings.corrections_import_max_bytes
     larger = {exchange.IMPORT_PATH: BodyLimit(most, exchange.upload_timeout_s(most))}
     app.edge = Edge(super(Traghetto, app).__call__, services.metrics, limit, translate.EXPRESS, larger)
     return app
+
+
+def _route(app: FastAPI) -> None:
+    for part in (translate, exchange, corrections, models, retraining, health, pages, problems):
+        app.include_router(part.router)
+    app.router.routes.extend(pages.mounts())
+    problems.install(app)
 
 
 def _build(settings: Settings, load: Loader, detect: Detect, retrain: Sequence[str]) -> Services:

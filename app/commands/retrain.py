@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +17,11 @@ from app.commands.options import Pair
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from app.settings import Settings
+    from app.storage.tables import RetrainingRun
     from training.adapting.job import Options
 
-EXIT_NOTHING, EXIT_REFUSED = 3, 4
+EXIT_NOTHING, EXIT_REFUSED, EXIT_RUNNING = 3, 4, 5
 PROMOTED_OR_KEPT = ("promoted", "kept")
 
 Data = Annotated[
@@ -39,6 +42,9 @@ Drift = Annotated[
 Seed = Annotated[int, typer.Option(help="Of all random choices: the same seed gives the same candidate.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. [one a core]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the gate's report as JSON.")]
+RunId = Annotated[
+    uuid.UUID | None, typer.Option("--id", hidden=True, help="Of the run, for a server that has begun it.")
+]
 
 
 def retrain(  # noqa: PLR0913 - one argument for each option
@@ -52,11 +58,12 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     seed: Seed = 1,
     processes: Processes = None,
     as_json: AsJson = False,
+    id: RunId = None,
 ) -> None:
     """Train the current version on the approved corrections it has not learnt, and promote it if it passes the gate.
 
     Servers of the same data directory follow by themselves. Ends with status 3 if there is nothing to learn, 4 if the
-    gate refuses the candidate; the report is stored either way.
+    gate refuses the candidate; the report is stored either way. Status 5: another retraining runs.
 
     [bold]Examples[/bold]
 
@@ -64,23 +71,30 @@ def retrain(  # noqa: PLR0913 - one argument for each option
 
       traghetto retrain --pair it-en --data corpus --dry-run --json
     """
-    from app.retraining.run import NothingToDo, retrain_pair
     from app.settings import load_settings
 
-    settings = load_settings()
-    try:
-        with _stoppable():
-            options = _options(data, sets, (margin, floor, drift), seed, processes)
-            run = retrain_pair(settings, pair, lambda folder: _train(folder, options), dry_run=dry_run)
-    except NothingToDo as error:
-        typer.echo(f"traghetto: {error}", err=True)
-        raise typer.Exit(EXIT_NOTHING) from None
+    with _stoppable():
+        options = _options(data, sets, (margin, floor, drift), seed, processes)
+        run = _run(load_settings(), pair, options, dry_run=dry_run, id=id or uuid.uuid4())
     if as_json:
         typer.echo(json.dumps({"run": str(run.id), "state": run.state, **(run.report or {})}, ensure_ascii=False))
     else:
         _print(run.state, run.report or {})
     if run.state not in PROMOTED_OR_KEPT:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _run(settings: Settings, pair: str, options: Options, *, dry_run: bool, id: uuid.UUID) -> RetrainingRun:
+    from app.retraining.leftovers import AlreadyRunning
+    from app.retraining.progress import stopping_when_asked
+    from app.retraining.run import NothingToDo, retrain_pair
+
+    try:
+        with stopping_when_asked(settings, id):
+            return retrain_pair(settings, pair, lambda folder: _train(folder, options), dry_run=dry_run, id=id)
+    except (NothingToDo, AlreadyRunning) as error:
+        typer.echo(f"traghetto: {error}", err=True)
+        raise typer.Exit(EXIT_NOTHING if isinstance(error, NothingToDo) else EXIT_RUNNING) from None
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ TAKE_TIMEOUT_S = 60.0
 """For a client to take what was written, before more is; and what is left when the connection is to close."""
 CROWDED = "crowded"
 """Key of a request's `state`: it came by a connection beyond the limit."""
+ENDING = "ending"
+"""Key of a request's `state`: the server is going down, and waits only for the answers that it has begun."""
 
 
 class Connection(HttpToolsProtocol):
@@ -81,6 +83,11 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         if not self.transport.is_closing():
             self._stop_take_timer()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.scope["state"][ENDING] = True  # what would go on for hours must end now
 
     def timeout_keep_alive_handler(self) -> None:
         self._close()

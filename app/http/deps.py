@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -15,16 +16,21 @@ from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
 from app.engine.engine import Engine
+from app.errors import Forbidden
 from app.http.disconnect import DisconnectWatch
 from app.memory.sync import MemorySync
 from app.metrics import Metrics
+from app.retraining.following import Follower
+from app.retraining.service import RetrainingService
 from app.scopes import Scope
 from app.settings import Settings
 from app.storage.consent_log import ConsentLog
 from app.storage.db import Database
 from app.translating.service import TranslationService
+from app.versions.catalogue import Catalogue
 from app.versions.promotion import Promoter
 from app.versions.swapping import Swapper
+from app.versions.tryout import Tryout
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class Services:
     memory_sync: MemorySync
     swapper: Swapper
     promoter: Promoter
+    catalogue: Catalogue
+    tryout: Tryout
+    retraining: RetrainingService
+    follower: Follower
     background: Background
     links: Links
 
@@ -60,14 +70,17 @@ BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 """Only describes the header in OpenAPI; `Access` reads it."""
 
 
-def client_with(scope: Scope) -> Callable[..., Awaitable[Client]]:
-    """A dependency: the client, who has `scope`; what it raises is told by `Access.require`.
+def client_with(*scopes: Scope) -> Callable[..., Awaitable[Client]]:
+    """A dependency: the client, who has one of `scopes`; what it raises is told by `Access.require`.
 
     Use it as `client: Annotated[Client, Depends(client_with("correct"))]`.
     """
 
     async def client(request: Request, services: ServicesDep, _described: BearerDep) -> Client:
-        return await services.access.require(request, scope)
+        for scope in scopes[:-1]:
+            with contextlib.suppress(Forbidden):
+                return await services.access.require(request, scope)
+        return await services.access.require(request, scopes[-1])
 
     return client
 

@@ -31,6 +31,9 @@ LOCK, WORK = "retrain.lock", "retraining"
 class AlreadyRunning(Conflict):
     """Another retraining runs on this data directory."""
 
+    def __init__(self) -> None:
+        super().__init__("another retraining runs already; only one may at a time")
+
 
 @contextmanager
 def only_one(settings: Settings) -> Iterator[None]:
@@ -44,8 +47,17 @@ def only_one(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning("another retraining runs already; only one may at a time") from None
+            raise AlreadyRunning from None
         yield
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether a retraining runs on this data directory; at the next moment that may be otherwise."""
+    try:
+        with only_one(settings):
+            return False
+    except AlreadyRunning:
+        return True
 
 
 def work_root(settings: Settings) -> Path:

@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from app.corrections.retention import forget_deleted
 from app.errors import AppError, DatabaseDown, told
+from app.retraining import progress
 from app.retraining.leftovers import close_dead_runs, only_one, settle, work_root
 from app.settings import Settings
 from app.storage.db import Database
@@ -59,12 +60,15 @@ class NothingToDo(AppError):
     """There is no approved correction that the current version has not learnt."""
 
 
-def retrain_pair(settings: Settings, pair: str, train: Train, *, dry_run: bool = False) -> RetrainingRun:
+def retrain_pair(
+    settings: Settings, pair: str, train: Train, *, dry_run: bool = False, id: uuid.UUID | None = None
+) -> RetrainingRun:
     """Retrain `pair` from its current version and promote the candidate if it passes the gate.
 
     Args:
         train: makes and judges the candidate.
         dry_run: do not promote; the candidate stays as a version that can be promoted by hand.
+        id: of the run, where others know it already; see `app.retraining.progress`.
 
     Raises:
         AlreadyRunning, NothingToDo, DatabaseDown: see there.
@@ -75,25 +79,26 @@ def retrain_pair(settings: Settings, pair: str, train: Train, *, dry_run: bool =
         shutil.rmtree(root, ignore_errors=True)  # of a run that was killed: nobody else can be running
         root.mkdir(parents=True)
         with tempfile.TemporaryDirectory(dir=root) as work:
-            return _Run(settings, pair, train, dry_run, Path(work)).go()
+            return _Run(settings, pair, train, dry_run, Path(work), id or uuid.uuid4()).go()
 
 
 class _Run:
     """The trainer runs in the main thread, so that Ctrl-C stops it at once; the database is opened before and after."""
 
-    def __init__(self, settings: Settings, pair: str, train: Train, dry_run: bool, work: Path) -> None:
+    def __init__(self, settings: Settings, pair: str, train: Train, dry_run: bool, work: Path, id: uuid.UUID) -> None:
         self.settings, self.pair, self.train, self.dry_run, self.work = settings, pair, train, dry_run, work
         self.roots = model_roots(settings)
         self.parent = current_version(settings, pair) or DEFAULT
         self.version = _name(settings, pair)
         self._given: list[uuid.UUID] = []
         """The corrections that the trainer was given, whose texts the report may hold."""
-        self.record = RetrainingRun(id=uuid.uuid4(), pair=pair, parent=self.parent, candidate=self.version)
+        self.record = RetrainingRun(id=id, pair=pair, parent=self.parent, candidate=self.version)
 
     def go(self) -> RetrainingRun:
         report: Report | None = None
         try:
             asyncio.run(self._opened(self._start))
+            self._tell_begun()
             report = self.train(self.work)
             state = self._decide(report)
             asyncio.run(self._opened(lambda database: self._finish(database, state, report or {})))
@@ -105,6 +110,12 @@ class _Run:
             asyncio.run(self._opened(lambda database: self._end(database, state, report, why)))
             raise
         return self.record
+
+    def _tell_begun(self) -> None:
+        progress.forget_old(self.settings)
+        run = self.record
+        facts = {"pair": run.pair, "parent": run.parent, "candidate": run.candidate, "corrections": run.corrections}
+        progress.tell(self.settings, run.id, progress.BEGUN, **facts)
 
     async def _opened(self, work: Callable[[Database], Awaitable[T]]) -> T:
         database = Database(self.settings.database)
@@ -164,6 +175,7 @@ class _Run:
         job = {
             "pair": self.pair, "parent": self.parent, "version": self.version, "roots": [*map(str, self.roots)],
             "sha256": hashlib.sha256(text).hexdigest(), "read_at": moment,
+            "progress": str(progress.progress_file(self.settings, self.record.id)),
         }  # fmt: skip
         (self.work / "corrections.jsonl").write_bytes(text)
         (self.work / "consented.jsonl").write_bytes(_jsonl(consented))
@@ -185,6 +197,7 @@ class _Run:
             await lock(session, Lock.DECISIONS)
             run.report = await forget_deleted(session, report, self._given)  # some may be gone since the start
             await session.merge(run)
+        progress.tell(self.settings, run.id, progress.ENDED)
 
 
 def _jsonl(rows: Iterable[dict[str, str]]) -> bytes:

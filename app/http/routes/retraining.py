@@ -1,4 +1,4 @@
-"""What came of retraining: the runs, and the gate's report as JSON and as a page."""
+"""Retraining: beginning, watching and stopping a run, and what came of it: the gate's report as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import logging
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.sse import EventSourceResponse
 from sqlalchemy import select
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, StreamingResponse
 
 from app.errors import Forbidden, NotFound
 from app.http.deps import BearerDep, Services, ServicesDep, client_with
+from app.http.events import event_stream, going_down
 from app.http.problems import responses
 from app.http.routes.pages import CONTENT_SECURITY_POLICY, templates
-from app.http.schemas.retraining import RunOut, RunsOut
+from app.http.schemas.retraining import BegunOut, RunBody, RunOut, RunsOut
 from app.storage.db import Database
 from app.storage.tables import RetrainingRun
 
@@ -23,7 +25,8 @@ log = logging.getLogger("traghetto.http")
 
 PREFIX = "/v1/retraining"
 router = APIRouter(prefix=PREFIX, tags=["administration"])
-REVIEW = [Depends(client_with("review"))]
+REVIEW = [Depends(client_with("review", "admin"))]
+ADMIN = [Depends(client_with("admin"))]
 ANSWERS = responses(401, 403, 404, 503)
 SHOWN = 100
 POLICY = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
@@ -61,6 +64,54 @@ async def runs(services: ServicesDep) -> RunsOut:
     async with services.database.reading() as session:
         found = (await session.scalars(newest)).all()
     return RunsOut(runs=[RunOut.of(run) for run in found])
+
+
+@router.post(
+    "",
+    summary="Retrain a pair",
+    status_code=202,
+    responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 500, 503),
+    dependencies=ADMIN,
+)
+async def begin(request: Request, services: ServicesDep, body: RunBody) -> BegunOut:
+    """Begins a retraining in a process of its own, and answers once it has begun; `GET /v1/retraining/{id}/events`
+    tells how it goes on. 409 if there is nothing to learn, or another one runs. Needs a key that may administer."""
+    id = await services.retraining.begin(body.pair, dry_run=body.dry_run)
+    return BegunOut(id=id, events=f"{request.scope.get('root_path', '')}{PREFIX}/{id}/events")
+
+
+@router.post(
+    "/{id}/stop",
+    summary="Stop a retraining",
+    status_code=202,
+    responses=responses(401, 403, 404, 409, 422, 503),
+    dependencies=ADMIN,
+)
+async def stop(services: ServicesDep, id: uuid.UUID) -> RunOut:
+    """Asks a run to end, whoever has begun it: it does so within seconds, and leaves no version. 409 if it has ended.
+    Needs a key that may administer."""
+    return RunOut.of(await services.retraining.stop_run(id))
+
+
+@router.get(
+    "/{id}/events",
+    summary="Watch a retraining",
+    response_class=StreamingResponse,
+    responses=responses(401, 403, 404, 422, 429, 503) | {200: {"content": {EventSourceResponse.media_type: {}}}},
+    dependencies=REVIEW,
+)
+async def events(
+    request: Request,
+    services: ServicesDep,
+    id: uuid.UUID,
+    last_event_id: Annotated[int, Header(ge=0, le=10**9, description="Only what came after that event.")] = 0,
+) -> EventSourceResponse:
+    """Server-sent events, from the first on: `begun` (`pair`, `parent`, `candidate`, `corrections`), `stage` (`stage`,
+    `done`, `total`, `seconds` since the begin, maybe `number`), and `end` (`state`, `candidate`, `log`), which is the
+    last. Comments in between only show that the connection lives. A connection ends after an hour at most, and when the
+    server goes down: come again with `Last-Event-ID`. Needs a key that may review or administer."""
+    await services.follower.check(id)
+    return event_stream(services.follower.follow(id, last_event_id, going_down(request, services)))
 
 
 @router.get("/{id}", summary="One retraining with the gate's report", responses=ANSWERS, dependencies=REVIEW)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from app.http.schemas.translation import Strict
 from app.storage.tables import RetrainingRun
 
 
@@ -33,6 +34,22 @@ class RunOut(BaseModel):
         """Without the report."""
         names = (name for name in cls.model_fields if name not in ("report", "report_url"))
         return cls(**{name: getattr(run, name) for name in names})
+
+
+class RunBody(Strict):
+    """Body of `POST /v1/retraining`."""
+
+    pair: Annotated[Literal["it-en", "en-it"], Field(description="What to retrain.")]
+    dry_run: Annotated[
+        bool, Field(description="Keep a candidate that passes as a version, and leave its promotion to you.")
+    ] = False
+
+
+class BegunOut(BaseModel):
+    """Answer of `POST /v1/retraining`."""
+
+    id: uuid.UUID
+    events: Annotated[str, Field(description="Where the run can be watched.")]
 
 
 class RunsOut(BaseModel):
