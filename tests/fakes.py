@@ -80,9 +80,7 @@ class FakeTranslator:
         if BABBLE in text and search.beam == 1:
             return Translation("MENDED", -0.25) if search.retry else Translation("DRAFT", -0.25, faulty=True)
         upper = _begun(prefix, text.upper())
-        words = tuple(
-            Word(word, 0.1 if word == UNSURE else 0.9, (index,)) for index, word in enumerate(upper.split())
-        )
+        words = tuple(Word(word, 0.1 if word == UNSURE else 0.9, (index,)) for index, word in enumerate(upper.split()))
         others = tuple(
             Translation(_begun(f"{prefix}W{rank} ", upper) if search.branches else f"{upper} ({rank})", -0.25 - rank,
                         tokens=len(words))

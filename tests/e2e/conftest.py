@@ -1,5 +1,5 @@
-"""A real browser for the tests of the pages, and what any page must keep: it loads nothing from elsewhere, breaks no rule
-of the Content Security Policy, raises no error, and axe-core finds nothing wrong with it."""
+"""A real browser for the tests of the pages, and what any page must keep: it loads nothing from elsewhere, breaks no
+rule of the Content Security Policy, raises no error, and axe-core finds nothing wrong with it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser) -> Open:
-    """`with opened(address, "/review", width=360, color_scheme="dark") as page:` a page in a browser of its own, without
-    a past. What it complains about, or loads from elsewhere, fails the test."""
+    """`with opened(address, "/review", width=360, color_scheme="dark") as page:` a page in a browser of its own, that
+    has no past. What it complains about, or loads from elsewhere, fails the test."""
 
     @contextlib.contextmanager
     def open_one(address: str, path: str = "/", *, width: int = 1100, height: int = 740, **more: Any) -> Iterator[Page]:

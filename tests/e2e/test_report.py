@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
-from fakes import make_app, serving
 from conftest import Open
+from fakes import make_app, serving
 from playwright.sync_api import expect
 
 from app.settings import Settings
@@ -49,7 +50,8 @@ async def stored(settings: Settings) -> str:
 
 def test_a_browser_opens_the_report_by_its_link(opened: Open, tmp_path: Path) -> None:
     app = make_app(tmp_path, admin_key=KEY)
-    id = asyncio.run(stored(Settings(data_dir=tmp_path)))
+    with ThreadPoolExecutor(1) as apart:  # the browser's loop runs in this thread
+        id = apart.submit(asyncio.run, stored(Settings(data_dir=tmp_path))).result()
     with serving(app) as address:
         answer = httpx.get(f"{address}/v1/retraining/{id}", headers={"Authorization": f"Bearer {KEY}"})
         with opened(address, answer.json()["report_url"]) as page:

@@ -33,7 +33,8 @@ FLOORS = {
         "access engine memory", "storage", "settings", "background", "errors languages metrics scopes",
     ),
     "model": (
-        "translator", "part_search", "branches ensemble reading repair sentences", "markup", "versions", "kernels", "network", "search", "text",
+        "translator", "part_search", "branches ensemble reading repair sentences", "markup", "versions", "kernels",
+        "network", "search", "text",
         "translation", "config", "errors",
     ),
 }  # fmt: skip

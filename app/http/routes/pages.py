@@ -15,13 +15,14 @@ from types import SimpleNamespace
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.http.deps import ServicesDep
-from app.http.words import LANGUAGES, language_of, words_of
+from app.http.words import LANGUAGES, language_of, phenomena, words_of
 from app.settings import Settings
 from app.versions.quality import Quality, quality_of
 
@@ -76,7 +77,7 @@ def mounts() -> list[Mount]:
     """The folders of files that the pages need."""
     swagger = files(SWAGGER)
     return [
-        Mount("/static", Versioned(directory=STATIC), name="static"),
+        Mount("/static", GZipMiddleware(Versioned(directory=STATIC)), name="static"),
         Mount("/docs/static", StaticFiles(directory=str(swagger)), name="docs-static"),
     ]
 
@@ -105,7 +106,7 @@ async def review(request: Request) -> HTMLResponse:
 @router.get("/models")
 async def models(request: Request) -> HTMLResponse:
     """The page for who decides about model versions. It asks for a key itself."""
-    return _page("models", request)
+    return _page("models", request, phenomena=phenomena)
 
 
 def _page(name: str, request: Request, **values: object) -> HTMLResponse:
