@@ -35,11 +35,13 @@ async function run(one, work) {
 
 const post = (one, action, body) => call(`${PATH}/${one.it.id}/${action}`, { method: "POST", body });
 
+const rivalsOf = async (one) => (await call(PATH, { query: { rivals_of: one.it.id, limit: 200, order: "oldest" } })).corrections;
+
 // What else has changed with `one`: the others of its sentence, where they are shown.
 async function refreshRivals(one) {
   let found;
   try {
-    found = (await call(PATH, { query: { rivals_of: one.it.id, limit: 200 } })).corrections;
+    found = await rivalsOf(one);
   } catch {
     return; // they are as they were when they were loaded; the server refuses what is not so any more
   }
@@ -81,7 +83,7 @@ export async function pick(one, other) {
 
 export async function toggleRivals(one) {
   if (one.rivals) one.rivals = null;
-  else await run(one, async () => { one.rivals = (await call(PATH, { query: { rivals_of: one.it.id, limit: 200, order: "oldest" } })).corrections; });
+  else await run(one, async () => { one.rivals = await rivalsOf(one); });
   draw(one);
 }
 

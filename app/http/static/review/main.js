@@ -169,9 +169,11 @@ async function reject(one) {
   else focusOn(one);
 }
 
-function select(one, on = !one.selected) {
-  one.selected = on;
-  draw(one);
+function select(ones, on) {
+  for (const one of ones) {
+    one.selected = on && !one.gone;
+    draw(one);
+  }
   marked();
 }
 
@@ -184,15 +186,13 @@ function marked() {
   part("every").checked = length > 0 && length === items.size;
 }
 
-part("every").addEventListener("change", (event) => {
-  for (const one of items.values()) if (!one.gone) select(one, event.target.checked);
-});
+part("every").addEventListener("change", (event) => select(items.values(), event.target.checked));
 
 part("bulk").addEventListener("click", async (event) => {
   const action = event.target.closest("button")?.dataset.do;
   if (action === undefined) return;
   const ones = selected();
-  if (!action) for (const one of ones) select(one, false);
+  if (!action) select(ones, false);
   const why = action === "reject" ? await reason() : undefined;
   if (action && (why || action !== "reject")) await decideMany(ones, action, why);
   marked();
@@ -200,7 +200,7 @@ part("bulk").addEventListener("click", async (event) => {
 });
 
 const DOES = {
-  approve: (one) => decide(one, "approve"), pick, edit, cancel, select, rivals: toggleRivals, reject,
+  approve: (one) => decide(one, "approve"), pick, edit, cancel, select: (one, on) => select([one], on), rivals: toggleRivals, reject,
   save: (one) => save(one), save_approve: (one) => save(one, true), undo: (one) => undo(one, load),
 };
 onAct((name, one, more) => DOES[name](one, more));
@@ -211,7 +211,7 @@ const move = (step) => () => focusOn(beside(currentItem(), step) ?? currentItem(
 const open = (status) => status === "pending" || status === "approved";
 const of = (does) => () => { if (currentItem()) does(currentItem()); };
 const KEYS = {
-  j: move(1), ArrowDown: move(1), k: move(-1), ArrowUp: move(-1), x: of((one) => select(one)),
+  j: move(1), ArrowDown: move(1), k: move(-1), ArrowUp: move(-1), x: of((one) => select([one], !one.selected)),
   a: of((one) => { if (one.it.status !== "approved") DOES.approve(one); }), r: of(reject),
   e: of((one) => { if (open(one.it.status)) edit(one); }), u: () => undo(currentItem(), load),
   o: of((one) => { if (one.it.rivals) toggleRivals(one); }),
