@@ -120,6 +120,8 @@ class FormedSentences:
     """What the network gets: of each sentence the text as it is, or what its form reads."""
     prefixes: Sequence[str]
     """What the translation of each of `texts` must begin with."""
+    begun: Sequence[str]
+    """And that of each of `sentences`."""
 
     @classmethod
     def of(cls, sentences: Sequence[str], prefixes: Sequence[str], source: str, is_word: IsWord) -> FormedSentences:
@@ -134,14 +136,20 @@ class FormedSentences:
             forms.append(form)
             texts += reads
             begun += [prefix] * len(reads)
-        return cls(sentences, forms, source, is_word, texts, begun)
+        return cls(sentences, forms, source, is_word, texts, begun, prefixes)
 
     def chosen(self, translations: Iterable[Translation]) -> list[Translation]:
         """The translation of each sentence from those of `texts`, with its marks."""
         found = iter(translations)
-        return [self._finished(text, form, found) for text, form in zip(self.sentences, self.forms, strict=True)]
+        return [
+            self._finished(text, form, prefix, found)
+            for text, form, prefix in zip(self.sentences, self.forms, self.begun, strict=True)
+        ]
 
-    def _finished(self, text: str, form: Form | Repeated | Listed | None, found: Iterator[Translation]) -> Translation:
+    def _finished(
+        self, text: str, form: Form | Repeated | Listed | None, prefix: str, found: Iterator[Translation]
+    ) -> Translation:
         chosen = next(found) if form is None else form.chosen([next(found) for _ in form.reads(text)])
         named = with_exonyms(text, self.source, with_numbers_in_other_language(text, self.source, chosen))
-        return with_marks_of(text, named, self.is_word)
+        finished = with_marks_of(text, named, self.is_word)
+        return finished if finished.text.startswith(prefix.strip()) else chosen

@@ -17,7 +17,9 @@ PAGES = sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != SHARE
 LOOKED_UP = {"title", *SETS}
 """Named by the layout, and by what a card has scores of."""
 PUT_TOGETHER = re.compile(r"(?:[`\"])(\w*_)(?:\$\{|\" [+~])")
-"""The beginning of a name that ends with a value."""
+"""The beginning of a name that ends with a value..."""
+ENDED = re.compile(r"\}(_\w+)`")
+"""... and the end of one that begins with one."""
 
 
 def tables(page: str) -> dict[str, dict[str, list[str]]]:
@@ -53,7 +55,8 @@ def test_no_words_are_left_over(page: str) -> None:
     for part, names in tables(page).items():
         begun = tuple(PUT_TOGETHER.findall(uses[part]))
         unused = [name for name in names if not re.search(rf"[\"`.]{re.escape(name)}\b|\b{name}:", uses[part])]
-        left = [name for name in unused if not (name.startswith(begun) or name.endswith("_one"))]
+        ended = ("_one", *ENDED.findall(uses[part]))
+        left = [name for name in unused if not (name.startswith(begun) or name.endswith(ended))]
         assert set(left) <= LOOKED_UP, f"{part}: {left}"
 
 
