@@ -272,6 +272,29 @@ def test_many_at_once_and_back_in_one_step(page: Page, address: str, tmp_path: P
     expect(item(page, ids[2])).to_be_focused()
 
 
+def test_of_two_for_one_sentence_one_is_approved(page: Page, address: str) -> None:
+    older, newer = sent(address), sent(address, DEPARTS)
+    reloaded(page)
+    page.get_by_label("Select all shown").check()
+    page.locator("#bulk").get_by_role("button", name="Approve").click()
+    expect(page.locator("#said")).to_contain_text("Approved; 1 superseded by these")
+    expect(item(page, older)).to_contain_text("Superseded by another")
+    expect(item(page, newer).locator(".chip").first).to_have_text("approved")
+
+
+def test_what_somebody_types_is_not_lost(page: Page, tmp_path: Path) -> None:
+    _, first = there(tmp_path, *numbered(2))
+    reloaded(page)
+    item(page, first).get_by_role("button", name="Edit").click()
+    page.locator("textarea").fill("Half a sentence")
+    page.get_by_label("Order").select_option("oldest")
+    expect(page.locator("article").last).to_have_attribute("data-id", first)
+    expect(item(page, first).locator("textarea")).to_have_value("Half a sentence")
+    item(page, first).get_by_role("button", name="Cancel").click()
+    expect(item(page, first)).to_contain_text("Sentence number 1.")
+    expect(item(page, first)).to_be_focused()
+
+
 def test_one_of_several_for_a_sentence_is_picked(page: Page, address: str) -> None:
     before, other, third = sent(address), sent(address, DEPARTS), sent(address, "The ferry sails at half past seven.")
     httpx.post(f"{address}{PATH}/{before}/approve", json={})
@@ -369,7 +392,6 @@ def test_files_come_in_and_go_out(page: Page, address: str, tmp_path: Path) -> N
     told = page.locator("#imported")
     expect(told).to_contain_text("some.jsonl: 2 imported, 2 of them approved; 0 there already; 2 refused.")
     expect(told.locator("li")).to_contain_text(["Line 3: corrected_translation: is empty", "Line 4: not valid JSON"])
-    page.locator("#export").get_by_label("Status").select_option("approved")
     page.locator("#export").get_by_label("Direction").select_option("it-en")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save the file").click()
@@ -412,7 +434,7 @@ def test_nothing_is_in_anybodys_way(
     rows[0].marks = ["copy: the same as the source"]
     there(tmp_path, *rows)
     sent(address), sent(address, DEPARTS)
-    more: dict[str, Any] = {"width": width, "color_scheme": scheme, "locale": locale}
+    more: dict[str, Any] = {"width": width, "color_scheme": scheme, "locale": locale, "reduced_motion": "reduce"}
     with opened(address, "/review?status=", **more) as page:
         expect(page.locator("article")).to_have_count(6)
         page.click("#numbers summary")

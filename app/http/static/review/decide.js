@@ -144,8 +144,9 @@ export async function decideMany(ones, action, reason) {
   for (const one of done) one.selected = false;
   done.forEach(draw);
   if (action !== "reopen" && done.length) history.push({ ones: done, was: done.map((one) => was.get(one)) });
-  const half = action === "approve" ? done.filter((one) => one.it.status === "pending").length : 0;
-  const parts = [[`did_${action}`, done.length - half], ["half", half], ["failed", ones.length - done.length]];
+  const are = (status) => (action === "approve" ? done.filter((one) => one.it.status === status).length : 0);
+  const [half, beaten] = [are("pending"), are("superseded")];
+  const parts = [[`did_${action}`, done.length - half - beaten], ["did_supersede", beaten], ["half", half], ["failed", ones.length - done.length]];
   say(parts.filter(([, n]) => n).map(([name, n]) => count(name, n)).join("; "), done.length < ones.length ? "bad" : "");
 }
 
@@ -156,9 +157,10 @@ export async function undo(one, reload) {
   const entry = own ?? decided ?? history.at(-1);
   if (!entry) return say(t("nothing"));
   const ones = entry.ones.map((old) => items.get(old.it.id) ?? old);
-  if (!await takenBack(ones, entry)) return;
+  const done = await takenBack(ones, entry);
+  if (!done && !ones[0].gone) return;
   if (history.includes(entry)) history.splice(history.indexOf(entry), 1);
-  say(t("did_undo"));
+  if (done) say(t("did_undo"));
   if (ones[0].element?.isConnected) focusOn(ones[0]);
   else if (!part("queue").querySelector("[aria-expanded=true]")) await reload();
 }

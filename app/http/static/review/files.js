@@ -22,7 +22,10 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   takeAll([...file.files]);
 });
-onDrop(part("files"), takeAll);
+onDrop(part("main"), (files) => {
+  part("files").open = true;
+  takeAll(files);
+});
 
 async function takeAll(files) {
   part("imported").replaceChildren();

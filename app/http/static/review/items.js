@@ -11,6 +11,7 @@ const TONES = { approved: "good", rejected: "bad", superseded: "odd" };
 const LONG = 1500; // characters: beyond, a text scrolls in itself
 const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const drafts = new Map(); // by id: what somebody was typing when the queue was loaded anew
 let act; // (name, item, more) does what a button says
 let current;
 
@@ -26,7 +27,9 @@ export function age(seconds) {
 
 // Show a correction as the server tells it, where it is shown already; else add it at the end.
 export function show(told) {
-  const one = items.get(told.id) ?? { element: make("article", { tabindex: "-1", data: { id: told.id } }) };
+  const draft = drafts.get(told.id);
+  drafts.delete(told.id);
+  const one = items.get(told.id) ?? { element: make("article", { tabindex: "-1", data: { id: told.id } }), draft, editing: draft !== undefined };
   one.it = { ...one.it, ...told };
   if (!items.has(told.id)) {
     items.set(told.id, one);
@@ -36,7 +39,10 @@ export function show(told) {
   return one;
 }
 
+export const typing = () => [...items.values()].filter((one) => one.editing && (one.draft ?? one.it.corrected_translation) !== one.it.corrected_translation);
+
 export function clear() {
+  for (const one of typing()) drafts.set(one.it.id, one.draft);
   items.clear();
   part("queue").replaceChildren();
 }

@@ -2,7 +2,7 @@
 import { fetched, part, say, t } from "../lib.js";
 import { cancel, decide, decideMany, edit, PATH, pick, save, toggleRivals, undo } from "./decide.js";
 import "./files.js";
-import { beside, clear, count, currentItem, draw, focusOn, items, onAct, show } from "./items.js";
+import { beside, clear, count, currentItem, draw, focusOn, items, onAct, show, typing } from "./items.js";
 import { showNumbers } from "./numbers.js";
 
 const LIMIT = 50; // corrections of a page
@@ -14,7 +14,7 @@ const title = document.title;
 let turn = 0; // of loading: what an older one brings is not shown
 let cursor = null;
 let loaded = null; // when by the server's clock; null where new ones cannot be told from old ones
-let typing;
+let waiting; // for the end of typing
 
 // --- filters, which are kept in the address
 
@@ -52,10 +52,10 @@ function midnight(day, later) {
 
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.addEventListener("input", (event) => {
-  clearTimeout(typing);
-  typing = setTimeout(() => { writeAddress(); load(); }, event.target.type === "search" ? TYPING_MS : 0);
+  clearTimeout(waiting);
+  waiting = setTimeout(() => { writeAddress(); load(); }, event.target.type === "search" ? TYPING_MS : 0);
 });
-window.addEventListener("popstate", () => { readAddress(); load(); });
+window.addEventListener("beforeunload", (event) => { if (typing().length) event.preventDefault(); });
 
 // --- pages
 
@@ -130,7 +130,7 @@ async function poll() {
     const known = page.corrections.filter((told) => items.has(told.id)).length;
     if (mine === turn) tellFresh(page.total - known);
   } catch (problem) {
-    if (problem.status) loaded = null; // a server that is away comes back; a key that is refused would be asked for again
+    if (problem.status === 401 || problem.status === 403) loaded = null; // or the key would be asked for every time
   }
 }
 
