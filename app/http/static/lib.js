@@ -58,23 +58,40 @@ export function ask(text, yes) {
   return opened(part("ask"));
 }
 
-const KEY = "traghetto.key";
-const key = () => sessionStorage.getItem(KEY);
+// What the browser keeps, as JSON; a browser that keeps nothing for this page is no error. `area` is localStorage, or
+// sessionStorage for what shall go with the tab.
+export function kept(name, fallback = null, area = "localStorage") {
+  try {
+    return JSON.parse(window[area].getItem(`traghetto.${name}`)) ?? fallback;
+  } catch {
+    return fallback;
+  }
+}
+
+// Null forgets it.
+export function keep(name, value, area = "localStorage") {
+  try {
+    if (value === null) window[area].removeItem(`traghetto.${name}`);
+    else window[area].setItem(`traghetto.${name}`, JSON.stringify(value));
+  } catch { /* it is full, or switched off */ }
+}
+
+const key = () => kept("key", null, "sessionStorage");
 
 async function askKey(why) {
   part("key-why").textContent = why;
   if (!await opened(part("key"))) return false;
-  sessionStorage.setItem(KEY, part("key-value").value.trim());
+  keep("key", part("key-value").value.trim(), "sessionStorage");
   part("key-value").value = "";
   return true;
 }
 
-// Shows the server who sent a correction, without a key.
-export function session() {
-  const kept = localStorage.getItem("traghetto.session");
-  if (kept) return kept;
-  const token = Array.from(crypto.getRandomValues(new Uint8Array(24)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  localStorage.setItem("traghetto.session", token);
+export const random = () => Array.from(crypto.getRandomValues(new Uint8Array(24)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+// Shows the server who sent a correction, without a key; sent with nothing else.
+function session() {
+  const token = kept("session") ?? random();
+  keep("session", token);
   return token;
 }
 
@@ -89,7 +106,7 @@ export class Problem extends Error {
 // a key is needed the person is asked for one.
 export async function fetched(path, { method = "GET", query = {}, body, raw, headers = {}, signal } = {}) {
   const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "" && value != null));
-  const sent = { "X-Traghetto-Session": session(), ...headers };
+  const sent = { ...(path.startsWith("/v1/corrections") ? { "X-Traghetto-Session": session() } : {}), ...headers };
   if (key()) sent.Authorization = `Bearer ${key()}`;
   if (method !== "GET" && method !== "DELETE" && !sent["Content-Type"]) sent["Content-Type"] = "application/json";
   const options = { method, headers: sent, signal, body: raw ?? (body === undefined ? undefined : JSON.stringify(body)) };

@@ -1,9 +1,9 @@
 // A correction: written beside the translation, sent, and followed until a model has learnt it.
 
-import { ask, call, make, part, say, shownDifference, t } from "../lib.js";
+import { ask, call, keep, kept, make, part, random, say, shownDifference, t } from "../lib.js";
 import { shownAnswer, shownSentences, shownText } from "./view.js";
 
-const KEPT = "traghetto.corrections", MOST = 50;
+const MOST = 50;
 const FAST_MS = 3000, SLOW_MS = 20_000, FAST_FOR_MS = 600_000; // how often a fate is asked for, soon after and later
 
 const box = part("correction"), field = part("correction-text"), which = part("correction-which");
@@ -11,8 +11,8 @@ let readings = []; // what can be corrected: {source, machine, text}
 let onChange = () => {};
 let timer = 0, sentAt = 0;
 
-const kept = () => JSON.parse(localStorage.getItem(KEPT) ?? "[]");
-const keep = (list) => localStorage.setItem(KEPT, JSON.stringify(list.slice(0, MOST)));
+const sent = () => kept("corrections", []);
+const keepSent = (list) => keep("corrections", list.slice(0, MOST));
 
 // Let the person correct `sentence`, or choose one of those that are shown.
 export function offerCorrection(sentence) {
@@ -53,8 +53,8 @@ async function send() {
   const body = { source, target, source_text, machine_translation: machine, corrected_translation: field.value.trim(), ...(model_version ? { model_version } : {}) };
   part("correction-send").disabled = true;
   try {
-    const { id, status, state } = await call("/v1/corrections", { method: "POST", body, headers: { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() } });
-    keep([{ id, status, state, text: body.corrected_translation, source: source_text, target }, ...kept()]);
+    const { id, status, state } = await call("/v1/corrections", { method: "POST", body, headers: { "Idempotency-Key": random() } });
+    keepSent([{ id, status, state, text: body.corrected_translation, source: source_text, target }, ...sent()]);
     box.hidden = true;
     say(t("sent"));
     sentAt = Date.now();
@@ -77,7 +77,7 @@ function fate({ status, reason, trained_in: trained = [] }) {
 }
 
 function showMine() {
-  const list = kept();
+  const list = sent();
   part("mine").hidden = !list.length;
   part("corrections").replaceChildren(...list.map((one) => {
     const [told, kind] = fate(one);
@@ -97,7 +97,7 @@ async function remove(one) {
       if (failure.status !== 404) return say(failure.message, "bad");
     }
   }
-  keep(kept().filter(({ id }) => id !== one.id));
+  keepSent(sent().filter(({ id }) => id !== one.id));
   showMine();
   onChange();
 }
@@ -105,7 +105,7 @@ async function remove(one) {
 // Ask for the fates that may still change, and again after a while.
 async function follow() {
   clearTimeout(timer);
-  const open = kept().filter(({ status }) => status === "pending" || status === "approved");
+  const open = sent().filter(({ status }) => status === "pending" || status === "approved");
   if (!open.length) return;
   if (!document.hidden) await Promise.all(open.slice(0, 10).map(look));
   clearTimeout(timer);
@@ -120,10 +120,10 @@ async function look({ id }) {
     if (failure.status !== 404) return; // the server is away: asked again later
     now = { status: "gone" };
   }
-  const list = kept(), mine = list.find((one) => one.id === id);
+  const list = sent(), mine = list.find((one) => one.id === id);
   if (!mine || (mine.status === now.status && mine.state === now.state)) return;
   Object.assign(mine, { status: now.status, state: now.state, reason: now.reason, trained_in: now.trained_in });
-  keep(list);
+  keepSent(list);
   showMine();
   onChange();
 }

@@ -1,11 +1,11 @@
 // What was translated before: in this browser only, and only if the person likes.
 
-import { make, part, t } from "../lib.js";
+import { keep, kept, make, part, t } from "../lib.js";
 
-const KEPT = "traghetto.history", OFF = "traghetto.no-history", MOST = 50, MAX_CHARS = 2000, SETTLED_MS = 2000;
+const MOST = 50, MAX_CHARS = 2000, SETTLED_MS = 2000;
 
-const wanted = () => localStorage.getItem(OFF) === null;
-const kept = () => JSON.parse(localStorage.getItem(KEPT) ?? "[]");
+const wanted = () => !kept("no-history");
+const past = () => kept("history", []);
 let timer = 0, fill = () => {};
 
 // Keep `entry` once nothing newer came for a while: half a sentence is not worth it.
@@ -13,14 +13,14 @@ export function remember(entry) {
   clearTimeout(timer);
   if (!wanted() || entry.text.length > MAX_CHARS) return;
   timer = setTimeout(() => {
-    const others = kept().filter(({ text }) => text !== entry.text && !entry.text.startsWith(text));
-    localStorage.setItem(KEPT, JSON.stringify([entry, ...others].slice(0, MOST)));
+    const others = past().filter(({ text }) => text !== entry.text && !entry.text.startsWith(text));
+    keep("history", [entry, ...others].slice(0, MOST));
     showHistory();
   }, SETTLED_MS);
 }
 
 function showHistory() {
-  const list = kept();
+  const list = past();
   part("history-clear").disabled = !list.length;
   part("history").replaceChildren(...(list.length ? list : [null]).map((one) => make("li", {}, one
     ? make("button", { type: "button", class: "plain grow", onclick: () => { fill({ text: one.text, source: one.source, target: one.target, format: "text" }); scrollTo(0, 0); } },
@@ -30,7 +30,7 @@ function showHistory() {
 
 function forget() {
   clearTimeout(timer);
-  localStorage.removeItem(KEPT);
+  keep("history", null);
   showHistory();
 }
 
@@ -38,8 +38,8 @@ export function watchHistory(set) {
   fill = set;
   part("history-keep").checked = wanted();
   part("history-keep").addEventListener("change", ({ target }) => {
-    if (target.checked) localStorage.removeItem(OFF);
-    else { localStorage.setItem(OFF, "1"); forget(); }
+    keep("no-history", target.checked ? null : true);
+    if (!target.checked) forget();
   });
   part("history-clear").addEventListener("click", forget);
   showHistory();

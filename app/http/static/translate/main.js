@@ -1,6 +1,6 @@
 // The page that translates: what is typed goes to the server after a pause, the newest answer is shown.
 
-import { call, copied, part, page, t } from "../lib.js";
+import { call, copied, keep, kept, part, page, t } from "../lib.js";
 import { closeChoices, watchWords } from "./choices.js";
 import { offerCorrection, restoreCorrections } from "./correcting.js";
 import { watchFiles } from "./files.js";
@@ -9,7 +9,6 @@ import { showSnippet } from "./snippets.js";
 import { forgetChoices, shownText, showTranslation, clearTranslation } from "./view.js";
 
 const PAUSE_MS = 120; // a pause in typing; with the way to the server and back it stays below what feels like waiting
-const DRAFT = "traghetto.draft";
 
 const text = part("text"), source = part("source"), target = part("target"), format = part("format");
 const maxChars = Number(page.maxChars);
@@ -92,7 +91,7 @@ export async function translate() {
   clearTimeout(timer);
   running?.abort();
   const count = countChars();
-  sessionStorage.setItem(DRAFT, JSON.stringify([text.value, source.value, target.value, format.value]));
+  keep("draft", [text.value, source.value, target.value, format.value], "sessionStorage");
   showSnippet(request());
   if (!text.value.trim()) return reset();
   if (count > maxChars) {
@@ -158,10 +157,10 @@ function linkHere() {
 
 function begin() {
   const asked = new URLSearchParams(location.search);
-  const [kept, ...rest] = JSON.parse(sessionStorage.getItem(DRAFT) ?? '[""]');
+  const [draft, ...rest] = kept("draft", [""], "sessionStorage");
   const language = (name) => (["it", "en", "auto"].includes(asked.get(name)) ? asked.get(name) : null);
   if (asked.has("q")) set({ text: asked.get("q"), source: language("source"), target: language("target") === "auto" ? null : language("target") });
-  else if (kept) set({ text: kept, source: rest[0], target: rest[1], format: rest[2] });
+  else if (draft) set({ text: draft, source: rest[0], target: rest[1], format: rest[2] });
   else set({ source: language("source"), target: language("target") });
 }
 
