@@ -16,6 +16,8 @@ SHARED = "shared"
 LANGUAGES = ("en", "it")
 """Of the pages; the first is for who reads neither."""
 
+PHENOMENON = "p_"
+
 
 class Words(NamedTuple):
     """What one page says, in one language, by name."""
@@ -32,6 +34,12 @@ def words_of(page: str, language: str) -> Words:
     return Words(
         *({name: forms[column] for table in tables for name, forms in table[part].items()} for part in Words._fields)
     )
+
+
+def phenomena(language: str) -> dict[str, str]:
+    """What people call the phenomena of the challenge set, by their names there: words of the page that translates."""
+    named = words_of("translate", language).page.items()
+    return {name.removeprefix(PHENOMENON): text for name, text in named if name.startswith(PHENOMENON)}
 
 
 def language_of(wanted: str | None, accepted: str) -> str:

@@ -1,0 +1,151 @@
+// Retraining: begin it, watch it, stop it; and what came of the runs before.
+import { ask, call, fetched, make, moment, part, Problem, say, t } from "../lib.js";
+import { showReport, state } from "./report.js";
+
+const PATH = "/v1/retraining";
+const SHOWN = 10;
+const SILENT_MS = 30_000; // the server says something every ten seconds
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
+const STAGES = ["reading", "validating", "training", "measuring", "gating"];
+let what = () => ({}); // the pair and its current version
+let watching = null; // the id of the run that is shown as it goes on
+let facts = {}; // of that run
+let ended = () => {};
+
+export const onEnd = (listener) => { ended = listener; };
+export const onReport = (id) => showReport(id);
+
+// Show the runs there were, and follow one that goes on. `chosen` gives what the page looks at.
+export async function showRuns(chosen = what) {
+  what = chosen;
+  try {
+    const { runs } = await call(PATH);
+    const shown = runs.slice(0, SHOWN).map((run) => make("li", {},
+      make("p", { class: "bar" }, state(run.state), `${run.pair} · ${run.parent} → ${run.candidate} · ${moment(run.started_at)} · ${t("learnt", { n: run.corrections })}`,
+        run.state === "running" ? null : make("button", { class: "plain", "aria-label": `${t("report")}: ${run.candidate}`, onclick: () => showReport(run.id) }, t("report")))));
+    part("runs").replaceChildren(...(shown.length ? shown : [make("li", { class: "soft" }, t("no_runs"))]));
+    const going = runs.find((run) => run.state === "running");
+    if (going && watching === null) watch(going.id, going);
+  } catch (problem) {
+    tell(problem.message, "bad");
+  }
+}
+
+function tell(text, kind) {
+  part("end").className = kind;
+  part("end").textContent = text;
+}
+
+part("begin").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const dry = part("dry").checked;
+  if (!await ask(t(dry ? "ask_dry" : "ask_retrain", what()), part("retrain").textContent)) return;
+  tell("", "");
+  starting(t("begins"));
+  try {
+    const { id } = await call(PATH, { method: "POST", body: { pair: what().pair, dry_run: dry } });
+    watch(id, { pair: what().pair, parent: what().current });
+    showRuns();
+  } catch (problem) {
+    over();
+    tell(problem.message, "bad");
+  }
+});
+
+part("stop").addEventListener("click", async () => {
+  if (!watching || !await ask(t("ask_stop", { pair: facts.pair, current: facts.parent }), part("stop").textContent)) return;
+  part("stop").disabled = true;
+  try {
+    await call(`${PATH}/${watching}/stop`, { method: "POST" });
+    part("stage").textContent = t("stopping");
+  } catch (problem) {
+    part("stop").disabled = false;
+    say(problem.message, "bad");
+  }
+});
+
+function starting(text) {
+  part("run").hidden = false;
+  part("retrain").disabled = true;
+  part("stop").disabled = true;
+  part("stage").textContent = text;
+  part("seconds").textContent = "";
+  part("progress").value = 0;
+}
+
+function over() {
+  part("run").hidden = true;
+  part("retrain").disabled = false;
+}
+
+// Follow the run `id` until it ends; a connection that is lost is made again.
+async function watch(id, known) {
+  watching = id;
+  facts = known;
+  starting(t("begins"));
+  part("stop").disabled = false;
+  let last = 0;
+  let wait = FIRST_WAIT_MS;
+  for (let end = null; end === null;) {
+    try {
+      end = await listened(id, last, (event) => { last = event.id; wait = FIRST_WAIT_MS; show(event); });
+    } catch (problem) {
+      const gone = problem.status === 404 && wait === LONGEST_WAIT_MS; // one that was just begun may not be known yet
+      if (gone || (problem instanceof Problem && [401, 403].includes(problem.status))) end = { state: "", log: problem.message };
+      else part("seconds").textContent = t("lost");
+    }
+    if (end) finish(id, end);
+    else await new Promise((resolve) => setTimeout(resolve, wait));
+    wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+  }
+}
+
+// Read events until the last one, which is given back, or until the connection ends: null.
+async function listened(id, last, take) {
+  const gone = new AbortController();
+  let silence;
+  const heard = () => { clearTimeout(silence); silence = setTimeout(() => gone.abort(), SILENT_MS); };
+  heard();
+  try {
+    const response = await fetched(`${PATH}/${id}/events`, { headers: { "Last-Event-ID": String(last) }, signal: gone.signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = "", more = await reader.read(); !more.done; more = await reader.read()) {
+      heard();
+      const blocks = (text + more.value).split("\n\n");
+      text = blocks.pop();
+      for (const event of blocks.map(parsed)) {
+        if (event.event === "end") return event.data;
+        if (event.event) take(event);
+      }
+    }
+    return null;
+  } finally {
+    clearTimeout(silence);
+    gone.abort();
+  }
+}
+
+function parsed(block) {
+  const fields = Object.fromEntries(block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
+  return { event: fields.event, id: Number(fields.id), data: fields.data ? JSON.parse(fields.data) : {} };
+}
+
+function show({ event, data }) {
+  if (event === "begun") Object.assign(facts, data);
+  if (event !== "stage") return;
+  const name = t(`stage_${data.stage}`, { number: data.number });
+  if (part("stage").textContent !== name && !part("stop").disabled) part("stage").textContent = name; // said only once
+  const minutes = Math.floor(data.seconds / 60);
+  part("seconds").textContent = `${facts.pair} · ${data.done} / ${data.total} · ${minutes}:${String(Math.floor(data.seconds % 60)).padStart(2, "0")}`;
+  part("progress").value = (Math.max(0, STAGES.indexOf(data.stage)) + data.done / data.total) / STAGES.length;
+}
+
+async function finish(id, end) {
+  watching = null;
+  over();
+  tell([end.state && `${end.candidate}: ${t(`state_${end.state}`)}.`, end.log].filter(Boolean).join(" "), { promoted: "good", kept: "good" }[end.state] ?? "bad");
+  await ended();
+  await showRuns();
+  if (["promoted", "kept", "rejected"].includes(end.state)) await showReport(id, false);
+}
