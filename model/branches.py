@@ -7,6 +7,7 @@ So somebody who points at a word of a translation is offered others, each with t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,11 @@ from model.search.hypothesis import Hypothesis
 from model.text.ids import EOS
 from model.text.parts import Part
 from model.text.tokenizer import SPACE, Tokenizer
+
+
+LEAST = math.log(0.002)
+"""Log-probability below which a choice is left out: in a dozen sentences all above it could be said, and of those below
+most could not (*I'd like like*, *The black cat dosses*)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,8 @@ class Branches:
         (firsts,) = search([part], one_step, Limits(self._forbidden(part, config), 1))
         if firsts[0].finished:
             return firsts
-        begun = [replace(part, prefix=first.tokens, word_ended=False) for first in firsts]
+        likely = [firsts[0], *(first for first in firsts[1:] if first.log_probs[-1] >= LEAST)]
+        begun = [replace(part, prefix=first.tokens, word_ended=False) for first in likely]
         rest = replace(config, beam=1, n_best=1, branches=False) if config.branches else config
         found = search(begun, rest, Limits())
         return [of_one[0] for of_one in found] if config.branches else found[0]
