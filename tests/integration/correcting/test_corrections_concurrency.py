@@ -169,7 +169,7 @@ async def test_a_database_that_is_away_is_a_503(away: str, tmp_path: Path) -> No
         for method, where, body in (
             ("POST", PATH, draft()), ("GET", PATH, None), ("GET", f"{PATH}/statistics", None), ("GET", path, None),
             ("DELETE", path, None), ("POST", f"{path}/approve", None), ("POST", f"{path}/reject", {"reason": "no"}),
-            ("PATCH", path, {"corrected_translation": "x"}),
+            ("PATCH", path, {"corrected_translation": "x"}), ("POST", f"{path}/reopen", None),
             ("POST", f"{PATH}/bulk", {"action": "approve", "ids": [str(uuid.uuid4())]}),
         ):  # fmt: skip
             answer = await people.admin.request(method, where, json=body)

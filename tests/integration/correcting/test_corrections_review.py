@@ -181,6 +181,9 @@ async def test_a_thousand_at_once(people: People, database: Database) -> None:
     outcomes = await bulk(people.admin, "approve", [str(one) for one in ids])
     assert {one["status"] for one in outcomes} == {"approved"}
     assert await translated(people.stranger, "Frase numero 777.") == "Sentence number 777."
+    outcomes = await bulk(people.admin, "reopen", [str(one) for one in ids])
+    assert {one["status"] for one in outcomes} == {"pending"}
+    assert await translated(people.stranger, "Frase numero 777.") == "FRASE NUMERO 777."
     for wrong in ({"ids": []}, {"ids": ["x"] * 1001}, {"action": "delete"}, {"action": "reject"},
                   {"action": "reject", "reason": ""}, {"ids": "all"}):  # fmt: skip
         body = {"action": "approve", "ids": ["x"]} | wrong
