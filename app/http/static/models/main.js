@@ -6,9 +6,13 @@ import { onEnd, onReport, showRuns } from "./runs.js";
 import { showVersion } from "./version.js";
 
 const PATH = "/v1/models";
+const WAIT_MS = 2000;
+const MOST_WAITS = 15;
 let models = [];
 let pair = "";
 let chosen = "";
+let waits = 0;
+let later;
 let turn = 0; // of loading a version: what an older one brings is not shown
 
 const ofPair = () => models.filter((one) => one.pair === pair);
@@ -39,6 +43,10 @@ async function load() {
   if (held) part(held).querySelector('[aria-current="true"], [aria-pressed="true"]')?.focus();
   offer(pair, ofPair().map((one) => one.version), chosen, current());
   if (chosen) await look();
+  const isLate = ofPair().some((one) => one.current && !one.loaded && !one.problem); // it is about to take over
+  waits = isLate ? waits + 1 : 0;
+  clearTimeout(later);
+  if (isLate && waits < MOST_WAITS) later = setTimeout(load, WAIT_MS);
   return true;
 }
 

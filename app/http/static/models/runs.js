@@ -134,7 +134,7 @@ function parsed(block) {
 function show({ event, data }) {
   if (event === "begun") Object.assign(facts, data);
   if (event !== "stage") return;
-  const name = t(`stage_${data.stage}`, { number: data.number });
+  const name = t(`stage_${data.stage}`, { number: data.number, n: data.number });
   if (part("stage").textContent !== name && !part("stop").disabled) part("stage").textContent = name; // said only once
   const minutes = Math.floor(data.seconds / 60);
   part("seconds").textContent = `${facts.pair} · ${data.done} / ${data.total} · ${minutes}:${String(Math.floor(data.seconds % 60)).padStart(2, "0")}`;
