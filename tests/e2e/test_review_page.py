@@ -164,7 +164,6 @@ def test_what_comes_in_meanwhile_is_told_and_moves_nothing(page: Page, address: 
     there(tmp_path, *numbered(3))
     reloaded(page)
     page.keyboard.press("j")
-    page.wait_for_timeout(1100)  # the server's clock, by which what is new is told, shows whole seconds
     for n in range(3):
         sent(address, source_text=f"Il traghetto numero {n}.", corrected=f"The ferry number {n} leaves.")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -262,6 +261,10 @@ def test_many_at_once_and_back_in_one_step(page: Page, address: str, tmp_path: P
     expect(page.locator("#bulk")).to_be_hidden()
     page.keyboard.press("u")
     expect(page.locator("article[data-status=pending]")).to_have_count(5)
+    page.get_by_label("Select all shown").check()
+    page.get_by_role("button", name="Select none").click()
+    expect(page.locator("#bulk")).to_be_hidden()
+    expect(item(page, ids[0])).to_be_focused()
     assert {status(address, id) for id in ids} == {"pending"}
     page.get_by_label("Select all shown").check()
     httpx.delete(f"{address}{PATH}/{ids[2]}")

@@ -1,6 +1,6 @@
 // Decisions, one by one and many at once, and how they are taken back.
 import { call, part, say, t } from "../lib.js";
-import { beside, count, draw, focusOn, items, show } from "./items.js";
+import { beside, count, draw, focusOn, items, show, waits } from "./items.js";
 
 export const PATH = "/v1/corrections";
 const AT_ONCE = 1000; // the server's limit for one request
@@ -66,7 +66,7 @@ export async function decide(one, action, body) {
   told(action, one);
   if (one.it.rivals) await refreshRivals(one);
   const stays = document.activeElement === document.body || one.element.contains(document.activeElement);
-  if (stays) focusOn(beside(one, 1, (other) => other.it.status === "pending" && !other.gone) ?? one);
+  if (stays) focusOn(beside(one, 1, waits) ?? one);
 }
 
 export async function pick(one, other) {

@@ -39,6 +39,9 @@ export function show(told) {
   return one;
 }
 
+export const waits = (one) => one.it.status === "pending" && !one.gone;
+
+// Those whose edit is begun and not saved.
 export const typing = () => [...items.values()].filter((one) => one.editing && (one.draft ?? one.it.corrected_translation) !== one.it.corrected_translation);
 
 export function clear() {

@@ -2,7 +2,7 @@
 import { fetched, part, say, t } from "../lib.js";
 import { cancel, decide, decideMany, edit, PATH, pick, save, toggleRivals, undo } from "./decide.js";
 import "./files.js";
-import { beside, clear, count, currentItem, draw, focusOn, items, onAct, show, typing } from "./items.js";
+import { beside, clear, count, currentItem, draw, focusOn, items, onAct, show, typing, waits } from "./items.js";
 import { showNumbers } from "./numbers.js";
 
 const LIMIT = 50; // corrections of a page
@@ -196,7 +196,8 @@ part("bulk").addEventListener("click", async (event) => {
   const why = action === "reject" ? await reason() : undefined;
   if (action && (why || action !== "reject")) await decideMany(ones, action, why);
   marked();
-  focusOn(ones.find((one) => one.problem) ?? beside(null, 1, (one) => one.it.status === "pending") ?? ones[0]);
+  const last = ones.at(-1);
+  focusOn(ones.find((one) => one.problem) ?? (action ? beside(last, 1, waits) : null) ?? last);
 });
 
 const DOES = {
