@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from stored import correction, store
 from app.access.keys import Keys
 from app.http import events as http_events
 from app.main import create_app
-from app.retraining import following, progress
+from app.retraining import following, progress, service
 from app.retraining.leftovers import only_one
 from app.settings import Settings
 from app.storage.db import Database
@@ -195,6 +196,30 @@ async def test_a_run_ends_with_its_server(settings: Settings, control: Path) -> 
     assert (str(run.id), run.state) == (id, INTERRUPTED)
     with only_one(settings):
         pass
+
+
+DEAF = """
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+folder = pathlib.Path(os.environ["TRAGHETTO_DATA_DIR"]) / "progress"
+folder.mkdir()
+(folder / "pid").write_text(str(os.getpid()))
+(folder / (sys.argv[sys.argv.index("--id") + 1] + ".jsonl")).write_text("")
+time.sleep(120)
+"""
+"""A run that does not listen."""
+
+
+async def test_one_that_does_not_stop_is_killed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "STOP_TIMEOUT_S", 0.1)
+    await approve(settings, "uno")
+    command = (sys.executable, "-c", DEAF)
+    app = create_app(settings, lambda: {PAIR: FakeTranslator()}, detect=fake_detect, retrain=command)
+    async with people_of(app) as people:
+        id = await begun(people.admin)
+        pid = int((settings.data_dir / progress.FOLDER / "pid").read_text())
+        progress.ask_to_stop(settings, uuid.UUID(id))
+        await eventually(lambda: not Path(f"/proc/{pid}").exists(), "it is killed")
 
 
 async def test_with_nothing_to_learn_nothing_begins(people: People, settings: Settings) -> None:

@@ -31,7 +31,7 @@ export function showVersion(one, beside, promote) {
     one.scores.length > 0 && scoreList(one, beside),
     one.curve.length > 0 && [make("h3", {}, t("curve")), curve(one.curve, "bleu", "BLEU"), curve(one.curve, "nll", t("loss"))],
     one.gate.length > 0 && [make("h3", {}, t("gate")), gateTable(one.gate)],
-    challenge && kinds("phenomena", challenge, phenomena, true),
+    challenge && kinds("phenomena", challenge, phenomena, matchMedia("(min-width: 44rem)").matches),
     texts && kinds("texts", texts, {}, false),
   ].flat().filter(Boolean);
 }
