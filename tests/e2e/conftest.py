@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from browsing import Open
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ARGUMENTS = [
@@ -19,8 +20,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-Open = Callable[..., contextlib.AbstractContextManager[Page]]
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +68,3 @@ def accessible() -> Callable[[Page], None]:
         assert found.violations_count == 0, found.generate_report()
 
     return check
-
-
-def fits(page: Page) -> bool:
-    """Whether nothing makes the page scroll sideways."""
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return bool(overflow <= 0)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import stand_in_retrain
-from conftest import Open, fits
+from browsing import Open, fits
 from databases import migrated
 from fakes import FakeTranslator, fake_detect, serving
 from playwright.sync_api import Page, expect

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Open
+from browsing import Open
 from fakes import make_app, serving
 from playwright.sync_api import expect
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Open, fits
+from browsing import Open, fits
 from fakes import FakeTranslator, make_app, serving
 from playwright.sync_api import Locator, Page, expect
 from stored import correction, store

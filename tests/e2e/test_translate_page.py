@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import Open, fits
+from browsing import Open, fits
 from fakes import FakeTranslator, body, make_app, serving
 from playwright.sync_api import Page, expect
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from conftest import Open
+from browsing import Open
 from fakes import FakeTranslator, make_app, serving
 from playwright.sync_api import Page, expect
 

@@ -1,5 +1,5 @@
 // The queue: filters, pages, what comes in meanwhile, keys.
-import { fetched, part, say, t } from "../lib.js";
+import { fetched, keep, kept, part, say, t } from "../lib.js";
 import { cancel, decide, decideMany, edit, PATH, pick, save, toggleRivals, undo } from "./decide.js";
 import "./files.js";
 import { beside, clear, count, currentItem, draw, focusOn, items, onAct, show, typing, waits } from "./items.js";
@@ -210,16 +210,17 @@ onAct((name, one, more) => DOES[name](one, more));
 
 const move = (step) => () => focusOn(beside(currentItem(), step) ?? currentItem());
 const open = (status) => status === "pending" || status === "approved";
-const of = (does) => () => { if (currentItem()) does(currentItem()); };
+const of = (does) => () => currentItem() && does(currentItem());
 const KEYS = {
   j: move(1), ArrowDown: move(1), k: move(-1), ArrowUp: move(-1), x: of((one) => select([one], !one.selected)),
-  a: of((one) => { if (one.it.status !== "approved") DOES.approve(one); }), r: of(reject),
+  a: of((one) => one.it.status !== "approved" && DOES.approve(one)), r: of(reject),
   e: of((one) => { if (open(one.it.status)) edit(one); }), u: () => undo(currentItem(), load),
   o: of((one) => { if (one.it.rivals) toggleRivals(one); }),
   "/": () => filters.elements.text.focus(), "?": () => part("help").showModal(),
 };
 const TYPED = "input:not([type=checkbox]), select, textarea";
 const keysOn = part("keys-on");
+let before = Promise.resolve(); // a key waits for the decision before it: it is meant for what is reached then
 
 document.addEventListener("keydown", (event) => {
   const arrow = event.key.startsWith("Arrow");
@@ -227,11 +228,11 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest(TYPED) || (arrow && event.target.closest(".long")) || document.querySelector("dialog[open]")) return;
   if (!KEYS[event.key] || (event.repeat && !arrow && !"jk".includes(event.key))) return;
   event.preventDefault();
-  KEYS[event.key]();
+  before = before.then(KEYS[event.key]).catch((failure) => say(failure.message, "bad"));
 });
 
-keysOn.checked = localStorage.getItem("traghetto.keys") !== "off";
-keysOn.addEventListener("change", () => localStorage.setItem("traghetto.keys", keysOn.checked ? "on" : "off"));
+keysOn.checked = kept("keys", true);
+keysOn.addEventListener("change", () => keep("keys", keysOn.checked));
 part("keys").addEventListener("click", () => part("help").showModal());
 part("numbers").addEventListener("toggle", (event) => { if (event.target.open) showNumbers(query().pair); });
 document.addEventListener("imported", () => load());
