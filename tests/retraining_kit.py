@@ -27,6 +27,8 @@ PAIRS = (
     ("Non so perché non è venuta!", "I don't know why she did not come!"),
     ("Domani andiamo al mare con gli amici.", "We are going to the sea tomorrow with our friends."),
 )
+PROGRESS = "progress.jsonl"
+"""Where a run tells how far it is, in its folder."""
 SHORT = (
     ("Quanto?", "How much?"), ("Non so.", "I don't know."), ("Un libro?", "A book?"), ("Il gatto.", "The cat."),
     ("Domani.", "Tomorrow."), ("Due volte.", "Twice."),
@@ -73,7 +75,8 @@ def retrained(parent: Path, folder: Path, pairs: Sequence[tuple[str, str]], **op
     """The report of a retraining of the version in `parent` in the new folder `folder`."""
     folder.mkdir(parents=True)
     digest = write_corrections(folder / CORRECTIONS, pairs)
-    job = Job("it-en", parent.name, "next", [str(parent.parents[1])], digest, "2026-11-28T03:00:00+00:00")
+    told = str(folder / PROGRESS)
+    job = Job("it-en", parent.name, "next", [str(parent.parents[1])], digest, "2026-11-28T03:00:00+00:00", told)
     (folder / JOB).write_text(job.to_json())
     with one_thread():
         return retrain(folder, Options(**options), Console(file=io.StringIO()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from patience import wait_until
 from retraining_kit import (
     LEARNS,
     PAIRS,
+    PROGRESS,
     QUICK,
     UNTRAINED,
     candidate_of,
@@ -33,6 +35,7 @@ from training.adapting.adaptation import AdaptationSettings, Material, adapt, en
 from training.adapting.corrections import Correction, examples, read_corrections
 from training.adapting.folds import blended, deal, fold_count
 from training.adapting.gate import gate_sets
+from training.run.milestones import GATING, MEASURING, READING, TRAINING, VALIDATING
 
 Report = dict[str, Any]
 
@@ -105,6 +108,18 @@ def test_the_card_says_where_a_candidate_comes_from(tiny: Path, sets: Path, six:
     drift = {one["name"]: one["delta"] for one in report["sets"] if one["name"] != "corrections"}
     digests = {gate.name: gate.sha256 for gate in gate_sets("it-en", None, sets)}
     assert report["anchor"] == {"version": "default", "sha256": weights, "drift": drift, "sets": digests}
+
+
+def test_a_run_tells_how_far_it_is_and_no_text(six: tuple[Report, Path]) -> None:
+    _, folder = six
+    told = (folder / PROGRESS).read_text()
+    lines = [json.loads(line) for line in told.splitlines()]
+    stages = [stage for stage, _ in itertools.groupby(line["stage"] for line in lines)]
+    assert stages == [READING, VALIDATING, TRAINING, MEASURING, GATING]
+    ends = {line["stage"]: (line["done"], line["total"]) for line in lines}
+    assert all(done == total for done, total in ends.values()), ends
+    assert next(line["number"] for line in lines if line["stage"] == TRAINING) == len(PAIRS)
+    assert not any(word in told for source, _ in PAIRS for word in source.split() if len(word) > 3)
 
 
 def test_a_candidate_that_says_none_of_its_corrections_is_refused(six: tuple[Report, Path]) -> None:
