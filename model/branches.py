@@ -20,7 +20,6 @@ from model.text.ids import EOS
 from model.text.parts import Part
 from model.text.tokenizer import SPACE, Tokenizer
 
-
 LEAST = math.log(0.002)
 """Log-probability below which a choice is left out: in a dozen sentences all above it could be said, and of those below
 most could not (*I'd like like*, *The black cat dosses*)."""
