@@ -117,13 +117,14 @@ def _build(settings: Settings, load: Loader, detect: Detect, retrain: Sequence[s
     swapper = Swapper(settings, engine, metrics)
     database = Database(settings.database)
     memory = Memory(metrics)
+    preparer = Preparer(detect, memory, engine.count_tokens, engine.max_tokens)
     memory_sync = MemorySync(Database(settings.database), memory)
     return Services(
         settings=settings,
         access=Access(settings, Keys(database)),
         metrics=metrics,
         engine=engine,
-        translation=TranslationService(settings, engine, Preparer(detect, memory, engine.count_tokens)),
+        translation=TranslationService(settings, engine, preparer),
         database=database,
         consent_log=ConsentLog(database, settings.log_retention_days, settings.log_keyless_per_day),
         disconnects=DisconnectWatch(),

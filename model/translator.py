@@ -29,7 +29,6 @@ from model.sentences import FormedSentences, GuardedSentences
 from model.text.parts import Cutter, Part
 from model.text.plan import Plan, plan_text, plan_whole
 from model.text.preparation import clean
-from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS
 from model.translation import Scored, Translation, Word, copied
 from model.versions.card import Card
 from model.versions.store import Version, load
@@ -43,10 +42,6 @@ BATCH_TOKENS = 2048
 """Source tokens of one batch, padding included; a beam divides it."""
 NATIVE_BATCH_TOKENS = 1024
 """The same for `decode.c`, whose logits then stay in the cache: a fifth faster than with twice as many."""
-
-INVISIBLE_BYTES = frozenset(f"<0x{byte:02X}>" for byte in (*range(0x21), 0x7F))
-"""Byte pieces that no clean target text contains, since a space is written otherwise."""
-PLACEHOLDER_IDS = range(FIRST_FREE_ID - len(PLACEHOLDERS), FIRST_FREE_ID)
 
 
 class Translator:
@@ -186,7 +181,7 @@ class Translator:
     def _translate(self, sentences: Sequence[str], search: SearchConfig, begun: Sequence[str]) -> list[Translation]:
         """`translate_sentences` of what holds nothing but words and placeholders."""
         formed = FormedSentences.of(sentences, begun, self.source, self._cutter.is_word)
-        parts = self._cutter.parts(formed.texts, formed.prefixes)
+        parts = self._cutter.parts(formed.texts, formed.prefixes, whole=search.branches)
         found = iter(self._translate_parts([part for of_one in parts for part in of_one], search))
         return formed.chosen(self._cutter.assemble(of_one, [next(found) for _ in of_one]) for of_one in parts)
 

@@ -39,7 +39,7 @@ async def restore(session: AsyncSession, reopened: Sequence[Correction], needed:
             row.reason = f"{SUPERSEDED_BY}{winner.id}"
             continue
         row.reason = None
-        row.status = APPROVED if len(row.confirmed_by) >= needed else PENDING
+        row.status = APPROVED if needed == 1 or len(row.confirmed_by) >= needed else PENDING
         if row.status == APPROVED:
             answering[key] = row
             touched.add(key)
@@ -58,7 +58,7 @@ async def _beaten(session: AsyncSession, reopened: Sequence[Correction]) -> list
     """What was approved until one of `reopened` was; what was so last comes first."""
     reasons = {f"{SUPERSEDED_BY}{row.id}" for row in reopened}
     rows = await _of_sentences(session, {(row.pair, row.source_key) for row in reopened}, SUPERSEDED, reasons)
-    return sorted(rows, key=lambda row: row.changed_at, reverse=True)
+    return sorted(rows, key=lambda row: row.reviewed_at or row.created_at, reverse=True)
 
 
 async def _of_sentences(

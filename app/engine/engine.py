@@ -120,6 +120,10 @@ class Engine:
             raise PairUnavailable(pair, tuple(translators))
         return translator.count_tokens(texts)
 
+    def max_tokens(self, pair: str) -> int:
+        """Source tokens that the network of `pair`, which is served, reads at once."""
+        return self._decoder.translators[pair].max_source_tokens
+
     async def translate(
         self,
         sentences: Sequence[Sentence],

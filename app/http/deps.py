@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -16,7 +15,6 @@ from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
 from app.engine.engine import Engine
-from app.errors import Forbidden
 from app.http.disconnect import DisconnectWatch
 from app.memory.sync import MemorySync
 from app.metrics import Metrics
@@ -70,17 +68,14 @@ BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 """Only describes the header in OpenAPI; `Access` reads it."""
 
 
-def client_with(*scopes: Scope) -> Callable[..., Awaitable[Client]]:
-    """A dependency: the client, who has one of `scopes`; what it raises is told by `Access.require`.
+def client_with(scope: Scope) -> Callable[..., Awaitable[Client]]:
+    """A dependency: the client, who has `scope`; what it raises is told by `Access.require`.
 
     Use it as `client: Annotated[Client, Depends(client_with("correct"))]`.
     """
 
     async def client(request: Request, services: ServicesDep, _described: BearerDep) -> Client:
-        for scope in scopes[:-1]:
-            with contextlib.suppress(Forbidden):
-                return await services.access.require(request, scope)
-        return await services.access.require(request, scopes[-1])
+        return await services.access.require(request, scope)
 
     return client
 

@@ -10,6 +10,7 @@ They hold no text of anybody, and stay when a run has ended, for who comes late;
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import signal
@@ -62,8 +63,9 @@ def forget_old(settings: Settings) -> None:
     """Remove the files of all but the newest runs."""
     paths = sorted((settings.data_dir / FOLDER).glob("*.jsonl"), key=_written)
     for path in paths[:-KEPT]:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".stop").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it stays: no reason for a run to fail
+            path.unlink(missing_ok=True)
+            path.with_suffix(".stop").unlink(missing_ok=True)
 
 
 def _written(path: Path) -> float:

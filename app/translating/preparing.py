@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.engine.tickets import Sentence
+from app.errors import FieldError, InvalidRequest
 from app.languages import OTHER
 from app.memory.store import Hit, Memory
 from app.translating.detection import Detect, Detection
@@ -16,6 +17,8 @@ from model.text.segments import Segment
 
 TokenCounter = Callable[[str, Sequence[str]], list[int]]
 """Pair and sentences to the source tokens of each."""
+TokenLimit = Callable[[str], int]
+"""Pair to the source tokens that its network reads at once."""
 
 
 SHORT_WORDS = 4
@@ -47,8 +50,8 @@ class Prepared:
 class Preparer:
     """Plans the texts of requests. Belongs to no thread; none of it is for the event loop."""
 
-    def __init__(self, detect: Detect, memory: Memory, count_tokens: TokenCounter) -> None:
-        self._detect, self._memory, self._count_tokens = detect, memory, count_tokens
+    def __init__(self, detect: Detect, memory: Memory, count_tokens: TokenCounter, max_tokens: TokenLimit) -> None:
+        self._detect, self._memory, self._count_tokens, self._max_tokens = detect, memory, count_tokens, max_tokens
 
     def warm_up(self) -> None:
         """Let the libraries load now and not at the first request."""
@@ -61,6 +64,7 @@ class Preparer:
 
         Raises:
             PairUnavailable: there is no model for the direction.
+            InvalidRequest: a translation is begun whose text the network cannot read at once.
         """
         return [self._prepare(text, request) for text in request.texts]
 
@@ -81,9 +85,19 @@ class Preparer:
         texts = [segment.text for segment, asked in zip(plan.segments, asks, strict=True) if asked]
         pair = f"{source}-{request.target}"
         counts = self._count_tokens(pair, texts) if texts or detection is None else []
+        if request.prefix is not None:
+            self._check_one_part(request, pair, counts)
         begun = request.prefix or ""
         sentences = [Sentence(pair, one, count, begun) for one, count in zip(texts, counts, strict=True)]
         return Prepared(_of_all(found, source), detection, plan, hits, asks, sentences)
+
+    def _check_one_part(self, request: TranslationRequest, pair: str, counts: Sequence[int]) -> None:
+        """What is translated in parts has no one place where it would go on; nor is there a bound to its cost."""
+        for count in counts:
+            pieces, most = count - 1, self._max_tokens(pair)  # the end mark is one
+            if pieces > most:
+                told = f"is too long for a prefix: {pieces} pieces of words; at most {most} are read at once"
+                raise InvalidRequest([FieldError(request.field, told, most)])
 
     def _language_of(
         self, text: str, detection: Detection | None, source: str, *, alone: bool

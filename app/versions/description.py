@@ -17,8 +17,8 @@ MOST_CHARS = 200
 """Of a name; a reason may have five times as many."""
 MOST_COUNT = 2**53
 """Larger whole numbers are not exact in JavaScript, and no card of ours has any."""
-WEAK_SHARE, WEAK_ITEMS, MOST_WEAK = 0.5, 5, 5
-"""Weak is what fails more than this share of so many items or more; the weakest are named."""
+WEAK_SHARE, WEAK_ITEMS, MOST_WEAK = 0.5, 10, 5
+"""Weak is what fails more than this share of so many items or more, strong what fails less; so many are named."""
 
 Interval = tuple[float, float]
 
@@ -170,11 +170,19 @@ def _kind(name: str, values: object, passed: str) -> Kind | None:
     return None if right is None or not items or right > items else Kind(_text(name), right, items)
 
 
-def weak_at(challenge: Checked | None) -> list[str]:
+def weak_kinds(challenge: Checked | None) -> list[Kind]:
     """The phenomena that the version gets wrong more often than right, the weakest first."""
+    return [one for one in _by_share(challenge) if one.passed < WEAK_SHARE * one.items][:MOST_WEAK]
+
+
+def strong_kinds(challenge: Checked | None) -> list[Kind]:
+    """Those that it gets right more often than wrong, the strongest first."""
+    return [one for one in reversed(_by_share(challenge)) if one.passed > WEAK_SHARE * one.items][:MOST_WEAK]
+
+
+def _by_share(challenge: Checked | None) -> list[Kind]:
     kinds = [one for one in challenge.kinds if one.items >= WEAK_ITEMS] if challenge else []
-    weak = [one for one in kinds if one.passed < WEAK_SHARE * one.items]
-    return [one.name for one in sorted(weak, key=lambda one: one.passed / one.items)[:MOST_WEAK]]
+    return sorted(kinds, key=lambda one: one.passed / one.items)
 
 
 def training_of(card: Card) -> Training:

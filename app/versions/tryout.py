@@ -110,7 +110,12 @@ class Tryout:
         pair = f"{request.source}-{request.target}"
         self._check_time(ends)
         translator = self._translator(pair, version)
-        preparer = Preparer(self._detect, self._memory, lambda _, texts: translator.count_tokens(texts))
+        preparer = Preparer(
+            self._detect,
+            self._memory,
+            lambda _, texts: translator.count_tokens(texts),
+            lambda _: translator.max_source_tokens,
+        )
         try:
             (prepared,) = preparer.prepare(request)
             return assemble(prepared, request.target, iter(self._outcomes(translator, prepared.sentences, ends)))

@@ -45,20 +45,21 @@ class Cutter:
     never_small: str = ""
     """A word that the target language never writes so: English *i*."""
 
-    def parts(self, sentences: Sequence[str], prefixes: Sequence[str]) -> list[list[Part]]:
-        """The parts of each sentence: none if it is empty, usually one."""
+    def parts(self, sentences: Sequence[str], prefixes: Sequence[str], *, whole: bool = False) -> list[list[Part]]:
+        """The parts of each sentence: none if it is empty, usually one; `whole`: one if it can be read at once."""
         cleaned = [clean(sentence) for sentence in sentences]
         return [
-            self._parts_of(text, ids, prefix)
+            self._parts_of(text, ids, prefix, whole=whole)
             for text, ids, prefix in zip(cleaned, self.source.encode_batch(cleaned), prefixes, strict=True)
         ]
 
-    def _parts_of(self, text: str, ids: list[int], begun: str) -> list[Part]:
+    def _parts_of(self, text: str, ids: list[int], begun: str, *, whole: bool) -> list[Part]:
         if not text:
             return []
         forced = self.target.encode(clean(begun)) if begun else []
         word_ended = bool(forced) and begun[-1].isspace()
-        pieces = [text] if forced and len(ids) <= self.max_tokens else self._pieces(text, ids)
+        whole = (whole or bool(forced)) and len(ids) <= self.max_tokens
+        pieces = [text] if whole else self._pieces(text, ids)
         encoded = [ids] if len(pieces) == 1 else self.source.encode_batch(pieces)
         parts: list[Part] = []
         for piece, ids_of_piece in zip(pieces, encoded, strict=True):

@@ -192,16 +192,44 @@ def test_promotion_asks_moves_and_can_be_taken_back(page: Page, address: str) ->
     expect(page.locator("#tree button", has_text="default")).to_contain_text("retired")
     expect(page.locator("#version button.main")).to_have_count(0)
     page.click("#rollback")
-    expect(page.locator("#ask-text")).to_contain_text("go back from better")
+    expect(page.locator("#ask-text")).to_have_text("it-en: go back from better to default?")
     page.click("#ask-yes")
     expect(page.locator("#said")).to_contain_text("default is current now")
     assert current() == ["default"]
+    expect(page.locator("#rollback")).to_be_disabled()
+    expect(page.locator("#version")).to_be_focused()
 
 
-def test_what_cannot_be_done_is_said(page: Page) -> None:
+def test_a_rollback_to_nothing_is_not_offered(page: Page, accessible: Callable[[Page], None]) -> None:
+    expect(page.locator("#rollback")).to_have_attribute("title", "There is nothing to go back to.")
+    expect(page.locator("#rollback")).to_be_disabled()
+    accessible(page)
+
+
+def test_who_promotes_what_is_much_worse_is_warned(page: Page, address: str) -> None:
+    httpx.post(f"{address}/v1/models/{PAIR}/better/promote", timeout=30).raise_for_status()
+    page.goto(f"{address}/models?ui=it#it-en/default")
+    page.reload()
+    for language, said in (
+        ("it", "Il suo BLEU su «frasi quotidiane, test» è 67,1; quello di better è 69,3."),
+        ("en", "Its BLEU on “everyday sentences, test” is 67.1; that of better is 69.3."),
+    ):
+        page.goto(f"{address}/models?ui={language}#it-en/default")
+        page.click("#version button.main")
+        expect(page.locator("#ask-text")).to_contain_text(f"better. {said}")
+        page.keyboard.press("Escape")
+    choose(page, "gated")
+    page.click("#version button.main")
+    expect(page.locator("#ask-text")).to_have_text("it-en: make gated the current version? Now it is better.")
+
+
+def test_what_cannot_be_done_is_said(page: Page, address: str) -> None:
+    httpx.post(f"{address}/v1/models/{PAIR}/better/promote", timeout=30).raise_for_status()
+    page.reload()
     page.click("#rollback")
+    httpx.post(f"{address}/v1/models/{PAIR}/rollback", timeout=30).raise_for_status()  # somebody else, meanwhile
     page.click("#ask-yes")
-    expect(page.locator("#error")).to_contain_text("it-en")
+    expect(page.locator("#error")).to_contain_text("there is nothing to go back to")
     choose(page, "damaged")
     page.click("#version button.main")
     page.click("#ask-yes")
@@ -226,6 +254,31 @@ def test_two_versions_say_a_sentence_side_by_side(page: Page) -> None:
     assert page.locator("#compared img").count() == 0
 
 
+def test_the_current_version_is_compared_with_the_one_that_is_looked_at(page: Page, settings: Settings) -> None:
+    first, second = page.locator("#first"), page.locator("#second")
+    expect(first).to_have_value("default")
+    expect(second).to_have_value("better")
+    choose(page, "gated")
+    expect(second).to_have_value("gated")
+    page.select_option("#second", "better")
+    choose(page, "damaged")
+    expect(second).to_have_value("better")
+    expect(first).to_have_value("default")
+    page.fill("#sentence", "Ciao.")
+    page.click("#compare button")
+    expect(page.locator("#compared .text")).to_have_count(2, timeout=30_000)
+    assert page.locator("#compared section p").count() == 2, "a number of a model's own tells nothing beside another's"
+    like = load(find([settings.data_dir / "models"], PAIR, "default"))
+    save(settings.data_dir / "models", "en-it", "default", like.model, (like.target, like.source), {})
+    page.reload()
+    page.fill("#sentence", "Ciao.")
+    page.click("#compare button")
+    expect(page.locator("#compared .text")).to_have_count(2, timeout=30_000)
+    page.get_by_role("button", name="en → it").click()
+    expect(page.locator("#compared")).to_be_empty()
+    expect(first).to_have_value("default")
+
+
 def go_on(control: Path, verdict: str = stand_in_retrain.PASSES) -> None:
     (control / stand_in_retrain.VERDICT).write_text(verdict)
     (control / stand_in_retrain.GO).touch()
@@ -242,6 +295,10 @@ def test_a_retraining_is_watched_through_a_reload_to_its_report(page: Page, sett
     approve(settings, f"gatto {HOSTILE}")
     begin(page, "Retrain it-en from default?")
     expect(page.locator("#runs li")).to_contain_text("running")
+    for _ in range(2):  # no event comes meanwhile
+        seconds = page.locator("#seconds").inner_text()
+        expect(page.locator("#seconds")).not_to_have_text(seconds)
+        assert re.fullmatch(r"it-en · \d+ / \d+ · 0:\d\d", seconds), seconds
     page.reload()
     expect(page.locator("#stage")).to_have_text("Learning 1 correction")
     expect(page.locator("#retrain")).to_be_disabled()
@@ -266,7 +323,7 @@ def test_a_retraining_is_watched_through_a_reload_to_its_report(page: Page, sett
 
 
 def test_a_retraining_that_the_gate_refuses_says_why(page: Page, settings: Settings, control: Path) -> None:
-    approve(settings, "gatto")
+    approve(settings, "gatto", "cane")
     go_on(control, stand_in_retrain.REFUSED)
     page.check("#dry")
     page.click("#retrain")
@@ -274,7 +331,11 @@ def test_a_retraining_that_the_gate_refuses_says_why(page: Page, settings: Setti
     page.click("#ask-yes")
     expect(page.locator("#end")).to_contain_text("refused by the gate", timeout=PATIENCE_MS)
     expect(page.locator("#end")).to_contain_text("general loses 3.1 BLEU")
-    expect(page.locator("#report .chip", has_text="fails")).to_be_visible()
+    report = page.locator("#report")
+    expect(report.locator(".chip", has_text="fails")).to_be_visible()
+    expect(report).to_contain_text("Left out: 1 of 2 corrections, too long or hardly a translation.")
+    report.get_by_role("link", name="Look at the approved corrections: odd ones hold the others back.").click()
+    page.wait_for_url("**/review?status=approved&pair=it-en")
 
 
 def test_a_retraining_is_stopped(page: Page, settings: Settings) -> None:
@@ -284,8 +345,21 @@ def test_a_retraining_is_stopped(page: Page, settings: Settings) -> None:
     expect(page.locator("#ask-text")).to_contain_text("Stop the retraining of it-en from default?")
     page.click("#ask-yes")
     expect(page.locator("#end")).to_contain_text("interrupted", timeout=PATIENCE_MS)
+    expect(page.locator("#end")).not_to_have_class("bad")
     expect(page.locator("#runs li")).to_contain_text("interrupted")
+    expect(page.locator("#runs button")).to_have_count(0)
     expect(page.locator("#retrain")).to_be_enabled()
+
+
+def test_a_retraining_that_fails_says_so_and_has_no_report(page: Page, settings: Settings, control: Path) -> None:
+    approve(settings, "gatto")
+    go_on(control, stand_in_retrain.FAILS)
+    page.click("#retrain")
+    page.click("#ask-yes")
+    expect(page.locator("#end")).to_contain_text(": failed.", timeout=PATIENCE_MS)
+    expect(page.locator("#end")).to_have_class("bad")
+    expect(page.locator("#runs li")).to_contain_text("RuntimeError")
+    expect(page.locator("#runs button")).to_have_count(0)
 
 
 def test_a_connection_that_is_lost_is_made_again(page: Page, settings: Settings, control: Path) -> None:

@@ -106,6 +106,43 @@ def test_a_direction_without_a_model_is_said(opened: Open, tmp_path: Path) -> No
             expect(page.locator("#error")).to_contain_text("no model for en-it")
 
 
+def test_a_text_in_the_language_that_was_wanted_turns_the_page_round(page: Page) -> None:
+    page.fill("#text", "the cat")
+    shows(page, "THE CAT")
+    expect(page.locator("#target")).to_have_value("it")
+    expect(page.locator("#about")).to_contain_text("from English")
+    page.fill("#text", "il gatto")
+    shows(page, "IL GATTO")
+    expect(page.locator("#target")).to_have_value("en")
+
+
+def test_html_in_plain_text_is_pointed_out(page: Page) -> None:
+    page.fill("#text", "un <b>gatto</b>")
+    expect(page.locator("#notes")).to_contain_text("This looks like HTML")
+    page.select_option("#format", "html")
+    expect(page.locator("#notes")).to_be_empty()
+    expect(page.locator("#correct")).to_have_attribute("title", "Corrections are of plain text.")
+
+
+def test_it_goes_on_when_the_server_is_there_again(page: Page) -> None:
+    page.context.set_offline(True)
+    page.fill("#text", "ciao")
+    expect(page.locator("#error")).to_have_text("The server cannot be reached.")
+    page.context.set_offline(False)
+    shows(page, "CIAO")
+    expect(page.locator("#error")).to_be_hidden()
+
+
+def test_where_a_page_may_not_copy_the_person_can(opened: Open, address: str) -> None:
+    with opened(address) as page:
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        page.fill("#text", "ciao")
+        shows(page, "CIAO")
+        page.click("#link")
+        expect(page.locator("#copy-text")).to_have_value(f"{address}/?q=ciao&source=auto&target=en")
+        expect(page.locator("#copy-text")).to_be_focused()
+
+
 def test_swap_turns_the_direction_and_takes_the_translation(page: Page) -> None:
     page.select_option("#source", "it")
     page.fill("#text", "ciao")
@@ -236,6 +273,31 @@ def test_a_long_file_is_translated_piece_by_piece_and_saved(page: Page) -> None:
 def test_a_file_that_cannot_be_taken_is_said(page: Page, name: str, content: bytes, told: str) -> None:
     page.set_input_files("#file", {"name": name, "mimeType": "text/plain", "buffer": content})
     expect(page.locator("#error")).to_contain_text(f"{name} {told}")
+
+
+def test_what_was_translated_of_a_file_is_not_lost(page: Page) -> None:
+    asked = []
+
+    def fail_later(route) -> None:
+        asked.append(route.request.post_data_json)
+        if len(asked) < 3:
+            page.evaluate("document.getElementById('source').value = 'en'")  # the file keeps what it began with
+            route.continue_()
+        else:
+            route.fulfill(
+                status=503, json={"type": "/problems/shutting-down", "detail": "The server is shutting down."}
+            )
+
+    page.select_option("#source", "it")
+    page.route("**/v1/translate", fail_later)
+    text = "\n".join(f"riga {number}" for number in range(200)) + "\n"
+    page.set_input_files("#file", {"name": "lungo.txt", "mimeType": "text/plain", "buffer": text.encode()})
+    expect(page.locator("#document-state")).to_contain_text("The server is shutting down.")
+    assert {body["source"] for body in asked} == {"it"}
+    with page.expect_download() as saved:
+        page.click("#document-save")
+    kept = Path(saved.value.path()).read_text(encoding="utf-8")
+    assert kept and text.upper().startswith(kept)
 
 
 def test_a_dropped_file_is_taken(page: Page) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from browsing import Open
 from fakes import FakeTranslator, make_app, serving
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -128,6 +128,72 @@ def test_a_correction_is_sent_and_its_fate_appears_without_reloading(page: Page,
     assert httpx.get(f"{address}/v1/corrections/{id}").status_code == 404
 
 
+def test_an_approved_correction_goes_before_a_word_that_was_chosen(page: Page, address: str) -> None:
+    typed(page, "Un merlo canta.")
+    word(page, "MERLO")
+    page.locator("#choices li b", has_text="W1").click()
+    expect(page.locator("#translation")).to_have_text("UN W1 CANTA.")
+    page.click("#correct")
+    page.fill("#correction-text", "A blackbird is singing.")
+    page.click("#correction-send")
+    expect(page.locator("#mine")).to_be_focused()
+    id = page.locator("#corrections li").first.get_attribute("data-id")
+    assert httpx.post(f"{address}/v1/corrections/{id}/approve").status_code == 200
+    expect(page.locator("#translation")).to_have_text("A blackbird is singing.")
+
+
+def test_a_correction_is_of_what_was_shown_when_it_was_begun(page: Page) -> None:
+    page.select_option("#source", "it")
+    typed(page, "Il merlo dorme.")
+    page.click("#correct")
+    page.click("#swap")
+    expect(page.locator("#source")).to_have_value("en")
+    page.click("#clear")
+    page.fill("#correction-text", "The blackbird is asleep.")
+    with page.expect_request("**/v1/corrections") as sent:
+        page.click("#correction-send")
+    body = sent.value.post_data_json
+    assert (body["source"], body["target"], body["source_text"]) == ("it", "en", "Il merlo dorme.")
+    expect(page.locator("#corrections li").first).to_contain_text("waits for a reviewer")
+
+
+def test_a_decision_that_was_taken_back_shows_after_a_reload(page: Page, address: str) -> None:
+    typed(page, "Il merlo vola.")
+    page.click("#correct")
+    page.fill("#correction-text", "The blackbird flies.")
+    page.click("#correction-send")
+    mine = page.locator("#corrections li").first
+    id = mine.get_attribute("data-id")
+    httpx.post(f"{address}/v1/corrections/{id}/reject", json={"reason": "no"})
+    expect(mine).to_contain_text("not taken")
+    httpx.post(f"{address}/v1/corrections/{id}/approve")
+    page.reload()
+    expect(mine).to_contain_text("approved")
+
+
+def test_who_goes_on_typing_keeps_the_focus(page: Page) -> None:
+    typed(page, "Il gatto dorme.")
+    word(page, "GATTO")
+    page.locator("#choices li b").first.wait_for()
+    held: list[Route] = []
+    page.route("**/v1/translate", lambda route: held.append(route))  # noqa: PLW0108 - Playwright looks into it
+    page.locator("#choices li b", has_text="W2").click()
+    page.locator("#text").click()
+    held.pop(0).continue_()
+    page.keyboard.type("x")
+    page.keyboard.type("y")
+    page.wait_for_timeout(300)
+    expect(page.locator("#text")).to_be_focused()
+
+
+def test_a_sentence_that_is_too_long_for_it_says_so(page: Page) -> None:
+    text = "parola " * 210
+    page.fill("#text", text)
+    expect(page.locator("#translation .word").nth(200)).to_be_visible()
+    page.locator("#translation .word").first.click()
+    expect(page.locator("#choices .error")).to_contain_text("too long to go on from a word")
+
+
 def test_a_correction_that_cannot_be_one_is_explained(page: Page) -> None:
     typed(page, "Il gatto {nome} dorme.")
     page.click("#correct")
@@ -159,3 +225,25 @@ def test_a_server_that_needs_a_key_is_given_one(opened: Open, tmp_path_factory) 
         page.press("#key-value", "Enter")
         expect(page.locator("#translation")).to_have_text("CIAO")
         assert "k" * 24 not in page.url
+        page.click("#forget")
+        page.fill("#text", "ciao a te")
+        expect(page.locator("#key-why")).to_contain_text("key with the scope 'translate'")
+
+
+def test_one_key_is_enough_for_all_who_wait_and_nobody_is_asked_for_what_he_did_not_want(
+    opened: Open, tmp_path_factory
+) -> None:
+    app = make_app(tmp_path_factory.mktemp("half"), admin_key="k" * 24, open_scopes="translate")
+    with serving(app) as address, opened(address) as page:
+        kept = [{"id": f"{number:032}", "status": "pending", "text": "x", "source": "y"} for number in range(3)]
+        page.evaluate("(kept) => localStorage.setItem('traghetto.corrections', JSON.stringify(kept))", kept)
+        page.reload()
+        typed(page, "Il gatto dorme.")
+        expect(page.locator("#key")).to_be_hidden()
+        page.click("#correct")
+        page.fill("#correction-text", "The cat is asleep.")
+        page.click("#correction-send")
+        page.fill("#key-value", "k" * 24)
+        page.press("#key-value", "Enter")
+        expect(page.locator("#corrections li").first).to_contain_text("The cat is asleep.")
+        assert page.evaluate("JSON.parse(sessionStorage['traghetto.key'])") == "k" * 24

@@ -6,6 +6,7 @@ None loads anything from another host. Their words are in two languages: see `ap
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 from collections.abc import Mapping
 from functools import cache
@@ -126,10 +127,17 @@ def _page(name: str, request: Request, **values: object) -> HTMLResponse:
         script_words=words.script,
         **values,
     )
-    response = HTMLResponse(html, headers=_headers(CONTENT_SECURITY_POLICY) | {"Vary": "Accept-Language, Cookie"})
+    response = _packed(html, request)
     if chosen in LANGUAGES:
         response.set_cookie(COOKIE, chosen, max_age=A_YEAR_S, path=root or "/", httponly=True, samesite="lax")
     return response
+
+
+def _packed(html: str, request: Request) -> HTMLResponse:
+    headers = _headers(CONTENT_SECURITY_POLICY) | {"Vary": "Accept-Language, Cookie, Accept-Encoding"}
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return HTMLResponse(html, headers=headers)
+    return HTMLResponse(gzip.compress(html.encode()), headers=headers | {"Content-Encoding": "gzip"})
 
 
 @cache

@@ -132,6 +132,10 @@ class ModelsOut(BaseModel):
     """Answer of `GET /v1/models`."""
 
     models: list[ModelOut]
+    rollback: Annotated[
+        dict[str, str | None],
+        Field(description="For each pair the version that a rollback would make current; null: there is none."),
+    ]
 
 
 class ModelDetailOut(ModelOut):
@@ -163,7 +167,7 @@ class ModelDetailOut(ModelOut):
             refusal=refusal,
             challenge=challenge and CheckedOut.model_validate(challenge),
             texts=texts and CheckedOut.model_validate(texts),
-            weak_at=description.weak_at(challenge),
+            weak_at=[kind.name for kind in description.weak_kinds(challenge)],
             gate=[GateResultOut.model_validate(one) for one in description.gate_of(card)],
             training=TrainingOut.model_validate(description.training_of(card)),
             data=DataOut.model_validate(description.data_of(card)),

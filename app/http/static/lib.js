@@ -78,11 +78,21 @@ export function keep(name, value, area = "localStorage") {
 
 const key = () => kept("key", null, "sessionStorage");
 
+let asking = null; // the answer that all who need a key wait for
+
+// Whether there is a key now that is another than `used`, which was refused for the reason `why`.
+function newKey(used, why) {
+  if (key() !== used) return Promise.resolve(true);
+  asking ??= askKey(why).finally(() => { asking = null; });
+  return asking;
+}
+
 async function askKey(why) {
   part("key-why").textContent = why;
   if (!await opened(part("key"))) return false;
   keep("key", part("key-value").value.trim(), "sessionStorage");
   part("key-value").value = "";
+  part("forget").hidden = false;
   return true;
 }
 
@@ -95,34 +105,52 @@ function session() {
   return token;
 }
 
+// Said in the page's language where there are words for its kind, else as the server says it.
 export class Problem extends Error {
-  constructor(status, body, retryAfter) {
-    super(body.detail || body.title || `HTTP ${status}`);
-    Object.assign(this, { status, body, retryAfter, kind: (body.type || "").split("/").pop() });
+  constructor(status, body, retryAfter = 0) {
+    const kind = (body.type || "").split("/").pop(), own = words[`problem_${kind}`];
+    super(own && language !== "en" ? t(`problem_${kind}`, { n: retryAfter }) : body.detail || body.title || `HTTP ${status}`);
+    Object.assign(this, { status, body, retryAfter, kind, detail: body.detail ?? "" });
   }
 }
 
+const SECONDS = 120, SECONDS_OF_FILES = 600; // for an answer to begin
+
 // The server's answer to a request, as it comes: for files and streams. `body` is sent as JSON, `raw` as it is. Where
-// a key is needed the person is asked for one.
-export async function fetched(path, { method = "GET", query = {}, body, raw, headers = {}, signal } = {}) {
+// a key is needed the person is asked for one, unless the request is `quiet`: one that nobody asked for.
+export async function fetched(path, options = {}) {
+  const { method = "GET", query = {}, body, raw, headers = {}, signal, quiet } = options;
   const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "" && value != null));
   const sent = { ...(path.startsWith("/v1/corrections") ? { "X-Traghetto-Session": session() } : {}), ...headers };
-  if (key()) sent.Authorization = `Bearer ${key()}`;
+  const used = key();
+  if (used) sent.Authorization = `Bearer ${used}`;
   if (method !== "GET" && method !== "DELETE" && !sent["Content-Type"]) sent["Content-Type"] = "application/json";
-  const options = { method, headers: sent, signal, body: raw ?? (body === undefined ? undefined : JSON.stringify(body)) };
-  let response;
-  try {
-    response = await fetch(`${root}${path}${search.size ? `?${search}` : ""}`, options);
-  } catch (failure) {
-    if (signal?.aborted) throw failure;
-    throw new Problem(0, { detail: t("unreachable") });
-  }
+  const response = await answered(`${root}${path}${search.size ? `?${search}` : ""}`, {
+    method, headers: sent, body: raw ?? (body === undefined ? undefined : JSON.stringify(body)),
+  }, signal);
   if (response.ok) return response;
   const told = await response.json().catch(() => ({}));
   const problem = new Problem(response.status, told, Number(response.headers.get("Retry-After")) || 0);
-  const keyMissing = problem.status === 401 || problem.kind === "admin-closed" || (problem.kind === "forbidden" && method === "GET");
-  if (!keyMissing || !await askKey(problem.message)) throw problem;
-  return fetched(path, { method, query, body, raw, headers, signal });
+  if (quiet || !needsKey(problem) || !await newKey(used, problem.message)) throw problem;
+  return fetched(path, options);
+}
+
+// A second person's approval is no matter of keys.
+const needsKey = ({ status, kind, detail }) => status === 401 || kind === "admin-closed" || (kind === "forbidden" && /scope/.test(detail));
+
+async function answered(address, options, signal) {
+  const own = new AbortController();
+  const stop = () => own.abort();
+  signal?.addEventListener("abort", stop, { once: true });
+  const timer = setTimeout(stop, 1000 * (options.body instanceof Blob ? SECONDS_OF_FILES : SECONDS));
+  try {
+    return await fetch(address, { ...options, signal: own.signal });
+  } catch (failure) {
+    if (signal?.aborted) throw failure;
+    throw new Problem(0, { detail: t("unreachable") });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 // The JSON that the server answers; null where it answers nothing.
@@ -141,11 +169,13 @@ export function saveText(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-export async function copied(button, text, fallback) {
+export async function copied(button, text) {
   try {
     await navigator.clipboard.writeText(text);
-  } catch { // no clipboard without HTTPS: select it, so that Ctrl+C is enough
-    getSelection().selectAllChildren(fallback);
+  } catch { // no clipboard without HTTPS
+    part("copy-text").value = text;
+    part("by-hand").showModal();
+    part("copy-text").select();
     return;
   }
   const before = button.textContent;
@@ -225,6 +255,10 @@ export function shownDifference(before, after, only) {
     .filter(([kind]) => kind === "same" || !only || kind === only)
     .map(([kind, text]) => (kind === "same" ? text : make(kind === "added" ? "ins" : "del", {}, text)));
 }
+
+// What was given once can be taken back: a key in this tab.
+part("forget").hidden = !key();
+part("forget").addEventListener("click", () => { keep("key", null, "sessionStorage"); location.reload(); });
 
 part("ui")?.addEventListener("click", (event) => { // keep what the address says of the page
   const here = new URL(location.href);

@@ -147,6 +147,7 @@ MAY_HOLD = re.compile(
 """A text without any of these holds no such part; found in a tenth of the time."""
 SENTENCE_ENDS = ".,;:!?)]}»”’"
 """What follows an address in a sentence and is no part of it."""
+OPENING = {")": "(", "]": "[", "}": "{"}
 TAG_NAME = re.compile(r"</?[A-Za-z][\w:-]*")
 
 
@@ -172,7 +173,7 @@ def _trimmed(match: re.Match[str]) -> Span:
     kind = match.lastgroup or ""
     text = match.group()
     if kind in ("address", "host", "path"):
-        text = text.rstrip(SENTENCE_ENDS)
+        text = _without_ends(text)
     return Span(match.start(), match.start() + len(text), kind)
 
 
@@ -213,4 +214,15 @@ def _canonical(match: re.Match[str]) -> str:
     if match.lastgroup == "tag":
         name = TAG_NAME.match(match.group())
         return f"{name.group().lower()}>" if name else match.group()
-    return match.group().rstrip(SENTENCE_ENDS) if match.lastgroup == "address" else match.group()
+    return _without_ends(match.group()) if match.lastgroup == "address" else match.group()
+
+
+def _without_ends(address: str) -> str:
+    """`address` without the marks that end the sentence around it; a bracket that was opened in it is part of it."""
+    end = len(address)
+    extra = {close: address.count(close) - address.count(open) for close, open in OPENING.items()}
+    while end and (mark := address[end - 1]) in SENTENCE_ENDS and extra.get(mark, 1) > 0:
+        if mark in extra:
+            extra[mark] -= 1
+        end -= 1
+    return address[:end]

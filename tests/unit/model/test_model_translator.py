@@ -19,11 +19,12 @@ from model.errors import ConfigError, SearchError, VersionNotFound
 from model.kernels.quantize import fast_int8
 from model.network.batch import plan_batches
 from model.network.seq2seq import Seq2Seq
+from model.part_search import PLACEHOLDER_IDS
 from model.sentences import GuardedSentences
 from model.text.ids import EOS
 from model.text.preparation import is_shouted
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, SubwordTokenizer, WordTokenizer
-from model.translator import PLACEHOLDER_IDS, Translation, Translator
+from model.translator import Translation, Translator
 from model.versions.card import Card
 from model.versions.store import Version, save
 from training.data.subwords import train_subwords

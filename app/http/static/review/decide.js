@@ -21,6 +21,7 @@ async function run(one, work) {
   one.element?.setAttribute("aria-busy", "true");
   try {
     one.it = { ...one.it, ...await work() };
+    one.selected = false;
     return true;
   } catch (problem) {
     one.problem = explained(problem);
@@ -30,6 +31,7 @@ async function run(one, work) {
   } finally {
     one.busy = false;
     if (one.element) draw(one);
+    document.dispatchEvent(new Event("decided"));
   }
 }
 
@@ -55,7 +57,8 @@ async function refreshRivals(one) {
 }
 
 function told(action, one) {
-  say(count(action === "approve" && one.it.status === "pending" ? "half" : `did_${action}`, 1));
+  const did = count(action === "approve" && one.it.status === "pending" ? "half" : `did_${action}`, 1);
+  say(`${did} “${one.it.corrected_translation.slice(0, 60)}”`);
 }
 
 // Approve or reject one, and go on to the next that waits.
@@ -160,7 +163,7 @@ export async function undo(one, reload) {
   const done = await takenBack(ones, entry);
   if (!done && !ones[0].gone) return;
   if (history.includes(entry)) history.splice(history.indexOf(entry), 1);
-  if (done) say(t("did_undo"));
+  if (done) say(`${t("did_undo")}: ${t(ones[0].it.status)}`);
   if (ones[0].element?.isConnected) focusOn(ones[0]);
   else if (!part("queue").querySelector("[aria-expanded=true]")) await reload();
 }

@@ -40,6 +40,7 @@ async function takeAll(files) {
 
 // What came of a file, as elements.
 async function take(one) {
+  if (!/\.(tmx|jsonl)$/i.test(one.name)) return [make("p", { class: "error" }, t("other_file", { file: one.name }))];
   const query = { ...values(form), format: /\.tmx$/i.test(one.name) ? "tmx" : "jsonl" };
   const headers = { "Content-Type": "application/octet-stream" };
   try {

@@ -90,7 +90,7 @@ export function draw(one) {
 
 function head(one) {
   const { it } = one;
-  const box = make("input", { type: "checkbox", "aria-label": t("select"), onchange: (event) => act("select", one, event.target.checked) });
+  const box = make("input", { type: "checkbox", "aria-label": `${t("select")}: ${it.source_text.slice(0, 60)}`, onchange: (event) => act("select", one, event.target.checked) });
   box.checked = Boolean(one.selected);
   const facts = [
     `${it.source} → ${it.target}`,

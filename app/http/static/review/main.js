@@ -13,6 +13,7 @@ const fields = [...filters.elements];
 const title = document.title;
 let turn = 0; // of loading: what an older one brings is not shown
 let cursor = null;
+let total = 0; // of what was asked for, when it was loaded
 let loaded = null; // when by the server's clock; null where new ones cannot be told from old ones
 let waiting; // for the end of typing
 
@@ -78,7 +79,8 @@ async function take() {
     if (!cursor) started(response);
     page.corrections.forEach(show);
     cursor = page.next_cursor;
-    part("total").textContent = page.total ? count("total", page.total) : t("total_0");
+    total = page.total;
+    tellTotal();
     part("failed").hidden = true;
     return true;
   } catch (problem) {
@@ -90,6 +92,14 @@ async function take() {
       Object.assign(part("more"), { disabled: false, hidden: !cursor });
     }
   }
+}
+
+// Whether `one` is still what was asked for.
+const belongs = (one) => !one.gone && (!filters.elements.status.value || one.it.status === filters.elements.status.value);
+
+function tellTotal() {
+  const left = total - [...items.values()].filter((one) => !belongs(one)).length;
+  part("total").textContent = left > 0 ? count("total", left) : t("total_0");
 }
 
 function started(response) {
@@ -126,7 +136,7 @@ async function poll() {
   const wanted = query();
   if (!wanted.created_after || new Date(wanted.created_after) < loaded) wanted.created_after = loaded.toISOString();
   try {
-    const page = await (await fetched(PATH, { query: { ...wanted, order: "newest", limit: LIMIT } })).json();
+    const page = await (await fetched(PATH, { query: { ...wanted, order: "newest", limit: LIMIT }, quiet: true })).json();
     const known = page.corrections.filter((told) => items.has(told.id)).length;
     if (mine === turn) tellFresh(page.total - known);
   } catch (problem) {
@@ -183,10 +193,11 @@ function marked() {
   const { length } = selected();
   part("bulk").hidden = !length;
   part("chosen").textContent = count("chosen", length);
-  part("every").checked = length > 0 && length === items.size;
+  part("every").checked = length > 0 && [...items.values()].every((one) => one.selected || !belongs(one));
 }
 
-part("every").addEventListener("change", (event) => select(items.values(), event.target.checked));
+part("every").addEventListener("change", (event) => select([...items.values()].filter((one) => belongs(one) || !event.target.checked), event.target.checked));
+document.addEventListener("decided", () => { marked(); tellTotal(); });
 
 part("bulk").addEventListener("click", async (event) => {
   const action = event.target.closest("button")?.dataset.do;
@@ -226,7 +237,7 @@ document.addEventListener("keydown", (event) => {
   const arrow = event.key.startsWith("Arrow");
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !keysOn.checked) return;
   if (event.target.closest(TYPED) || (arrow && event.target.closest(".long")) || document.querySelector("dialog[open]")) return;
-  if (!KEYS[event.key] || (event.repeat && !arrow && !"jk".includes(event.key))) return;
+  if (!Object.hasOwn(KEYS, event.key) || (event.repeat && !arrow && !"jk".includes(event.key))) return;
   event.preventDefault();
   before = before.then(KEYS[event.key]).catch((failure) => say(failure.message, "bad"));
 });

@@ -2,7 +2,7 @@
 
 import { call, make, part, t } from "../lib.js";
 import { offerCorrection } from "./correcting.js";
-import { choose, markedWord, markWord, nextWord, sentenceOf, shownAnswer } from "./view.js";
+import { choose, isShown, markedWord, markWord, nextWord, sentenceOf, shownAnswer } from "./view.js";
 
 const output = part("translation"), box = part("choices");
 const most = Math.min(5, Number(part("form").ownerDocument.body.dataset.maxAlternatives));
@@ -19,12 +19,9 @@ async function decoded(sentence, more) {
 
 // The sentence decoded again behind `prefix`, and shown.
 async function goOn(sentence, prefix) {
-  const found = await decoded(sentence, { prefix, details: true });
-  take(sentence, found.text, found.details.sentences[0]?.words ?? []);
-}
-
-function take(sentence, text, words) {
-  choose(sentence, { text, words });
+  const mine = asked, found = await decoded(sentence, { prefix, details: true });
+  if (mine !== asked || !isShown(sentence)) return; // the person has gone on
+  choose(sentence, { text: found.text, words: found.details.sentences[0]?.words ?? [] });
   closeChoices();
   output.focus();
 }
@@ -42,7 +39,11 @@ function ownWord(sentence, before) {
 }
 
 function guarded(work) {
-  return work().catch((failure) => box.append(make("p", { class: "error", role: "alert" }, failure.message)));
+  const mine = asked;
+  return work().catch((failure) => {
+    const long = failure.kind === "invalid-request" && failure.detail.includes("too long for a prefix");
+    if (mine === asked) box.append(make("p", { class: "error", role: "alert" }, long ? t("long_sentence") : failure.message));
+  });
 }
 
 const wordAt = (text, before) => text.slice(before.length).match(/^\S+/)?.[0] ?? text.split(/\s+/)[before.split(/\s+/).filter(Boolean).length] ?? "";
@@ -59,7 +60,7 @@ async function open(word) {
     make("button", { type: "button", onclick: () => { closeChoices(); offerCorrection(sentence); } }, t("correct_sentence")));
   box.showPopover();
   place(word);
-  box.querySelector("input").focus();
+  box.focus(); // not the field: a telephone would show its keyboard
   await guarded(async () => {
     const [words, whole] = await Promise.all([
       decoded(sentence, { prefix: before, alternatives: most }),
@@ -79,7 +80,7 @@ function fill(sentence, word, before, words, whole, looking) {
   looking.replaceWith(...(listed("", readings, label, pick)?.slice(1) ?? [make("p", { class: "soft" }, t("no_others"))]));
   if (others) box.append(...others);
   place(word);
-  if (document.activeElement === box.querySelector("input") && readings.length && !box.querySelector("input").value) box.querySelector("li button").focus();
+  if (document.activeElement === box) box.querySelector("li button, input").focus();
 }
 
 // Below the word, or above it where there is more room.

@@ -1,13 +1,13 @@
 // A correction: written beside the translation, sent, and followed until a model has learnt it.
 
 import { ask, call, keep, kept, make, part, random, say, shownDifference, t } from "../lib.js";
-import { shownAnswer, shownSentences, shownText } from "./view.js";
+import { forgetChoice, shownAnswer, shownSentences, shownText } from "./view.js";
 
 const MOST = 50;
 const FAST_MS = 3000, SLOW_MS = 20_000, FAST_FOR_MS = 600_000; // how often a fate is asked for, soon after and later
 
 const box = part("correction"), field = part("correction-text"), which = part("correction-which");
-let readings = []; // what can be corrected: {source, machine, text}
+let readings = []; // what can be corrected: {source, machine, text, answer}
 let onChange = () => {};
 let timer = 0, sentAt = 0;
 
@@ -17,7 +17,8 @@ const keepSent = (list) => keep("corrections", list.slice(0, MOST));
 // Let the person correct `sentence`, or choose one of those that are shown.
 export function offerCorrection(sentence) {
   const shown = shownSentences();
-  readings = shown.map(({ source, machine, text }) => ({ source, machine, text }));
+  const answer = shownAnswer();
+  readings = shown.map(({ source, machine, text }) => ({ source, machine, text, answer }));
   which.replaceChildren(...readings.map((one, index) => make("option", { value: index }, one.source.slice(0, 80))));
   which.parentElement.hidden = readings.length < 2;
   which.value = Math.max(0, shown.indexOf(sentence));
@@ -32,7 +33,7 @@ const reading = () => readings[which.value];
 function begin() {
   part("correction-source").textContent = reading().source;
   field.value = reading().text;
-  field.lang = shownAnswer().target;
+  field.lang = reading().answer.target;
   showError("");
   showChange();
 }
@@ -49,24 +50,32 @@ function showError(message) {
 }
 
 async function send() {
-  const { source, target, model_version } = shownAnswer(), { source: source_text, machine } = reading();
+  const { source: source_text, machine, answer: { source, target, model_version } } = reading();
   const body = { source, target, source_text, machine_translation: machine, corrected_translation: field.value.trim(), ...(model_version ? { model_version } : {}) };
   part("correction-send").disabled = true;
   try {
     const { id, status, state } = await call("/v1/corrections", { method: "POST", body, headers: { "Idempotency-Key": random() } });
     keepSent([{ id, status, state, text: body.corrected_translation, source: source_text, target }, ...sent()]);
     box.hidden = true;
+    forgetChoice(source_text);
     say(t("sent"));
     sentAt = Date.now();
     showMine();
     follow();
-    part("mine").scrollIntoView({ block: "nearest" });
+    part("mine").focus();
     if (status === "approved") onChange();
   } catch (failure) {
-    const wrong = failure.body?.errors ?? [];
-    showError(wrong.length ? wrong.map((one) => one.message).join("; ") : failure.message);
+    showError((failure.body?.errors ?? []).map((one) => refusal(one.message)).join("; ") || failure.message);
     part("correction-send").disabled = false;
   }
+}
+
+const REFUSALS = [[/^seems to be/, "refused_language"], [/^is the (?:machine|source)/, "refused_same"], [/^lacks/, "refused_part"], [/times (?:longer|shorter)/, "refused_length"]];
+
+// Why a correction was refused, in the page's language where that is another than the server's.
+function refusal(message) {
+  const known = document.documentElement.lang === "en" ? null : REFUSALS.find(([pattern]) => pattern.test(message));
+  return known ? `${t(known[1])} (${message})` : message;
 }
 
 function fate({ status, reason, trained_in: trained = [] }) {
@@ -103,19 +112,20 @@ async function remove(one) {
 }
 
 // Ask for the fates that may still change, and again after a while.
-async function follow() {
+async function follow(first = false) {
   clearTimeout(timer);
-  const open = sent().filter(({ status }) => status === "pending" || status === "approved");
+  const waits = ({ status, trained_in: trained }) => status === "pending" || (status === "approved" && !trained?.length);
+  const open = sent().filter((one) => first || waits(one)).sort((one, other) => (other.status === "pending") - (one.status === "pending"));
   if (!open.length) return;
-  if (!document.hidden) await Promise.all(open.slice(0, 10).map(look));
+  if (!document.hidden) await Promise.all(open.slice(0, first ? MOST : 10).map(look));
   clearTimeout(timer);
-  timer = setTimeout(follow, Date.now() - sentAt < FAST_FOR_MS ? FAST_MS : SLOW_MS);
+  timer = setTimeout(() => follow(), Date.now() - sentAt < FAST_FOR_MS ? FAST_MS : SLOW_MS);
 }
 
 async function look({ id }) {
   let now;
   try {
-    now = await call(`/v1/corrections/${id}`);
+    now = await call(`/v1/corrections/${id}`, { quiet: true });
   } catch (failure) {
     if (failure.status !== 404) return; // the server is away: asked again later
     now = { status: "gone" };
@@ -132,11 +142,13 @@ async function look({ id }) {
 export function restoreCorrections(changed) {
   onChange = () => { if (shownText()) changed(); };
   showMine();
-  follow();
+  follow(true); // a decision may have been taken back
 }
 
 which.addEventListener("change", begin);
 field.addEventListener("input", showChange);
 part("correction-send").addEventListener("click", send);
-part("correction-cancel").addEventListener("click", () => { box.hidden = true; part("correct").focus(); });
+const cancel = () => { box.hidden = true; part("correct").focus(); };
+part("correction-cancel").addEventListener("click", cancel);
+box.addEventListener("keydown", (event) => { if (event.key === "Escape") cancel(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) follow(); });

@@ -1,6 +1,6 @@
 // A text file, opened or dropped: a short one goes into the field, a long one is translated piece by piece.
 
-import { call, number, onDrop, page, part, saveText, t } from "../lib.js";
+import { call, number, onDrop, page, part, say, saveText, t } from "../lib.js";
 
 const MOST_MB = 5, FORMATS = { md: "markdown", markdown: "markdown", html: "html", htm: "html" };
 const maxChars = Number(page.maxChars), maxTexts = Number(page.maxTexts), maxAll = Number(page.maxRequestChars);
@@ -66,12 +66,14 @@ async function patiently(body, signal) {
 }
 
 async function translateLong(name, text, format) {
-  stop = new AbortController();
+  stop?.abort();
+  const mine = stop = new AbortController();
   part("document").hidden = false;
   part("document-name").textContent = name;
   part("document-save").disabled = true;
   part("document-stop").hidden = false;
-  const target = part("target").value, whole = [], all = number(text.length);
+  part("document").focus();
+  const source = part("source").value, target = part("target").value, whole = [], all = number(text.length);
   let done = 0;
   const tell = () => {
     part("document-progress").value = done / text.length;
@@ -80,22 +82,26 @@ async function translateLong(name, text, format) {
   tell();
   try {
     for (const texts of requests(pieces(text))) {
-      const { translations } = await patiently({ text: texts, source: part("source").value, target, ...(format === "text" ? {} : { format }) }, stop.signal);
+      const { translations } = await patiently({ text: texts, source, target, ...(format === "text" ? {} : { format }) }, mine.signal);
+      if (mine !== stop) return;
       whole.push(...translations.map((one) => one.text));
       done += texts.join("").length;
       tell();
     }
-    result = { name: name.replace(/(\.\w+)?$/, (extension) => `.${target}${extension || ".txt"}`), text: whole.join("") };
     part("document-state").textContent = t("file_done", { all });
-    part("document-save").disabled = false;
-    part("document-save").focus();
+    say(t("file_done", { all }));
   } catch (failure) {
-    part("document-state").textContent = stop.signal.aborted ? t("file_stopped") : failure.message;
+    if (mine !== stop) return;
+    part("document-state").textContent = `${mine.signal.aborted ? t("file_stopped") : failure.message} ${t("file_part", { done: number(done), all })}`;
   }
+  result = { name: name.replace(/(\.\w+)?$/, (extension) => `.${target}${extension || ".txt"}`), text: whole.join("") };
+  part("document-save").disabled = !whole.length;
+  part("document-save").focus();
   part("document-stop").hidden = true;
 }
 
-async function take([file], set) {
+async function take([file, ...others], set) {
+  if (others.length) say(t("file_one", { name: file.name }));
   const format = FORMATS[file.name.split(".").pop().toLowerCase()] ?? "text";
   try {
     const text = await read(file);

@@ -1,6 +1,6 @@
 // The page that translates: what is typed goes to the server after a pause, the newest answer is shown.
 
-import { call, copied, keep, kept, part, page, t } from "../lib.js";
+import { call, copied, keep, kept, number, part, page, t } from "../lib.js";
 import { closeChoices, watchWords } from "./choices.js";
 import { offerCorrection, restoreCorrections } from "./correcting.js";
 import { watchFiles } from "./files.js";
@@ -8,7 +8,9 @@ import { remember, watchHistory } from "./history.js";
 import { showSnippet } from "./snippets.js";
 import { forgetChoices, shownText, showTranslation, clearTranslation } from "./view.js";
 
-const PAUSE_MS = 120; // a pause in typing; with the way to the server and back it stays below what feels like waiting
+const SURE = 0.75; // of a language, to turn round
+const MARKUP = /<([a-z][a-z0-9]*)\b[^<>]*>[^]*<\/\1>/i;
+const PAUSE_MS = 100; // a pause in typing; with the way to the server and back it stays below what feels like waiting
 
 const text = part("text"), source = part("source"), target = part("target"), format = part("format");
 const maxChars = Number(page.maxChars);
@@ -21,7 +23,7 @@ let timer = 0;
 
 function countChars() {
   const count = [...text.value].length;
-  part("count").textContent = `${count} / ${maxChars}`;
+  part("count").textContent = `${number(count)} / ${number(maxChars)}`;
   part("count").classList.toggle("over", count > maxChars);
   part("clear").disabled = count === 0;
   part("examples").hidden = count > 0;
@@ -36,7 +38,7 @@ function showError(message) {
 function explained(problem) {
   const wrong = problem.body?.errors ?? [];
   if (!wrong.length) return problem.message;
-  return wrong.map((one) => `${one.field === "text" ? "" : `${one.field} `}${one.message}`).join("; ");
+  return wrong.map((one) => `${one.field}: ${one.message}`).join("; ");
 }
 
 function showAbout(answer, milliseconds) {
@@ -48,8 +50,15 @@ function showAbout(answer, milliseconds) {
   part("about").textContent = facts.join(" · ");
 }
 
+// Whether the text is in the language that it would be translated into, which is what the page begins with and hardly
+// what the person wants.
+function wrongWay({ detected }) {
+  return detected?.language === target.value && detected.confidence >= SURE && pairs.includes(`${target.value}-${opposite(target.value)}`);
+}
+
 function notes(answer) {
   const found = [];
+  if (format.value === "text" && MARKUP.test(text.value)) found.push(t("looks_like_html"));
   if (answer.detected && !answer.source) {
     const language = answer.detected.looks_like;
     found.push(language ? t("other_language", { language: languageNames.of(language) }) : t("no_language"));
@@ -65,14 +74,15 @@ function showNotes(lines) {
   part("notes").replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { className: "odd", textContent: line })));
 }
 
-function show(answer, milliseconds) {
-  showTranslation(answer, text.value);
+function show(answer, asked, milliseconds) {
+  showTranslation(answer, asked.text);
   showAbout(answer, milliseconds);
   showNotes(notes(answer));
   showError("");
   for (const id of ["copy", "link"]) part(id).disabled = !answer.text;
   part("correct").disabled = !answer.source || answer.source === answer.target || format.value !== "text";
-  remember({ text: text.value, source: source.value, target: target.value, translation: answer.text });
+  part("correct").title = format.value === "text" ? "" : t("no_correction");
+  remember({ text: asked.text, source: asked.source, target: asked.target, translation: answer.text });
 }
 
 function reset() {
@@ -96,14 +106,19 @@ export async function translate() {
   if (!text.value.trim()) return reset();
   if (count > maxChars) {
     reset();
-    return showError(t("text_limit", { n: count, most: maxChars }));
+    return showError(t("text_limit", { n: number(count), most: number(maxChars) }));
   }
-  const mine = running = new AbortController();
+  const mine = running = new AbortController(), asked = request();
   const started = performance.now();
   part("translation").classList.add("busy");
   try {
-    const { translations: [answer] } = await call("/v1/translate", { method: "POST", body: { ...request(), details: true }, signal: mine.signal });
-    if (running === mine) show(answer, performance.now() - started);
+    const { translations: [answer] } = await call("/v1/translate", { method: "POST", body: { ...asked, details: true }, signal: mine.signal });
+    if (running !== mine) return;
+    if (wrongWay(answer)) {
+      target.value = opposite(target.value);
+      return directionChanged(target, source);
+    }
+    show(answer, asked, performance.now() - started);
   } catch (failure) {
     if (mine.signal.aborted) return;
     reset();
@@ -134,7 +149,7 @@ function directionChanged(changed, other) {
 
 function swap() {
   const from = target.value, shown = shownText();
-  source.value = from;
+  if (source.value !== "auto") source.value = from;
   target.value = opposite(from);
   if (shown) text.value = shown;
   directionChanged(source, target);
@@ -173,13 +188,14 @@ source.addEventListener("change", () => directionChanged(source, target));
 target.addEventListener("change", () => directionChanged(target, source));
 format.addEventListener("change", () => { forgetChoices(); translate(); });
 part("swap").addEventListener("click", swap);
-part("copy").addEventListener("click", (event) => copied(event.currentTarget, shownText(), part("translation")));
-part("link").addEventListener("click", (event) => copied(event.currentTarget, linkHere(), part("translation")));
+part("copy").addEventListener("click", (event) => copied(event.currentTarget, shownText()));
+part("link").addEventListener("click", (event) => copied(event.currentTarget, linkHere()));
 part("clear").addEventListener("click", () => { text.value = ""; forgetChoices(); translate(); text.focus(); });
 part("examples").addEventListener("click", ({ target: { lang, textContent, tagName } }) => {
   if (tagName === "BUTTON") set({ text: textContent, source: "auto", target: opposite(lang) });
 });
 part("correct").addEventListener("click", () => offerCorrection());
+addEventListener("online", translate);
 watchWords();
 watchFiles(set);
 watchHistory(set);

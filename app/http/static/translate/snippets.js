@@ -39,4 +39,4 @@ for (const button of document.querySelectorAll("[data-snippet]")) {
     showSnippet(last);
   });
 }
-part("snippet-copy").addEventListener("click", (event) => copied(event.currentTarget, part("snippet").textContent, part("snippet")));
+part("snippet-copy").addEventListener("click", (event) => copied(event.currentTarget, part("snippet").textContent));

@@ -14,6 +14,8 @@ let sentences = []; // as shown: {source, machine, text, words, memory, span, el
 let current = null; // the word that is marked: its element
 
 export const forgetChoices = () => chosen.clear();
+export const forgetChoice = (source) => chosen.delete(source);
+export const isShown = (sentence) => sentences.includes(sentence);
 export const shownSentences = () => sentences;
 export const shownAnswer = () => answer;
 export const shownText = () => output.textContent;
@@ -38,7 +40,7 @@ export function showTranslation(given, sourceText) {
     if (at < 0) return null; // markup that was put together in another way
     pieces.push(given.text.slice(place, at));
     place = at + one.text.length;
-    const own = chosen.get(one.source_text);
+    const own = one.from_memory ? undefined : chosen.get(one.source_text);
     const sentence = { source: one.source_text, machine: one.text, text: one.text, words: one.words, memory: one.from_memory, span: one.span, own: Boolean(own), ...own };
     sentence.element = sentenceElement(sentence, pieces.filter((piece) => piece.nodeType).length);
     pieces.push(sentence.element);

@@ -22,9 +22,10 @@ from app.versions.description import (
     data_of,
     gate_of,
     scores_of,
+    strong_kinds,
     texts_of,
     training_of,
-    weak_at,
+    weak_kinds,
 )
 from model.versions.card import Card
 
@@ -68,7 +69,8 @@ def test_the_challenge_set_says_what_a_version_is_weak_at() -> None:
     assert challenge is not None
     assert (challenge.passed, challenge.items) == (19, 42)
     assert challenge.kinds[0] == Kind("idioms", 1, 10)
-    assert weak_at(challenge) == ["idioms", "dates"], "too few items say nothing; half is not weak"
+    assert [one.name for one in weak_kinds(challenge)] == ["idioms", "dates"], "few items say nothing; half is not weak"
+    assert [one.name for one in strong_kinds(challenge)] == ["names"], "nor is it strong"
     texts = texts_of(card(scores={"texts": {"right": 2, "items": 3, "kinds": {"emoji": {"right": 2, "items": 3}}}}))
     assert texts is not None and texts.kinds == [Kind("emoji", 2, 3)]
 
@@ -98,7 +100,7 @@ def test_what_is_odd_is_left_out_and_can_be_sent(odd: Any) -> None:
     facts = dict.fromkeys(("target_tokens", "seconds", "device", "parameters", "curve"), odd)
     made = card(scores=dict.fromkeys(names, odd), data={**dict.fromkeys(names, odd), "replay": odd}, training=facts)
     challenge = challenge_of(made)
-    found = [scores_of(made), gate_of(made), challenge, texts_of(made), weak_at(challenge), data_of(made),
+    found = [scores_of(made), gate_of(made), challenge, texts_of(made), weak_kinds(challenge), data_of(made),
              training_of(made), curve_of(made)]  # fmt: skip
     json.dumps(found, default=vars, allow_nan=False, ensure_ascii=False).encode()
 

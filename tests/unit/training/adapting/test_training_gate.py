@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +13,9 @@ from retraining_kit import small_sets
 from model.errors import ConfigError
 from model.versions.card import CARD, Card
 from training.adapting.anchor import find_anchor
-from training.adapting.answers import judge_answers
+from training.adapting.answers import Answers, judge_answers
 from training.adapting.gate import GateSet, HeldOut, Limits, gained, gate_sets, judge_log_probs, judge_set
+from training.adapting.trial import Attempt, why_none_passed
 
 GATE = GateSet("general", [f"s{n}" for n in range(40)], [[f"the small cat number {n} sleeps here"] for n in range(40)])
 RIGHT = [references[0] for references in GATE.references]
@@ -106,6 +110,33 @@ def test_a_reason_names_the_last_full_training() -> None:
     judged = judge_set(LONG, first, worse(first), Limits(), drift=-0.45)
     assert not judged.passed
     assert "below the last full training" in judged.why and "0.5 may be lost" in judged.why
+
+
+@pytest.mark.parametrize(
+    ("limits", "verb"),
+    [
+        (lambda lost, _: Limits(margin=lost, floor=100, drift=100), "loses"),
+        (lambda _, low: Limits(margin=100, floor=low, drift=100), "might lose"),
+        (lambda lost, _: Limits(margin=100, floor=100, drift=lost), "is"),
+    ],
+    ids=["margin", "floor", "drift"],
+)
+def test_a_reason_shows_more_than_may_be_lost(limits: Callable[[float, float], Limits], verb: str) -> None:
+    """Two decimals may be those of the limit: `loses 0.20 BLEU; 0.2 may be lost` is a riddle."""
+    found = judge_set(GATE, RIGHT, ["no dog is awake there at all", *RIGHT[1:]], Limits())
+    lost, low = (math.floor(-1e4 * value) / 1e4 for value in (found.delta, found.interval[0]))
+    why = judge_set(GATE, RIGHT, ["no dog is awake there at all", *RIGHT[1:]], limits(lost, low)).why
+    said = re.search(rf"{verb} ([\d.]+) BLEU.* ([\d.]+) may be lost", why)
+    assert said and float(said[1]) > float(said[2]), why
+
+
+def test_each_attempt_says_its_strength_once_and_a_single_one_not_at_all() -> None:
+    found = judge_set(GATE, RIGHT, ["no dog is awake there at all", *RIGHT[1:]], Limits())
+    attempts = [Attempt(strength, Answers(2, 0, 0, 0, 0), [found]) for strength in (1.0, 0.7)]
+    both = f"answers none of 2 corrections itself; {GATE.name} {found.why}"
+    assert why_none_passed(attempts) == [f"With {share}% of what was learnt: {both}" for share in (100, 70)]
+    assert why_none_passed(attempts[:1]) == both.split("; ", 1)
+    assert why_none_passed([]) == []
 
 
 def test_the_sum_goes_on_when_the_anchor_is_gone_or_another_has_its_name(tmp_path: Path) -> None:
