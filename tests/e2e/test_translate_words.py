@@ -176,7 +176,7 @@ def test_who_goes_on_typing_keeps_the_focus(page: Page) -> None:
     word(page, "GATTO")
     page.locator("#choices li b").first.wait_for()
     held: list[Route] = []
-    page.route("**/v1/translate", lambda route: held.append(route))  # noqa: PLW0108 - Playwright looks into it
+    page.route("**/v1/translate", lambda route: held.append(route))
     page.locator("#choices li b", has_text="W2").click()
     page.locator("#text").click()
     held.pop(0).continue_()

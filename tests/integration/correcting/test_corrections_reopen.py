@@ -88,6 +88,17 @@ async def test_only_the_one_before_comes_back(people: People) -> None:
     assert await state(people.admin, first) == f"superseded by {third['id']}"
 
 
+async def test_of_several_that_were_beaten_the_one_that_was_approved_last_comes_back(people: People) -> None:
+    texts = (CORRECTED, OTHER, THIRD, "The ferry is off at half past seven.")
+    a, b, c, d = [await submitted(people.stranger, text) for text in texts]
+    for one in (a, b, c, d):
+        await decided(people.admin, one, "approve")
+    await reopened(people.admin, b)  # superseded: now A says that it was superseded by D
+    await reopened(people.admin, d)
+    assert await statuses(people.admin, a, b, c, d) == ["superseded", "pending", "approved", "pending"]
+    assert await translated(people.stranger, SOURCE) == THIRD
+
+
 async def test_one_that_is_approved_meanwhile_goes_on_answering(people: People) -> None:
     first, second = await submitted(people.stranger), await submitted(people.stranger, OTHER)
     same, third = await submitted(people.stranger, OTHER), await submitted(people.stranger, THIRD)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
+import torch
 from test_model_translator import SENTENCES, SHORT, subwords, translator
 
+from model.branches import Branches
 from model.config import SearchConfig
+from model.search.hypothesis import Hypothesis
 from model.text.ids import EOS
+from model.text.parts import Part
+from model.text.tokenizer import SPACE
 
 TEXT = SENTENCES[0]
 BRANCHES = replace(SHORT, beam=5, n_best=5, branches=True)
@@ -38,13 +44,27 @@ def test_what_the_network_gives_next_to_nothing_is_left_out() -> None:
     assert len(readings(TEXT, "The cat sleeps on the sofa. ")) < 5
 
 
-@pytest.mark.usefixtures("all_likely")
-def test_the_likeliest_comes_first_and_each_goes_on_greedily() -> None:
-    found = readings(TEXT, "The cat ")
-    for text in found:
-        begun = " ".join(text.split()[:3])
-        assert readings(TEXT, begun, SHORT)[0].startswith(begun)
-    assert found[0] == readings(TEXT, "The cat ", replace(BRANCHES, beam=1, n_best=1))[0]
+def test_each_choice_is_forced_and_the_rest_is_decoded_greedily() -> None:
+    """Which searches are asked for: one step for the best pieces, then one greedy search for each."""
+    asked = []
+
+    def search(parts, config, limits):
+        asked.append((parts, config, limits))
+        if limits.steps:
+            found = [Hypothesis([7, id], [0.0, logarithm], None, False, logarithm) for id, logarithm in firsts]
+            return [found]
+        return [[Hypothesis([*part.prefix, 99], [0.0] * 3, None, True, 0.0)] for part in parts]
+
+    firsts = ((20, -0.1), (30, -2.0), (40, math.log(0.0019)))
+    part = Part("Il gatto", [5, 6], [7], word_ended=True)
+    found = Branches(subwords(), torch.device("cpu")).search(part, replace(BRANCHES, beam=3, n_best=3), search)
+    assert [one.tokens for one in found] == [[7, 20, 99], [7, 30, 99]], "what is given less than 0.2 % is left out"
+    (_, step, limits), (parts, rest, _) = asked
+    assert (step.beam, step.n_best, step.branches, limits.steps) == (3, 3, False, 1)
+    words = subwords().pieces(range(subwords().vocab_size))
+    assert limits.forbidden.tolist() == [not piece.startswith(SPACE) for piece in words], "a word must begin"
+    assert [(part.prefix, part.word_ended) for part in parts] == [([7, 20], False), ([7, 30], False)]
+    assert (rest.beam, rest.n_best, rest.branches) == (1, 1, False)
 
 
 def test_a_word_that_is_ended_is_not_gone_on_with() -> None:
@@ -69,8 +89,20 @@ def test_the_end_may_come_at_once() -> None:
     assert found.text == "The cat sleeps."
 
 
-def test_in_the_middle_of_a_word_any_piece_may_come() -> None:
-    assert all(text.startswith("The c") for text in readings(TEXT, "The c"))
+@pytest.mark.usefixtures("all_likely")
+def test_in_the_middle_of_a_word_it_may_go_on() -> None:
+    found = readings(TEXT, "The c")
+    assert any(text.removeprefix("The c")[:1].isalpha() for text in found)
+
+
+@pytest.mark.usefixtures("all_likely")
+def test_a_long_sentence_is_not_cut_where_words_are_chosen() -> None:
+    """Its clauses would each have choices of their own."""
+    text = "The cat sleeps on the sofa, and tomorrow we are going to the sea with our friends, and so on"
+    model = translator(limit=60)
+    assert model.translate_sentences([text], SHORT)[0].split
+    (found,) = model.translate_sentences([text], BRANCHES, [""])
+    assert found.alternatives and not found.split
 
 
 @pytest.mark.usefixtures("all_likely")
