@@ -133,6 +133,9 @@ class RetrainingService:
             raise AlreadyRunning
         id = uuid.uuid4()
         process = await self._spawn(pair, id, *(["--dry-run"] if dry_run else []))
+        if self._stopping:  # meanwhile: nobody would wait for it
+            await _stop(process)
+            raise ShuttingDown
         run = asyncio.create_task(self._watch(pair, id, process))
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)

@@ -1,4 +1,4 @@
-"""Translates with any version on disk, to compare it with another: beside the engine, and never in its way.
+"""Translates with any version on disk, to compare it with another: beside the engine, whose queue it does not enter.
 
 One thread of its own loads and translates, for translators are not made for several; the last two stay loaded.
 Corrections in memory do not answer: what is wanted is the model's own word.
