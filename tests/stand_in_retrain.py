@@ -73,9 +73,10 @@ def _report(pair: str, parent: str, candidate: str, rows: list[dict[str, str]], 
     ]  # fmt: skip
     return {
         "pair": pair, "current": parent, "candidate": candidate, "passed": passed, "strength": 0.7,
-        "reasons": [] if passed else ["70% of the new weights: general loses 3.1 BLEU"],
+        "reasons": [] if passed else ["general loses 3.1 BLEU"],
         "answers": {"why": f"answers {len(rows)} of {len(rows)} corrections itself; before, 0"}, "sets": sets,
-        "attempts": [{"strength": 0.7, "passed": passed, "why": {"general": "general holds"}}], "left_out": [],
+        "attempts": [{"strength": 0.7, "passed": passed, "why": {"general": "general holds"}}],
+        "left_out": [] if passed else [{"id": row["id"], "why": "longer than 128 tokens"} for row in rows[1:]],
         "replay": "none", "seconds": 1,
     }  # fmt: skip
 

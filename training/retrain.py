@@ -31,7 +31,7 @@ from training.adapting.folds import Fold, blended, deal, run_folds
 from training.adapting.gate import GateSet, gate_sets
 from training.adapting.job import CONSENTED, CORRECTIONS, MODELS, Job, Options
 from training.adapting.replay import Replay, find_replay
-from training.adapting.trial import Attempt, Trial
+from training.adapting.trial import Attempt, Trial, why_none_passed
 from training.adapting.validation import hold_back, judge_held_back
 from training.data.sources import commit
 from training.evaluate import record
@@ -157,7 +157,7 @@ class _Retraining:
         attempts: list[Attempt] = []
         candidate = self.folder
         for strength in STRENGTHS:
-            self.stages.begin(GATING, f"gate, {strength:.0%} of the new weights", len(self.gates) + 1, 100 * strength)
+            self.stages.begin(GATING, f"gate, {strength:.0%} of what was learnt", len(self.gates) + 1, 100 * strength)
             candidate = self._save(final, strength, found)
             held_out = judge_held_back(held, strength, self.parent, current)
             self.stages.advance()
@@ -206,7 +206,7 @@ class _Retraining:
         """All that is known, as JSON."""
         last = attempts[-1] if attempts else None
         passed = last is not None and last.passed
-        reasons = [] if passed else [why for one in attempts for why in one.reasons]
+        reasons = [] if passed else why_none_passed(attempts)
         return {
             "pair": self.job.pair,
             "current": self.job.parent,

@@ -156,7 +156,7 @@ def _print(state: str, report: dict[str, Any]) -> None:
     console.print(shown)
     if len(report["attempts"]) > 1:
         for one in report["attempts"]:
-            console.print(f"{one['strength']:.0%} of the new weights: {'; '.join(one['why'].values())}")
+            console.print(f"With {one['strength']:.0%} of what was learnt: {'; '.join(one['why'].values())}")
     elif report["answers"]:
         console.print(report["answers"]["why"])
     for reason in report["reasons"]:

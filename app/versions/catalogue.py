@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -50,19 +50,33 @@ class Entry:
         return self.info.card
 
 
+@dataclass(frozen=True)
+class Listing:
+    """All versions on disk."""
+
+    entries: list[Entry]
+    rollback: dict[str, str | None]
+    """Pair -> the version that a rollback would make current; None where it would be refused."""
+
+
 class Catalogue:
     """Reads the folders, off the event loop, and from the database what only that knows."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
 
-    async def entries(self) -> list[Entry]:
-        """All versions on disk. Without a database nobody knows which ones the gate refused; the rest is told."""
+    async def listing(self) -> Listing:
+        """All versions on disk, and where a rollback would lead. Without a database nobody knows which ones the gate
+        refused; the rest is told."""
         found = await asyncio.to_thread(list_models, self._settings)
         places = await asyncio.to_thread(_places, self._settings, {info.pair for info in found})
         decided = await self._decided()
         parents = {(info.pair, info.version): _parent(info) for info in found}
-        return [_entry(info, parents, places[info.pair], decided) for info in found]
+        usable = {(info.pair, info.version) for info in found if info.problem is None}
+        return Listing(
+            [_entry(info, parents, places[info.pair], decided) for info in found],
+            {pair: _before(pair, pointer, usable) for pair, pointer in places.items()},
+        )
 
     async def entry(self, pair: str, version: str) -> Entry:
         """One of them.
@@ -71,7 +85,7 @@ class Catalogue:
             NotFound: there is no such version.
         """
         check_known_name(pair, version)
-        for one in await self.entries():
+        for one in (await self.listing()).entries:
             if (one.info.pair, one.info.version) == (pair, version):
                 return one
         raise NotFound(f"There is no version {version} of {pair}.")
@@ -113,6 +127,14 @@ def _places(settings: Settings, pairs: Iterable[str]) -> dict[str, pointers.Poin
             log.error("%s: nobody can tell which version is current: %s", pair, error)
             found[pair] = None
     return found
+
+
+def _before(pair: str, pointer: pointers.Pointer | None, usable: Collection[Key]) -> str | None:
+    try:
+        version = pointers.previous_of(pointer, pair)
+    except VersionError:
+        return None
+    return version if (pair, version) in usable else None
 
 
 def _entry(

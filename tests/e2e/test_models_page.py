@@ -270,6 +270,7 @@ def test_the_current_version_is_compared_with_the_one_that_is_looked_at(page: Pa
     assert page.locator("#compared section p").count() == 2, "a number of a model's own tells nothing beside another's"
     like = load(find([settings.data_dir / "models"], PAIR, "default"))
     save(settings.data_dir / "models", "en-it", "default", like.model, (like.target, like.source), {})
+    choose(page, "better")
     page.reload()
     page.fill("#sentence", "Ciao.")
     page.click("#compare button")

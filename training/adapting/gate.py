@@ -177,16 +177,22 @@ def gained(gate: GateSet, before: Sequence[str], after: Sequence[str]) -> float:
 def _allowed(difference: Difference, limits: Limits, drift: float) -> tuple[bool, str]:
     low, total = difference.interval[0], drift + difference.delta
     if difference.delta < -limits.margin:
-        return False, f"loses {-difference.delta:.2f} BLEU; {limits.margin:g} may be lost"
+        return False, f"loses {_beyond(-difference.delta, limits.margin)} BLEU; {limits.margin:g} may be lost"
     if low < -limits.floor:
-        return False, f"might lose {-low:.2f} BLEU (lower end of 95 %); {limits.floor:g} may be lost"
+        return False, f"might lose {_beyond(-low, limits.floor)} BLEU (lower end of 95 %); {limits.floor:g} may be lost"
     if total < -limits.drift:
         return False, (
-            f"is {-total:.2f} BLEU below the last full training, with all that was promoted since; "
+            f"is {_beyond(-total, limits.drift)} BLEU below the last full training, with all that was promoted since; "
             f"{limits.drift:g} may be lost: train in full, or go back"
         )
     since = f"; {total:+.2f} since the last full training" if drift else ""
     return True, f"{difference.delta:+.2f} BLEU, at worst {low:+.2f}{since}"
+
+
+def _beyond(lost: float, limit: float) -> str:
+    """`lost` with two decimals, or as many as show that it is more than `limit`."""
+    shown = (f"{lost:.{decimals}f}" for decimals in range(2, 10))
+    return next((text for text in shown if float(text) > limit), repr(lost))
 
 
 def changes(

@@ -36,10 +36,9 @@ class Attempt:
 
     @property
     def reasons(self) -> list[str]:
-        """Why it does not pass, each a line."""
-        share = f"{self.strength:.0%} of the new weights: "
+        """Why it does not pass."""
         failed = [f"{one.name} {one.why}" for one in self.judgements if not one.passed]
-        return [share + why for why in ([] if self.answers.passed else [self.answers.why]) + failed]
+        return ([] if self.answers.passed else [self.answers.why]) + failed
 
     @property
     def drift(self) -> dict[str, float]:
@@ -50,6 +49,13 @@ class Attempt:
         """As JSON, without sentences."""
         why = {"answers": self.answers.why, **{one.name: f"{one.name} {one.why}" for one in self.judgements}}
         return {"strength": self.strength, "passed": self.passed, "answers": self.answers.to_dict(), "why": why}
+
+
+def why_none_passed(attempts: Sequence[Attempt]) -> list[str]:
+    """Each a line, for people. Where there was one attempt alone, it took all that was learnt."""
+    if len(attempts) == 1:
+        return attempts[0].reasons
+    return [f"With {one.strength:.0%} of what was learnt: {'; '.join(one.reasons)}" for one in attempts]
 
 
 class Trial:

@@ -18,17 +18,18 @@ from app.versions.catalogue import Entry
 from app.versions.promotion import Followed
 
 router = APIRouter(prefix="/v1", tags=["administration"])
-REVIEW = [Depends(client_with("review", "admin"))]
+REVIEW = [Depends(client_with("review"))]
 ADMIN = [Depends(client_with("admin"))]
 MOVES = responses(401, 403, 404, 409)
 
 
 @router.get("/models", summary="List the model versions", responses=responses(401, 403), dependencies=REVIEW)
 async def models(services: ServicesDep) -> ModelsOut:
-    """Every version on disk with its scores, which of them is current, and which translates now. Needs a key that may
-    review or administer."""
-    entries = await services.catalogue.entries()
-    return ModelsOut(models=[ModelOut.of(entry, **_standing(services, entry)) for entry in entries])
+    """Every version on disk with its scores, which of them is current, which translates now, and which one a rollback
+    would go back to. Needs a key that may review or administer."""
+    found = await services.catalogue.listing()
+    told = [ModelOut.of(entry, **_standing(services, entry)) for entry in found.entries]
+    return ModelsOut(models=told, rollback=found.rollback)
 
 
 @router.get(

@@ -25,7 +25,7 @@ log = logging.getLogger("traghetto.http")
 
 PREFIX = "/v1/retraining"
 router = APIRouter(prefix=PREFIX, tags=["administration"])
-REVIEW = [Depends(client_with("review", "admin"))]
+REVIEW = [Depends(client_with("review"))]
 ADMIN = [Depends(client_with("admin"))]
 ANSWERS = responses(401, 403, 404, 503)
 SHOWN = 100

@@ -20,10 +20,11 @@ class RunOut(BaseModel):
     state: Annotated[str, Field(description="running, promoted, kept, rejected, failed or interrupted.")]
     parent: Annotated[str, Field(description="The version that it began from.")]
     candidate: str
-    corrections: Annotated[int, Field(description="How many were learnt.")]
+    corrections: Annotated[int, Field(description="How many it was given; `left_out` of its report were not learnt.")]
     started_at: dt.datetime
     finished_at: dt.datetime | None
     log: Annotated[str, Field(description="Why it was refused or failed; empty if all went well.")]
+    has_report: bool
     report: Annotated[dict[str, Any] | None, Field(description="The gate's report; only for one run.")] = None
     report_url: Annotated[
         str | None, Field(description="Opens the report in a browser, without a key, for 15 minutes; only for one run.")
@@ -32,8 +33,8 @@ class RunOut(BaseModel):
     @classmethod
     def of(cls, run: RetrainingRun) -> Self:
         """Without the report."""
-        names = (name for name in cls.model_fields if name not in ("report", "report_url"))
-        return cls(**{name: getattr(run, name) for name in names})
+        names = (name for name in cls.model_fields if name not in ("has_report", "report", "report_url"))
+        return cls(has_report=run.report is not None, **{name: getattr(run, name) for name in names})
 
 
 class RunBody(Strict):

@@ -49,7 +49,7 @@ def settings(tiny_data_dir: Path, tmp_path: Path) -> Settings:
     make_version(
         tmp_path, "third", parent=f"{PAIR}/between", training={"curve": curve, "seconds": 2.5},
         data={"corrections": {"ids": ids}},
-        scores={"challenge": {"passed": 1, "items": 6, "phenomena": {"idioms": {"passed": 1, "items": 6}}}},
+        scores={"challenge": {"passed": 1, "items": 12, "phenomena": {"idioms": {"passed": 1, "items": 12}}}},
     )  # fmt: skip
     chosen = Settings(data_dir=tmp_path, device="cpu", torch_threads=1, admin_key=ADMIN_KEY)  # type: ignore[arg-type]
     migrated(chosen.database)
@@ -89,6 +89,25 @@ async def test_the_list_says_what_became_of_each_version(people: People, setting
     ]
 
 
+async def test_the_list_says_where_a_rollback_would_lead(people: People, settings: Settings) -> None:
+    async def told() -> str | None:
+        found: str | None = (await people.admin.get("/v1/models")).json()["rollback"][PAIR]
+        return found
+
+    assert await told() is None
+    for version, before in (("second", "default"), ("third", "second")):
+        await asyncio.to_thread(promote, settings, PAIR, version)
+        assert await told() == before
+    moved = await people.admin.post(f"/v1/models/{PAIR}/rollback")
+    assert (moved.json()["version"], await told()) == ("second", "default")
+    await asyncio.to_thread(promote, settings, PAIR, "third")
+    shutil.rmtree(settings.data_dir / "models" / PAIR / "second")
+    assert await told() is None, "it is gone"
+    problem(await people.admin.post(f"/v1/models/{PAIR}/rollback"), 409, "conflict")
+    (settings.data_dir / "models" / PAIR / "current.json").write_text("no pointer")
+    assert await told() is None
+
+
 async def test_one_version_is_told_in_full(people: People) -> None:
     run = RetrainingRun(pair=PAIR, state=KEPT, parent="between", candidate="third", corrections=3)
     async with people.app.state.services.database.writing() as session:
@@ -97,7 +116,7 @@ async def test_one_version_is_told_in_full(people: People) -> None:
     assert found["lineage"] == ["between", "second"]
     assert found["run_id"] == str(run.id)
     assert found["weak_at"] == ["idioms"]
-    assert found["challenge"]["kinds"] == [{"name": "idioms", "passed": 1, "items": 6}]
+    assert found["challenge"]["kinds"] == [{"name": "idioms", "passed": 1, "items": 12}]
     assert [(point["tokens"], point["values"]) for point in found["curve"]] == [
         (100, {"dev bleu": 3.0}), (200, {"dev bleu": 5.5, "nll": 2.25}),
     ]  # fmt: skip
@@ -268,6 +287,8 @@ async def test_other_languages_than_ours_are_not_tried(tmp_path: Path) -> None:
 
 async def test_without_a_database_versions_are_told_all_the_same(settings: Settings) -> None:
     catalogue = Catalogue(settings, Database("sqlite+aiosqlite:////nowhere/at/all.db"))
-    found = {entry.info.version: entry.status for entry in await catalogue.entries() if entry.info.pair == PAIR}
+    found = {
+        entry.info.version: entry.status for entry in (await catalogue.listing()).entries if entry.info.pair == PAIR
+    }
     assert found["default"] == "current" and found["third"] == "candidate"
     assert await catalogue.run_of(PAIR, "third") is None

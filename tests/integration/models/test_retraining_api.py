@@ -159,6 +159,7 @@ async def test_one_that_the_gate_refuses_says_why(people: People, settings: Sett
     (control / stand_in_retrain.VERDICT).write_text(stand_in_retrain.REFUSED)
     _, _, end = (await watched(people.admin, await begun(people.admin)))[-1]
     assert end["state"] == "rejected" and "loses 3.1 BLEU" in end["log"]
+    assert [run["has_report"] for run in (await people.admin.get(PATH)).json()["runs"]] == [True]
 
 
 async def test_one_that_fails_is_told_without_its_words(people: People, settings: Settings, control: Path) -> None:
@@ -168,6 +169,7 @@ async def test_one_that_fails_is_told_without_its_words(people: People, settings
     _, _, end = (await watched(people.admin, await begun(people.admin)))[-1]
     assert end["state"] == "failed"
     assert "RuntimeError" in end["log"] and "secret" not in end["log"]
+    assert [run["has_report"] for run in (await people.admin.get(PATH)).json()["runs"]] == [False]
 
 
 async def test_a_run_is_stopped_from_another_worker(people: People, settings: Settings, control: Path) -> None:

@@ -1,19 +1,27 @@
 // Two versions on a sentence of one's own, side by side.
 import { call, make, part, shownDifference, t } from "../lib.js";
-import { short } from "./pictures.js";
 
 const [first, second] = [part("first"), part("second")];
+const picked = new Set(); // by a person
 let pair = "";
 let turn = 0;
 
-// Which versions can be compared; `one` and `other` are chosen, unless somebody has chosen already.
-export function offer(newPair, versions, one, other) {
-  const same = pair === newPair;
+for (const box of [first, second]) box.addEventListener("change", () => picked.add(box));
+
+// Offer `versions`: first `current`, then `looked`, unless somebody has picked.
+export function offer(newPair, versions, current, looked) {
+  if (pair !== newPair) {
+    picked.clear();
+    turn += 1;
+    part("compared").replaceChildren();
+  }
   pair = newPair;
-  const before = [first, second].map((box) => (same && versions.includes(box.value) ? box.value : null));
-  for (const box of [first, second]) box.replaceChildren(...versions.map((version) => make("option", { value: version }, version)));
-  second.value = before[1] ?? one;
-  first.value = before[0] ?? (other !== one ? other : versions.find((version) => version !== one) ?? one);
+  const fill = (box, usual) => {
+    const wanted = picked.has(box) && versions.includes(box.value) ? box.value : usual;
+    box.replaceChildren(...versions.map((version) => make("option", { selected: version === wanted }, version)));
+  };
+  fill(first, current);
+  fill(second, looked === first.value ? versions.find((version) => version !== looked) : looked);
   part("sentence").lang = pair.split("-")[0];
 }
 
@@ -28,7 +36,7 @@ part("compare").addEventListener("submit", async (event) => {
   if (mine !== turn) return;
   const [before, after] = found.map((one) => one.text);
   const both = before !== undefined && after !== undefined;
-  box.replaceChildren(...found.map((one, side) => make("section", { class: "sheet" }, make("h3", {}, versions[side]), ...shown(one, both ? shownDifference(before, after, side ? "added" : "removed") : [one.text]))),
+  box.replaceChildren(...found.map((one, side) => make("section", { class: "sheet" }, make("h3", {}, versions[side]), shown(one, both ? shownDifference(before, after, side ? "added" : "removed") : one.text))),
     both && before === after ? make("p", {}, t("same")) : "");
 });
 
@@ -37,8 +45,4 @@ async function tried(version) {
   return call(path, { method: "POST", body: { text: part("sentence").value } }).catch((problem) => ({ problem }));
 }
 
-function shown(one, text) {
-  if (one.problem) return [make("p", { class: "error" }, one.problem.message)];
-  const sure = one.score === null ? null : make("p", { class: "soft" }, t("sureness", { n: short(one.score) }));
-  return [make("p", { class: "text", lang: one.target }, text), sure].filter(Boolean);
-}
+const shown = (one, text) => (one.problem ? make("p", { class: "error" }, one.problem.message) : make("p", { class: "text", lang: one.target }, text));

@@ -2,19 +2,22 @@
 import { ask, call, make, moment, part, say, t } from "../lib.js";
 import { offer } from "./compare.js";
 import { chips, scoreOf, setName, short } from "./pictures.js";
-import { onEnd, onReport, showRuns } from "./runs.js";
+import { onEnd, showRuns } from "./runs.js";
 import { showVersion } from "./version.js";
 
 const PATH = "/v1/models";
 const WAIT_MS = 2000;
 const MOST_WAITS = 15;
+const MUCH_BLEU = 1;
 let models = [];
+let rollback = {}; // where it leads, by pair
 let pair = "";
 let chosen = "";
 let waits = 0;
 let later;
 let turn = 0; // of loading a version: what an older one brings is not shown
 
+const at = (...names) => names.map(encodeURIComponent).join("/");
 const ofPair = () => models.filter((one) => one.pair === pair);
 const current = () => ofPair().find((one) => one.current)?.version ?? "";
 
@@ -26,7 +29,7 @@ function failed(problem) {
 async function load() {
   const held = ["tree", "pairs"].find((id) => part(id).contains(document.activeElement)); // drawn anew, it would lose the focus
   try {
-    ({ models } = await call(PATH));
+    ({ models, rollback } = await call(PATH));
     part("error").hidden = true;
   } catch (problem) {
     part("tree").replaceChildren();
@@ -38,10 +41,13 @@ async function load() {
   pair = pairs.includes(wantedPair) ? wantedPair : pairs[0] ?? "";
   part("pairs").replaceChildren(...pairs.map((one) => make("button", { "aria-pressed": String(one === pair), onclick: () => go(one) }, one.replace("-", " → "))));
   chosen = ofPair().some((one) => one.version === wanted) ? wanted : current() || ofPair()[0]?.version || "";
-  part("rollback").disabled = part("retrain").disabled = !pair;
+  const back = part("rollback");
+  back.disabled = !rollback[pair];
+  back.title = back.disabled ? t("no_rollback") : "";
+  part("retrain").disabled = !pair || !part("run").hidden;
   drawTree();
   if (held) part(held).querySelector('[aria-current="true"], [aria-pressed="true"]')?.focus();
-  offer(pair, ofPair().map((one) => one.version), chosen, current());
+  offer(pair, ofPair().map((one) => one.version), current(), chosen);
   if (chosen) await look();
   const isLate = ofPair().some((one) => one.current && !one.loaded && !one.problem); // it is about to take over
   waits = isLate ? waits + 1 : 0;
@@ -51,7 +57,7 @@ async function load() {
 }
 
 const go = (toPair, version = "") => {
-  const hash = `#${encodeURIComponent(toPair)}/${encodeURIComponent(version)}`;
+  const hash = `#${at(toPair, version)}`;
   if (location.hash === hash) load();
   else location.hash = hash; // and `hashchange` does the rest
 };
@@ -84,11 +90,10 @@ async function look() {
   const mine = ++turn;
   const box = part("version");
   box.setAttribute("aria-busy", "true");
-  const get = (version) => call(`${PATH}/${encodeURIComponent(pair)}/${encodeURIComponent(version)}`);
   try {
-    const found = await get(chosen);
+    const found = await call(`${PATH}/${at(pair, chosen)}`);
     const beside = models.find((one) => one.pair === pair && one.current && one.version !== chosen);
-    if (mine === turn) box.replaceChildren(...showVersion(found, beside, promote));
+    if (mine === turn) box.replaceChildren(...showVersion(found, beside, (button) => promote(found, beside, button)));
   } catch (problem) {
     if (mine === turn) box.replaceChildren(make("p", { class: "error" }, problem.message));
   }
@@ -101,27 +106,34 @@ async function move(question, yes, path, button) {
   if (!await ask(question, yes)) return;
   button.disabled = true;
   try {
-    const moved = await call(path, { method: "POST" });
+    const moved = await call(`${PATH}/${path}`, { method: "POST" });
     say(`${t("moved", moved)}${moved.loaded ? "" : ` ${t("follows")}`}`, "good");
     await load();
-    if (!button.isConnected) part("version").focus();
+    if (!button.isConnected || button.disabled) part("version").focus();
   } catch (problem) {
     say(problem.message, "bad");
     failed(problem);
+    button.disabled = false;
   }
-  button.disabled = !pair;
 }
 
-function promote(version, button) {
-  const question = t("ask_promote", { pair, version, current: current() });
-  return move(question, t("promote"), `${PATH}/${encodeURIComponent(pair)}/${encodeURIComponent(version)}/promote`, button);
+// Where `one` is much worse; corrections are others each time.
+function warning(one, other) {
+  for (const { set, bleu } of one.scores) {
+    const best = other?.scores.find((score) => score.set === set)?.bleu;
+    if (bleu !== null && best - bleu > MUCH_BLEU && set !== "gate: corrections") return ` ${t("worse_on", { set: setName(set), bleu: short(bleu), current: other.version, best: short(best) })}`;
+  }
+  return "";
 }
 
-part("rollback").addEventListener("click", (event) => {
-  move(t("ask_rollback", { pair, current: current() }), t("rollback"), `${PATH}/${encodeURIComponent(pair)}/rollback`, event.currentTarget);
+function promote(one, beside, button) {
+  move(t("ask_promote", { pair, version: one.version, current: current() }) + warning(one, beside), t("promote"), at(pair, one.version, "promote"), button);
+}
+
+part("rollback").addEventListener("click", ({ currentTarget: button }) => {
+  move(t("ask_rollback", { pair, current: current(), version: rollback[pair] }), button.textContent, at(pair, "rollback"), button);
 });
 
 addEventListener("hashchange", load);
 onEnd(load);
-document.addEventListener("report", (event) => onReport(event.detail));
 if (await load()) await showRuns(() => ({ pair, current: current() }));

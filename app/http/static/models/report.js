@@ -1,5 +1,5 @@
 // The gate's report on a retraining: figures, and the sentences that changed.
-import { call, make, moment, number, part, shownDifference, t } from "../lib.js";
+import { call, make, moment, number, part, root, shownDifference, t } from "../lib.js";
 import { setName } from "./pictures.js";
 
 const MOST = 50; // sentences of a set that are shown
@@ -36,11 +36,15 @@ export async function showReport(id, go = true) {
     const run = await call(`/v1/retraining/${encodeURIComponent(id)}`);
     const { report } = run;
     const sets = list(report?.sets);
+    const out = list(report?.left_out).length;
+    const why = text(report?.answers?.why);
     box.replaceChildren(...[
       title(t("report_of", { version: run.candidate })),
-      make("p", {}, state(run.state), ` ${run.pair} · ${run.parent} → ${run.candidate} · ${moment(run.started_at)} · ${t("learnt", { n: run.corrections })}`),
+      make("p", {}, state(run.state), " ", about(run)),
       run.log && make("p", { class: "text bad", lang: "en" }, run.log),
-      report?.answers?.why && make("p", { lang: "en" }, text(report.answers.why)),
+      why && !run.log.includes(why) && make("p", { lang: "en" }, why),
+      out && make("p", {}, t("left_out", { n: out, all: run.corrections })),
+      (out || run.state === "rejected") && make("p", {}, make("a", { href: `${root}/review?status=approved&pair=${run.pair}` }, t("look"))),
       report ? gateTable(sets) : make("p", {}, t("no_report")),
       sets.filter((one) => list(one.changed).length).map((one) => [
         make("h3", {}, t("changed", { set: setName(text(one.name)) })), make("ul", { class: "changed" }, one.changed.slice(0, MOST).map(sentence)),
@@ -54,5 +58,6 @@ export async function showReport(id, go = true) {
   if (go) box.focus();
 }
 
-const STATES = { running: "", promoted: "good", kept: "good", rejected: "bad", failed: "bad", interrupted: "odd" };
+export const STATES = { promoted: "good", kept: "good", rejected: "bad", failed: "bad", interrupted: "" };
 export const state = (name) => make("span", { class: `chip ${STATES[name] ?? ""}` }, t(`state_${name}`));
+export const about = (run) => `${run.pair} · ${run.parent} → ${run.candidate} · ${moment(run.started_at)} · ${t("learnt", { n: run.corrections })}`;

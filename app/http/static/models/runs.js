@@ -1,6 +1,6 @@
 // Retraining: begin it, watch it, stop it; and what came of the runs before.
-import { ask, call, fetched, make, moment, part, Problem, say, t } from "../lib.js";
-import { showReport, state } from "./report.js";
+import { ask, call, fetched, make, part, Problem, say, t } from "../lib.js";
+import { about, showReport, state, STATES } from "./report.js";
 
 const PATH = "/v1/retraining";
 const SHOWN = 10;
@@ -11,10 +11,12 @@ const STAGES = ["reading", "validating", "training", "measuring", "gating"];
 let what = () => ({}); // the pair and its current version
 let watching = null; // the id of the run that is shown as it goes on
 let facts = {}; // of that run
+let told; // of its last stage: a text, and the begin by our clock
+let isLost = false;
+let ticking;
 let ended = () => {};
 
 export const onEnd = (listener) => { ended = listener; };
-export const onReport = (id) => showReport(id);
 
 // Show the runs there were, and follow one that goes on. `chosen` gives what the page looks at.
 export async function showRuns(chosen = what) {
@@ -22,8 +24,9 @@ export async function showRuns(chosen = what) {
   try {
     const { runs } = await call(PATH);
     const shown = runs.slice(0, SHOWN).map((run) => make("li", {},
-      make("p", { class: "bar" }, state(run.state), `${run.pair} · ${run.parent} → ${run.candidate} · ${moment(run.started_at)} · ${t("learnt", { n: run.corrections })}`,
-        run.state === "running" ? null : make("button", { class: "plain", "aria-label": `${t("report")}: ${run.candidate}`, onclick: () => showReport(run.id) }, t("report")))));
+      make("p", { class: "bar" }, state(run.state), about(run),
+        run.has_report && make("button", { class: "plain", "aria-label": `${t("report")}: ${run.candidate}`, onclick: () => showReport(run.id) }, t("report"))),
+      !run.has_report && run.log && make("p", { class: "soft", lang: "en" }, run.log)));
     part("runs").replaceChildren(...(shown.length ? shown : [make("li", { class: "soft" }, t("no_runs"))]));
     const going = runs.find((run) => run.state === "running");
     if (going && watching === null) watch(going.id, going);
@@ -40,7 +43,7 @@ function tell(text, kind) {
 part("begin").addEventListener("submit", async (event) => {
   event.preventDefault();
   const dry = part("dry").checked;
-  if (!await ask(t(dry ? "ask_dry" : "ask_retrain", what()), part("retrain").textContent)) return;
+  if (!await ask(`${t("ask_retrain", what())} ${t(dry ? "ask_dry" : "ask_gate")}`, part("retrain").textContent)) return;
   tell("", "");
   starting(t("begins"));
   try {
@@ -70,11 +73,23 @@ function starting(text) {
   part("retrain").disabled = true;
   part("stop").disabled = true;
   part("stage").textContent = text;
-  part("seconds").textContent = "";
   part("progress").value = 0;
+  told = null;
+  isLost = false;
+  tick();
+  clearInterval(ticking);
+  ticking = setInterval(tick, 1000);
+}
+
+// Between events, which may be far apart.
+function tick() {
+  const seconds = Math.floor((Date.now() - told?.began) / 1000);
+  const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  part("seconds").textContent = isLost ? t("lost") : told ? `${told.text} · ${time}` : "";
 }
 
 function over() {
+  clearInterval(ticking);
   part("run").hidden = true;
   part("retrain").disabled = false;
 }
@@ -93,7 +108,8 @@ async function watch(id, known) {
     } catch (problem) {
       const gone = problem.status === 404 && wait === LONGEST_WAIT_MS; // one that was just begun may not be known yet
       if (gone || (problem instanceof Problem && [401, 403].includes(problem.status))) end = { state: "", log: problem.message };
-      else part("seconds").textContent = t("lost");
+      else isLost = true;
+      tick();
     }
     if (end) finish(id, end);
     else await new Promise((resolve) => setTimeout(resolve, wait));
@@ -109,6 +125,7 @@ async function listened(id, last, take) {
   heard();
   try {
     const response = await fetched(`${PATH}/${id}/events`, { headers: { "Last-Event-ID": String(last) }, signal: gone.signal });
+    isLost = false;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = "", more = await reader.read(); !more.done; more = await reader.read()) {
       heard();
@@ -136,15 +153,18 @@ function show({ event, data }) {
   if (event !== "stage") return;
   const name = t(`stage_${data.stage}`, { number: data.number, n: data.number });
   if (part("stage").textContent !== name && !part("stop").disabled) part("stage").textContent = name; // said only once
-  const minutes = Math.floor(data.seconds / 60);
-  part("seconds").textContent = `${facts.pair} · ${data.done} / ${data.total} · ${minutes}:${String(Math.floor(data.seconds % 60)).padStart(2, "0")}`;
+  told = {
+    text: `${facts.pair} · ${data.done} / ${data.total}`,
+    began: Math.min(told?.began ?? Infinity, Date.now() - 1000 * data.seconds), // it may be late
+  };
+  tick();
   part("progress").value = (Math.max(0, STAGES.indexOf(data.stage)) + data.done / data.total) / STAGES.length;
 }
 
 async function finish(id, end) {
   watching = null;
   over();
-  tell([end.state && `${end.candidate}: ${t(`state_${end.state}`)}.`, end.log].filter(Boolean).join(" "), { promoted: "good", kept: "good" }[end.state] ?? "bad");
+  tell([end.state && `${end.candidate}: ${t(`state_${end.state}`)}.`, end.log].filter(Boolean).join(" "), STATES[end.state] ?? "bad");
   await ended();
   await showRuns();
   if (["promoted", "kept", "rejected"].includes(end.state)) await showReport(id, false);

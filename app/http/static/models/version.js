@@ -1,16 +1,16 @@
 // One version: where it comes from, what it can do, how it learnt.
 import { make, moment, number, part, t } from "../lib.js";
 import { chips, curve, kindList, scoreList } from "./pictures.js";
-import { gateTable } from "./report.js";
+import { gateTable, showReport } from "./report.js";
 
 const phenomena = JSON.parse(part("phenomena").textContent);
 const phenomenon = (name) => (Object.hasOwn(phenomena, name) ? phenomena[name] : name);
 
-// The elements that show `one`, beside the current version, if that is another. `promote` is called with name and button.
+// The elements that show `one`, beside the current version, if that is another. `promote` is called with the button.
 export function showVersion(one, beside, promote) {
   const { training, data, challenge, texts } = one;
-  const button = one.current ? null : make("button", { class: "main", disabled: Boolean(one.problem), onclick: (event) => promote(one.version, event.currentTarget) }, t("promote"));
-  const report = one.run_id && make("button", { onclick: () => document.dispatchEvent(new CustomEvent("report", { detail: one.run_id })) }, t("report"));
+  const button = one.current ? null : make("button", { class: "main", disabled: Boolean(one.problem), onclick: (event) => promote(event.currentTarget) }, t("promote"));
+  const report = one.run_id && make("button", { onclick: () => showReport(one.run_id) }, t("report"));
   return [
     make("h2", { id: "version-title" }, one.version, " ", chips(one)),
     one.problem && make("p", { class: "bad" }, one.problem),
