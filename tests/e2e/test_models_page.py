@@ -352,6 +352,14 @@ def test_a_retraining_is_stopped(page: Page, settings: Settings) -> None:
     expect(page.locator("#retrain")).to_be_enabled()
 
 
+def test_who_is_quick_is_asked_about_the_right_pair(page: Page) -> None:
+    """The button can be pressed before all is loaded."""
+    page.route(re.compile("/v1/models/it-en/default$"), lambda route: None)
+    page.reload(wait_until="commit")
+    page.click("#retrain")
+    expect(page.locator("#ask-text")).to_contain_text("Retrain it-en from default?")
+
+
 def test_a_retraining_that_fails_says_so_and_has_no_report(page: Page, settings: Settings, control: Path) -> None:
     approve(settings, "gatto")
     go_on(control, stand_in_retrain.FAILS)

@@ -2,7 +2,7 @@
 import { ask, call, make, moment, part, say, t } from "../lib.js";
 import { offer } from "./compare.js";
 import { chips, scoreOf, setName, short } from "./pictures.js";
-import { onEnd, showRuns } from "./runs.js";
+import { prepare, showRuns } from "./runs.js";
 import { showVersion } from "./version.js";
 
 const PATH = "/v1/models";
@@ -135,5 +135,5 @@ part("rollback").addEventListener("click", ({ currentTarget: button }) => {
 });
 
 addEventListener("hashchange", load);
-onEnd(load);
-if (await load()) await showRuns(() => ({ pair, current: current() }));
+prepare(() => ({ pair, current: current() }), load);
+if (await load()) await showRuns();

@@ -16,11 +16,11 @@ let isLost = false;
 let ticking;
 let ended = () => {};
 
-export const onEnd = (listener) => { ended = listener; };
+// `chosen` gives what is looked at; `listener` hears of ends.
+export const prepare = (chosen, listener) => { [what, ended] = [chosen, listener]; };
 
-// Show the runs there were, and follow one that goes on. `chosen` gives what the page looks at.
-export async function showRuns(chosen = what) {
-  what = chosen;
+// Show all runs, and follow one that goes on.
+export async function showRuns() {
   try {
     const { runs } = await call(PATH);
     const shown = runs.slice(0, SHOWN).map((run) => make("li", {},
