@@ -13,8 +13,9 @@ export function t(name, values = {}) {
   return form.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? values[key] : whole));
 }
 
-const numbers = new Intl.NumberFormat(language);
-const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language; // British or American dates
+const numbers = new Intl.NumberFormat(locale);
+const moments = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 export const number = (value) => numbers.format(value);
 export const moment = (text) => moments.format(new Date(text));
 

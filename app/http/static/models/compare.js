@@ -30,9 +30,9 @@ part("compare").addEventListener("submit", async (event) => {
   const mine = ++turn;
   const box = part("compared");
   box.replaceChildren(make("p", {}, t("working")));
-  const versions = [first.value, second.value];
+  const versions = [first.value, second.value], text = part("sentence").value;
   const found = [];
-  for (const version of versions) found.push(await tried(version)); // one after the other: the server has one thread for it
+  for (const version of versions) found.push(await tried(version, text)); // one after the other: the server has one thread for it
   if (mine !== turn) return;
   const [before, after] = found.map((one) => one.text);
   const both = before !== undefined && after !== undefined;
@@ -40,9 +40,9 @@ part("compare").addEventListener("submit", async (event) => {
     both && before === after ? make("p", {}, t("same")) : "");
 });
 
-async function tried(version) {
+async function tried(version, text) {
   const path = `/v1/models/${encodeURIComponent(pair)}/${encodeURIComponent(version)}/translate`;
-  return call(path, { method: "POST", body: { text: part("sentence").value } }).catch((problem) => ({ problem }));
+  return call(path, { method: "POST", body: { text } }).catch((problem) => ({ problem }));
 }
 
 const shown = (one, text) => (one.problem ? make("p", { class: "error" }, one.problem.message) : make("p", { class: "text", lang: one.target }, text));

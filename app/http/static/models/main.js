@@ -36,7 +36,7 @@ async function load() {
     failed(problem);
     return false;
   }
-  const [wantedPair, wanted] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const [wantedPair, wanted] = location.hash.slice(1).split("/"); // names need no escapes
   const pairs = [...new Set(models.map((one) => one.pair))].sort().reverse();
   pair = pairs.includes(wantedPair) ? wantedPair : pairs[0] ?? "";
   part("pairs").replaceChildren(...pairs.map((one) => make("button", { "aria-pressed": String(one === pair), onclick: () => go(one) }, one.replace("-", " → "))));

@@ -30,7 +30,7 @@ function sentence(one) {
 // Show the report of the run `id`; `go` is false where nobody asked to be led there.
 export async function showReport(id, go = true) {
   const box = part("report");
-  const close = make("button", { class: "plain", onclick: () => { box.hidden = true; part("runs-title").scrollIntoView(); } }, t("close"));
+  const close = make("button", { class: "plain", onclick: () => { box.hidden = true; part("runs-title").focus(); } }, t("close"));
   const title = (name) => make("h2", { id: "report-title" }, name);
   try {
     const run = await call(`/v1/retraining/${encodeURIComponent(id)}`);
@@ -47,7 +47,7 @@ export async function showReport(id, go = true) {
       (out || run.state === "rejected") && make("p", {}, make("a", { href: `${root}/review?status=approved&pair=${run.pair}` }, t("look"))),
       report ? gateTable(sets) : make("p", {}, t("no_report")),
       sets.filter((one) => list(one.changed).length).map((one) => [
-        make("h3", {}, t("changed", { set: setName(text(one.name)) })), make("ul", { class: "changed" }, one.changed.slice(0, MOST).map(sentence)),
+        make("h3", {}, t("changed", { set: setName(text(one.name)) })), make("ul", { class: "changed" }, one.changed.slice(0, MOST).map(sentence)), one.changed.length > MOST && make("p", { class: "soft" }, t("and_more", { n: one.changed.length - MOST })),
       ]),
       close,
     ].flat(2).filter(Boolean));
