@@ -27,7 +27,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 def _translate(page: Any) -> None:
     page.fill("#text", TEXT)
-    page.locator("#translation .word").nth(9).click()
+    page.locator("#translation .very").first.click()
     page.wait_for_selector("#choices li")
     page.wait_for_timeout(500)
 

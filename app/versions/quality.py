@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from app.settings import Settings
 from app.versions.description import Checked, Kind, Score, challenge_of, scores_of, strong_kinds, weak_kinds
+from app.versions.registry import lineage
 from app.versions.store import model_roots
-from model.errors import ModelError
-from model.versions import store
 from model.versions.card import Card
 
 SETS = {"everyday": "tatoeba.test", "general": "general"}
@@ -35,15 +34,17 @@ class Quality:
 
 
 def quality_of(settings: Settings, pair: str, version: str) -> Quality | None:
-    """The quality of a version; None where the card has no number, or there is none. Reads a file."""
-    try:
-        card = Card.read(store.find(model_roots(settings), pair, version))
-    except (ModelError, OSError):
-        return None
+    """The quality of a version, or of the nearest that it was made from of which the card has numbers: what a
+    retraining makes is only compared with that one. None where there is none. Reads files."""
+    cards = lineage(model_roots(settings), pair, version)
+    return next((found for card in cards if (found := _of_card(card)) is not None), None)
+
+
+def _of_card(card: Card) -> Quality | None:
     known = {score.set: score for score in scores_of(card) if score.bleu is not None and score.sentences}
     scores = {name: known[of_card] for name, of_card in SETS.items() if of_card in known}
     traps = challenge_of(card)
     if not scores and traps is None:
         return None
-    source, _, target = pair.partition("-")
-    return Quality(source, target, version, scores, traps, weak_kinds(traps)[:SHOWN], strong_kinds(traps)[:SHOWN])
+    source, _, target = card.pair.partition("-")
+    return Quality(source, target, card.version, scores, traps, weak_kinds(traps)[:SHOWN], strong_kinds(traps)[:SHOWN])

@@ -78,6 +78,16 @@ async def test_a_name_that_is_no_text_does_not_break_the_page(told, tmp_path: Pa
     assert page.status_code == 200 and "<b> <span" not in page.text and "&lt;b&gt;" in page.text
 
 
+def test_what_was_retrained_is_as_good_as_what_it_was_made_from(told, tmp_path: Path) -> None:
+    told(GOOD)
+    path = tmp_path / "models" / "it-en" / "second" / "card.json"
+    card = json.loads(path.read_text()) | {"parent": "it-en/default", "scores": {"gate": {"sets": []}}}
+    path.write_text(json.dumps(card))
+    found = quality_of(Settings(data_dir=tmp_path), "it-en", "second")
+    assert found is not None
+    assert (found.version, found.scores["everyday"].bleu) == ("default", 67.1)
+
+
 def test_a_version_without_numbers_or_without_a_card_has_no_quality(told, tmp_path: Path) -> None:
     assert told({}) is None
     assert quality_of(Settings(data_dir=tmp_path), "it-en", "gone") is None
