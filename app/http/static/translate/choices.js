@@ -61,26 +61,35 @@ async function open(word) {
   box.showPopover();
   place(word);
   box.focus(); // not the field: a telephone would show its keyboard
+  const isOpen = () => mine === asked;
   await guarded(async () => {
-    const [words, whole] = await Promise.all([
-      decoded(sentence, { prefix: before, alternatives: most }),
-      decoded(sentence, { alternatives: most }),
-    ]);
-    if (mine === asked) fill(sentence, word, before, words, whole, looking);
+    const found = await decoded(sentence, { prefix: before, alternatives: most });
+    if (isOpen()) offerWords(sentence, word, before, found, looking);
   });
-  if (mine === asked) looking.remove();
+  if (!isOpen()) return;
+  looking.remove();
+  await guarded(async () => {
+    const found = await decoded(sentence, { alternatives: most });
+    if (isOpen()) offerSentences(sentence, word, found);
+  });
 }
 
-function fill(sentence, word, before, words, whole, looking) {
-  const all = (found) => [found.text, ...(found.alternatives ?? []).map((one) => one.text)];
-  const readings = different(all(words), (text) => wordAt(text, before), word.textContent);
-  const label = (text) => [make("b", {}, wordAt(text, before)), make("span", { class: "soft" }, text)];
-  const pick = (text) => guarded(() => goOn(sentence, text.startsWith(before) ? `${before}${wordAt(text, before)}${text.endsWith(wordAt(text, before)) ? "" : " "}` : text));
-  const others = listed(t("whole"), different(all(whole), (text) => text, sentence.text), (text) => text, (text) => guarded(() => goOn(sentence, text)));
-  looking.replaceWith(...(listed("", readings, label, pick)?.slice(1) ?? [make("p", { class: "soft" }, t("no_others"))]));
-  if (others) box.append(...others);
+const readings = (found) => [found.text, ...(found.alternatives ?? []).map((one) => one.text)];
+
+function offerWords(sentence, word, before, found, looking) {
+  const at = (text) => wordAt(text, before);
+  const label = (text) => [make("b", {}, at(text)), make("span", { class: "soft" }, text)];
+  const pick = (text) => guarded(() => goOn(sentence, text.startsWith(before) ? `${before}${at(text)}${text.endsWith(at(text)) ? "" : " "}` : text));
+  const list = listed("", different(readings(found), at, word.textContent), label, pick);
+  looking.replaceWith(list ? list[1] : make("p", { class: "soft" }, t("no_others")));
   place(word);
   if (document.activeElement === box) box.querySelector("li button, input").focus();
+}
+
+function offerSentences(sentence, word, found) {
+  const list = listed(t("whole"), different(readings(found), (text) => text, sentence.text), (text) => text, (text) => guarded(() => goOn(sentence, text)));
+  if (list) box.append(...list);
+  place(word);
 }
 
 // Below the word, or above it where there is more room.
