@@ -80,7 +80,7 @@ function offerWords(sentence, word, before, found, looking) {
   const at = (text) => wordAt(text, before);
   const label = (text) => [make("b", {}, at(text)), make("span", { class: "soft" }, text)];
   const pick = (text) => guarded(() => goOn(sentence, text.startsWith(before) ? `${before}${at(text)}${text.endsWith(at(text)) ? "" : " "}` : text));
-  const list = listed("", different(readings(found), at, word.textContent), label, pick);
+  const list = listed("", different(readings(found), (text) => at(text).toLowerCase(), word.textContent.toLowerCase()), label, pick);
   looking.replaceWith(list ? list[1] : make("p", { class: "soft" }, t("no_others")));
   place(word);
   if (document.activeElement === box) box.querySelector("li button, input").focus();
