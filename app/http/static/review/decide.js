@@ -117,12 +117,14 @@ export async function save(one, approve) {
   if (approve) await decide(one, "approve");
 }
 
-// The same about many in as few requests as may be; those it was done to.
+// The same about many in as few requests as may be: those it was done to, and what ended it early.
 async function many(ones, action, reason) {
   const done = [];
-  for (let start = 0; start < ones.length; start += AT_ONCE) {
+  let problem = null;
+  for (let start = 0; start < ones.length && !problem; start += AT_ONCE) {
     const batch = ones.slice(start, start + AT_ONCE);
-    const { outcomes } = await call(`${PATH}/bulk`, { method: "POST", body: { action, reason, ids: batch.map((one) => one.it.id) } });
+    const asked = call(`${PATH}/bulk`, { method: "POST", body: { action, reason, ids: batch.map((one) => one.it.id) } });
+    const { outcomes } = await asked.catch((failure) => { problem = failure; return { outcomes: [] }; });
     outcomes.forEach((outcome, place) => {
       const one = items.get(outcome.id) ?? batch[place];
       one.gone = outcome.status === null;
@@ -133,17 +135,15 @@ async function many(ones, action, reason) {
   }
   for (const one of ones) if (one.element) draw(one);
   await Promise.all(ones.filter((one) => one.it.rivals).slice(0, 20).map(refreshRivals));
-  return done;
+  document.dispatchEvent(new Event("decided"));
+  return { done, problem };
 }
 
 export async function decideMany(ones, action, reason) {
   const was = new Map(ones.map((one) => [one, one.it]));
-  let done;
-  try {
-    done = await many(ones, action, reason);
-  } catch (problem) {
-    return say(explained(problem), "bad");
-  }
+  const { done, problem } = await many(ones, action, reason);
+  if (problem) say(explained(problem), "bad");
+  if (problem && !done.length) return;
   for (const one of done) one.selected = false;
   done.forEach(draw);
   if (action !== "reopen" && done.length) history.push({ ones: done, was: done.map((one) => was.get(one)) });
@@ -176,11 +176,9 @@ async function takenBack(ones, { was, edited }) {
     if (ones[0].it.rivals) await refreshRivals(ones[0]);
     return true;
   }
-  try {
-    for (const action of ["reopen", "approve"]) await many(ones.filter((_, place) => back(place) === action), action);
-    return true;
-  } catch (problem) {
-    say(explained(problem), "bad");
-    return false;
+  for (const action of ["reopen", "approve"]) {
+    const { problem } = await many(ones.filter((_, place) => back(place) === action), action);
+    if (problem) return say(explained(problem), "bad");
   }
+  return true;
 }
