@@ -42,7 +42,9 @@ function guarded(work) {
   const mine = asked;
   return work().catch((failure) => {
     const long = failure.kind === "invalid-request" && failure.detail.includes("too long for a prefix");
-    if (mine === asked) box.append(make("p", { class: "error", role: "alert" }, long ? t("long_sentence") : failure.message));
+    if (mine !== asked) return;
+    box.querySelector(".error")?.remove();
+    box.append(make("p", { class: "error", role: "alert" }, long ? t("long_sentence") : failure.message));
   });
 }
 
