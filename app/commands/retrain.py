@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.commands.options import Pair
+from app.retraining.exits import EXIT_NOTHING, EXIT_REFUSED, EXIT_RUNNING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from app.storage.tables import RetrainingRun
     from training.adapting.job import Options
 
-EXIT_NOTHING, EXIT_REFUSED, EXIT_RUNNING = 3, 4, 5
 PROMOTED_OR_KEPT = ("promoted", "kept")
 
 Data = Annotated[

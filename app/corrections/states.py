@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select
@@ -75,12 +75,13 @@ async def serving_versions(session: AsyncSession) -> dict[str, list[str]]:
     columns = (ModelVersion.pair, ModelVersion.version, ModelVersion.parent, ModelVersion.status)
     rows = (await session.execute(select(*columns))).all()
     parents = {(row.pair, row.version): row.parent for row in rows}
-    return {row.pair: _lineage(row.pair, row.version, parents) for row in rows if row.status == CURRENT}
+    return {row.pair: lineage(row.pair, row.version, parents) for row in rows if row.status == CURRENT}
 
 
-def _lineage(pair: str, version: str | None, parents: dict[tuple[str, str], str | None]) -> list[str]:
+def lineage(pair: str, version: str | None, parents: Mapping[tuple[str, str], str | None]) -> list[str]:
+    """`version`, its parent, and so on, by the `parents` of pairs and versions; a circle ends it."""
     line: list[str] = []
-    while version is not None and version not in line:
+    while version and version not in line:
         line.append(version)
         version = parents.get((pair, version))
     return line

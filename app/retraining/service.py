@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 from app.errors import Conflict, DatabaseDown, NotFound, RetrainingFailed, ShuttingDown
 from app.languages import PAIRS
 from app.retraining import progress
+from app.retraining.exits import EXIT_NOTHING, EXIT_PROMOTED, EXIT_REFUSED, EXIT_RUNNING
 from app.retraining.leftovers import AlreadyRunning, clear_leftovers, is_running
 from app.settings import Settings
 from app.storage.db import Database
@@ -240,11 +241,9 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-EXIT_NOTHING, EXIT_RUNNING = 3, 5
-"""As `app.commands.retrain` has them."""
 _ENDS = {
-    0: "with a promotion",
+    EXIT_PROMOTED: "with a promotion",
     EXIT_NOTHING: "with nothing to learn",
-    4: "without a promotion: the gate refused",
+    EXIT_REFUSED: "without a promotion: the gate refused",
     EXIT_RUNNING: "at once: another one runs",
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from app.corrections.states import lineage
 from app.errors import DatabaseDown, NotFound, told
 from app.settings import Settings
 from app.storage.db import Database
@@ -147,7 +148,7 @@ def _entry(
         info=info,
         status=_status(info.version, pointer, decided.get((info.pair, info.version))),
         parent=parents[info.pair, info.version],
-        lineage=_lineage(info.pair, info.version, parents),
+        lineage=lineage(info.pair, info.version, parents)[1 : MOST_ANCESTORS + 1],
         corrections=len(trained_ids(info.card)) if info.card else 0,
     )
 
@@ -162,12 +163,3 @@ def _status(version: str, pointer: pointers.Pointer | None, decided: str | None)
 
 def _parent(info: VersionInfo) -> str | None:
     return shown_name(parent_of(info.card)) if info.card else None
-
-
-def _lineage(pair: str, version: str, parents: Mapping[Key, str | None]) -> list[str]:
-    line: list[str] = []
-    here = parents.get((pair, version))
-    while here and here != version and here not in line and len(line) < MOST_ANCESTORS:
-        line.append(here)
-        here = parents.get((pair, here))
-    return line

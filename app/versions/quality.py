@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.settings import Settings
 from app.versions.description import Checked, Kind, Score, challenge_of, scores_of, strong_kinds, weak_kinds
-from app.versions.registry import lineage
+from app.versions.registry import descent
 from app.versions.store import model_roots
 from model.versions.card import Card
 
@@ -36,7 +36,7 @@ class Quality:
 def quality_of(settings: Settings, pair: str, version: str) -> Quality | None:
     """The quality of a version, or of the nearest that it was made from of which the card has numbers: what a
     retraining makes is only compared with that one. None where there is none. Reads files."""
-    cards = lineage(model_roots(settings), pair, version)
+    cards = descent(model_roots(settings), pair, version)
     return next((found for card in cards if (found := _of_card(card)) is not None), None)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,18 +168,23 @@ async def _link(session: AsyncSession, card: Card) -> None:
             await session.execute(insert(TrainedCorrection), rows)
 
 
-def lineage(roots: Sequence[Path], pair: str, version: str) -> list[Card]:
-    """The card of `version`, of its parent, and so on, as far as they are on disk."""
-    cards = {info.version: info.card for info in store.list_versions(roots, pair)}
-    line: dict[str, Card] = {}
+def descent(roots: Sequence[Path], pair: str, version: str) -> Iterator[Card]:
+    """The card of `version`, of its parent, and so on, as far as they are on disk; read one by one."""
+    seen: set[str] = set()
     here: str | None = version
-    while here is not None and here not in line:
-        card = cards.get(here)
-        if card is None:
-            break
-        line[here] = card
+    while here is not None and here not in seen:
+        seen.add(here)
+        try:
+            card = Card.read(store.find(roots, pair, here))
+        except ModelError:
+            return
+        yield card
         here = parent_of(card)
-    return list(line.values())
+
+
+def lineage(roots: Sequence[Path], pair: str, version: str) -> list[Card]:
+    """All of `descent`."""
+    return list(descent(roots, pair, version))
 
 
 def ancestry(roots: Sequence[Path], pair: str, version: str) -> dict[uuid.UUID, dt.datetime]:

@@ -39,6 +39,12 @@ function filled(element, attributes, children) {
   return element;
 }
 
+// Say what is wrong in the part `id`; nothing hides it.
+export function showError(id, message) {
+  part(id).textContent = message;
+  part(id).hidden = !message;
+}
+
 // Tell everybody, also who listens to a screen reader.
 export function say(text, kind = "") {
   const told = make("p", { class: kind }, text);
@@ -161,10 +167,10 @@ export async function call(path, options) {
 }
 
 export async function save(response, name) {
-  saveText(await response.blob(), name);
+  saveBlob(await response.blob(), name);
 }
 
-export function saveText(blob, name) {
+export function saveBlob(blob, name) {
   const link = make("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

@@ -1,5 +1,5 @@
 // The versions: which there are, which one is looked at, which one translates.
-import { ask, call, make, moment, part, say, t } from "../lib.js";
+import { ask, call, make, moment, part, say, showError, t } from "../lib.js";
 import { offer } from "./compare.js";
 import { chips, scoreOf, setName, short } from "./pictures.js";
 import { prepare, showRuns } from "./runs.js";
@@ -22,8 +22,7 @@ const ofPair = () => models.filter((one) => one.pair === pair);
 const current = () => ofPair().find((one) => one.current)?.version ?? "";
 
 function failed(problem) {
-  part("error").textContent = problem.message;
-  part("error").hidden = false;
+  showError("error", problem.message);
 }
 
 async function load() {

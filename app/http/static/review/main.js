@@ -1,5 +1,5 @@
 // The queue: filters, pages, what comes in meanwhile, keys.
-import { fetched, keep, kept, part, say, t } from "../lib.js";
+import { fetched, keep, kept, make, part, say, t } from "../lib.js";
 import { cancel, decide, decideMany, edit, PATH, pick, save, toggleRivals, undo } from "./decide.js";
 import "./files.js";
 import { beside, clear, count, currentItem, draw, focusOn, items, onAct, show, typing, waits } from "./items.js";
@@ -110,10 +110,7 @@ function started(response) {
 }
 
 function failed(problem) {
-  const again = document.createElement("button");
-  again.textContent = t("retry");
-  again.addEventListener("click", () => take());
-  part("failed").replaceChildren(problem.message, " ", again);
+  part("failed").replaceChildren(problem.message, " ", make("button", { onclick: () => take() }, t("retry")));
   part("failed").hidden = false;
 }
 

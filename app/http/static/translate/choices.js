@@ -1,11 +1,11 @@
 // Other words for the one that was clicked, each with the sentence that follows from it; other sentences; a correction.
 
-import { call, make, part, t } from "../lib.js";
+import { call, make, page, part, t } from "../lib.js";
 import { offerCorrection } from "./correcting.js";
 import { choose, isShown, markedWord, markWord, nextWord, sentenceOf, shownAnswer } from "./view.js";
 
 const output = part("translation"), box = part("choices");
-const most = Math.min(5, Number(part("form").ownerDocument.body.dataset.maxAlternatives));
+const most = Math.min(5, Number(page.maxAlternatives));
 
 let asked = 0; // which opening of the box an answer is for
 

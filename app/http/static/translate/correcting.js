@@ -1,6 +1,6 @@
 // A correction: written beside the translation, sent, and followed until a model has learnt it.
 
-import { ask, call, keep, kept, make, part, random, say, shownDifference, t } from "../lib.js";
+import { ask, call, keep, kept, make, part, random, say, showError, shownDifference, t } from "../lib.js";
 import { forgetChoice, shownAnswer, shownSentences, shownText } from "./view.js";
 
 const MOST = 50;
@@ -34,7 +34,7 @@ function begin() {
   part("correction-source").textContent = reading().source;
   field.value = reading().text;
   field.lang = reading().answer.target;
-  showError("");
+  showError("correction-error", "");
   showChange();
 }
 
@@ -42,11 +42,6 @@ function showChange() {
   const same = field.value.trim() === reading().machine;
   part("correction-difference").replaceChildren(...(same ? [t("no_change")] : shownDifference(reading().machine, field.value.trim())));
   part("correction-send").disabled = same || !field.value.trim();
-}
-
-function showError(message) {
-  part("correction-error").textContent = message;
-  part("correction-error").hidden = !message;
 }
 
 async function send() {
@@ -65,7 +60,7 @@ async function send() {
     part("mine").focus();
     if (status === "approved") onChange();
   } catch (failure) {
-    showError((failure.body?.errors ?? []).map((one) => refusal(one.message)).join("; ") || failure.message);
+    showError("correction-error", (failure.body?.errors ?? []).map((one) => refusal(one.message)).join("; ") || failure.message);
     part("correction-send").disabled = false;
   }
 }

@@ -1,16 +1,11 @@
 // A text file, opened or dropped: a short one goes into the field, a long one is translated piece by piece.
 
-import { call, number, onDrop, page, part, say, saveText, t } from "../lib.js";
+import { call, number, onDrop, page, part, saveBlob, say, showError, t } from "../lib.js";
 
 const MOST_MB = 5, FORMATS = { md: "markdown", markdown: "markdown", html: "html", htm: "html" };
 const maxChars = Number(page.maxChars), maxTexts = Number(page.maxTexts), maxAll = Number(page.maxRequestChars);
 
 let stop = null, result = null;
-
-function showError(message) {
-  part("error").textContent = message;
-  part("error").hidden = false;
-}
 
 async function read(file) {
   const name = file.name;
@@ -106,11 +101,11 @@ async function take([file, ...others], set) {
   try {
     const text = await read(file);
     if ([...text].length <= maxChars) return set({ text, format });
-    if (format === "html") return showError(t("file_markup", { name: file.name, n: number(maxChars) }));
-    part("error").hidden = true;
+    if (format === "html") return showError("error", t("file_markup", { name: file.name, n: number(maxChars) }));
+    showError("error", "");
     await translateLong(file.name, text, format);
   } catch (failure) {
-    showError(failure.message);
+    showError("error", failure.message);
   }
 }
 
@@ -121,6 +116,6 @@ export function watchFiles(set) {
     if (target.files.length) take([...target.files], set);
     target.value = "";
   });
-  part("document-save").addEventListener("click", () => saveText(new Blob([result.text], { type: "text/plain" }), result.name));
+  part("document-save").addEventListener("click", () => saveBlob(new Blob([result.text], { type: "text/plain" }), result.name));
   part("document-stop").addEventListener("click", () => stop.abort());
 }

@@ -1,6 +1,6 @@
 // The page that translates: what is typed goes to the server after a pause, the newest answer is shown.
 
-import { call, copied, keep, kept, number, part, page, t } from "../lib.js";
+import { call, copied, keep, kept, make, number, page, part, showError, t } from "../lib.js";
 import { closeChoices, watchWords } from "./choices.js";
 import { offerCorrection, restoreCorrections } from "./correcting.js";
 import { watchFiles } from "./files.js";
@@ -28,11 +28,6 @@ function countChars() {
   part("clear").disabled = count === 0;
   part("examples").hidden = count > 0;
   return count;
-}
-
-function showError(message) {
-  part("error").textContent = message;
-  part("error").hidden = !message;
 }
 
 function explained(problem) {
@@ -71,14 +66,14 @@ function notes(answer) {
 }
 
 function showNotes(lines) {
-  part("notes").replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { className: "odd", textContent: line })));
+  part("notes").replaceChildren(...lines.map((line) => make("p", { class: "odd" }, line)));
 }
 
 function show(answer, asked, milliseconds) {
   showTranslation(answer, asked.text);
   showAbout(answer, milliseconds);
   showNotes(notes(answer));
-  showError("");
+  showError("error", "");
   for (const id of ["copy", "link"]) part(id).disabled = !answer.text;
   part("correct").disabled = !answer.source || answer.source === answer.target || format.value !== "text";
   part("correct").title = format.value === "text" ? "" : t("no_correction");
@@ -91,7 +86,7 @@ function reset() {
   part("about").textContent = "";
   part("translation").classList.remove("busy");
   showNotes([]);
-  showError("");
+  showError("error", "");
   for (const id of ["copy", "link", "correct"]) part(id).disabled = true;
 }
 
@@ -106,7 +101,7 @@ export async function translate() {
   if (!text.value.trim()) return reset();
   if (count > maxChars) {
     reset();
-    return showError(t("text_limit", { n: number(count), most: number(maxChars) }));
+    return showError("error", t("text_limit", { n: number(count), most: number(maxChars) }));
   }
   const mine = running = new AbortController(), asked = request();
   const started = performance.now();
@@ -122,7 +117,7 @@ export async function translate() {
   } catch (failure) {
     if (mine.signal.aborted) return;
     reset();
-    showError(explained(failure));
+    showError("error", explained(failure));
   }
   if (running === mine) part("translation").classList.remove("busy");
 }
@@ -180,7 +175,7 @@ function begin() {
 }
 
 part("form").addEventListener("submit", (event) => event.preventDefault());
-text.addEventListener("input", () => { clearTimeout(timer); later(); });
+text.addEventListener("input", later);
 text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); translate(); }
 });

@@ -35,17 +35,18 @@ export function showTranslation(given, sourceText) {
   current = null;
   const pieces = [];
   let place = 0;
-  sentences = given.details.sentences.map((one) => {
+  sentences = [];
+  for (const one of given.details.sentences) {
     const at = given.text.indexOf(one.text, place);
-    if (at < 0) return null; // markup that was put together in another way
+    if (at < 0) continue; // markup that was put together in another way
     pieces.push(given.text.slice(place, at));
     place = at + one.text.length;
     const own = one.from_memory ? undefined : chosen.get(one.source_text);
     const sentence = { source: one.source_text, machine: one.text, text: one.text, words: one.words, memory: one.from_memory, span: one.span, own: Boolean(own), ...own };
-    sentence.element = sentenceElement(sentence, pieces.filter((piece) => piece.nodeType).length);
+    sentence.element = sentenceElement(sentence, sentences.length);
     pieces.push(sentence.element);
-    return sentence;
-  }).filter(Boolean);
+    sentences.push(sentence);
+  }
   pieces.push(given.text.slice(place));
   output.replaceChildren(...pieces);
   output.lang = given.target;
