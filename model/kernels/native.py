@@ -240,14 +240,13 @@ class _Call:
     def hypotheses(self) -> list[list[Hypothesis]]:
         """What was found, by sentence."""
         found: list[list[Hypothesis]] = [[]] * len(self._order)
+        attention = self._attention.numpy()
         rows = zip(self._order, self._tokens.tolist(), self._log_probs.tolist(), self._counts.tolist(), strict=True)
         for place, (row, tokens, log_probs, count) in enumerate(rows):
             finished = tokens[count - 1] == EOS
             end = count - finished
             found[row] = [
-                Hypothesis(
-                    tokens[:end], log_probs[:count], self._attention[place, :end], finished, sum(log_probs) / count
-                )
+                Hypothesis(tokens[:end], log_probs[:count], attention[place, :end], finished, sum(log_probs) / count)
             ]
         return found
 

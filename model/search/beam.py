@@ -22,7 +22,8 @@ from torch import Tensor
 
 from model.config import SearchConfig
 from model.search.guards import Guard
-from model.search.hypothesis import Hypothesis, LogSoftmax, S, StepFunction, Task, check_finite
+from model.search.hypothesis import Hypothesis
+from model.search.step import LogSoftmax, S, StepFunction, Task, check_finite
 from model.search.topk import best_tokens
 from model.text.ids import BOS, EOS, PAD
 
@@ -240,7 +241,7 @@ def _results(pool: _Pool, path: _Path, task: Task, n_best: int) -> list[list[Hyp
     lengths, ends = pool.lengths.gather(1, places), pool.ends.gather(1, places)
     tokens, log_probs, attention = path.read(lengths, pool.slots.gather(1, places))
     columns = [column.tolist() for column in (ranks, lengths, places, tokens, log_probs, ends)]
-    weights = None if attention is None else attention.float().cpu()
+    weights = None if attention is None else attention.float().cpu().numpy()
     results: list[list[Hypothesis]] = []
     for row, sentence in enumerate(zip(*columns, strict=True)):
         found = []

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from model.search.guards import Guard
-from model.search.hypothesis import Hypothesis, LogSoftmax, S, StepFunction, Task, check_finite
+from model.search.hypothesis import Hypothesis
+from model.search.step import LogSoftmax, S, StepFunction, Task, check_finite
 from model.search.topk import best_token
 from model.text.ids import BOS, EOS, PAD
 
@@ -126,7 +127,7 @@ class _Trace:
         log_probs = self.log_probs.masked_fill(~valid, 0.0)
         check_finite(log_probs)
         scores = self.task.normalise(log_probs.double().sum(dim=1), lengths)
-        attention = None if self.attention is None else self.attention.float().cpu()
+        attention = None if self.attention is None else self.attention.float().cpu().numpy()
         columns = (self.tokens, self.log_probs, ends, lengths, finished, scores)
         return [
             [

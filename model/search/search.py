@@ -1,6 +1,7 @@
 """Greedy and beam search over any decoder step, batched over sentences and hypotheses; knows no network.
 
-    hypothesis.py   what a step must offer, what comes back
+    hypothesis.py   what may be asked of a search, what comes back
+    step.py         what a step must offer
     guards.py       what may not be generated
     topk.py         the best tokens, quickly
     greedy.py       the fast path
@@ -20,7 +21,8 @@ from model.errors import SearchError
 from model.search.beam import beam_search
 from model.search.greedy import greedy_search
 from model.search.guards import Guard
-from model.search.hypothesis import Hypothesis, Options, S, State, StepFunction, StepOutput, Task
+from model.search.hypothesis import Hypothesis, Options
+from model.search.step import S, State, StepFunction, StepOutput, Task
 from model.text.ids import PAD
 
 __all__ = ["Hypothesis", "Options", "State", "StepFunction", "StepOutput", "search"]

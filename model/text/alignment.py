@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
 
 from model.text.preparation import clean
 from model.text.tokenizer import SPACE, Tokenizer
@@ -46,7 +46,7 @@ def word_groups(text: str, ids: Sequence[int], starts: Sequence[int], tokenizer:
 def words_of(
     groups: Sequence[tuple[str, int]],
     log_probs: Sequence[float],
-    attention: Tensor | None,
+    attention: NDArray[np.float32] | None,
     source_starts: Sequence[int],
     source_words: int,
 ) -> tuple[Word, ...]:
@@ -72,22 +72,24 @@ def words_of(
     return tuple(words)
 
 
-def _align(attention: Tensor | None, starts: list[int], source_starts: Sequence[int]) -> Sequence[int | None]:
+def _align(
+    attention: NDArray[np.float32] | None, starts: list[int], source_starts: Sequence[int]
+) -> Sequence[int | None]:
     """The source word of each target word, or None where there is nothing to align with."""
     if attention is None or len(source_starts) < 2 or not starts:
         return [None] * len(starts)
-    weights = attention.numpy()[:, : source_starts[-1]]  # [target, source], the end mark left out
+    weights = attention[:, : source_starts[-1]]  # [target, source], the end mark left out
     by_target = np.add.reduceat(weights, starts, axis=0)
     best: list[int | None] = np.add.reduceat(by_target, source_starts[:-1], axis=1).argmax(axis=1).tolist()
     return best
 
 
-def coverage(attention: Tensor | None, source_starts: Sequence[int]) -> tuple[float, ...]:
+def coverage(attention: NDArray[np.float32] | None, source_starts: Sequence[int]) -> tuple[float, ...]:
     """The attention that each source word got from all target tokens together; empty without attention.
 
     `attention` and `source_starts` as for `words_of`.
     """
     if attention is None or len(source_starts) < 2:
         return ()
-    of_pieces = attention.numpy()[:, : source_starts[-1]].sum(axis=0)  # [source]
+    of_pieces = attention[:, : source_starts[-1]].sum(axis=0)  # [source]
     return tuple(np.add.reduceat(of_pieces, source_starts[:-1]).tolist())

@@ -95,7 +95,7 @@ def _heat_map(axis: Axes, version: Version, sentence: str) -> None:
         state = version.model.encode(pad([ids]), torch.tensor([len(ids)]))
         hypothesis = search(version.model.step, state, limit, SearchConfig())[0][0]
     assert hypothesis.attention is not None  # the caller has seen to it
-    axis.imshow(hypothesis.attention[:, : len(ids)].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axis.imshow(hypothesis.attention[:, : len(ids)], cmap="Blues", vmin=0, vmax=1, aspect="auto")
     read, written = [*version.source.pieces(ids[:-1]), "end"], version.target.pieces(hypothesis.tokens)
     axis.set_xticks(range(len(read)), [piece.replace(WORD_START, "_") for piece in read], fontsize=8, rotation=90)
     axis.set_yticks(range(len(written)), [piece.replace(WORD_START, "_") for piece in written], fontsize=8)

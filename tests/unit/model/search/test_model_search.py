@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -187,7 +188,7 @@ def test_log_probs_scores_and_attention_belong_to_the_tokens_they_come_with(beam
             assert hypothesis.attention.shape == (len(hypothesis.tokens), SOURCE)
             fed = torch.tensor([BOS, BOS, *hypothesis.tokens])[: len(hypothesis.tokens) + 1]
             expected = model.attention(torch.tensor(sentence), fed[:-1], fed[1:])
-            torch.testing.assert_close(hypothesis.attention, expected)
+            np.testing.assert_allclose(hypothesis.attention, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("beam", [1, 3])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-import torch
 
 from model.text.alignment import WordPieces, coverage, word_groups, words_of
 from model.text.tokenizer import WordTokenizer
@@ -26,11 +26,11 @@ class Pieces(WordTokenizer):
 
 def test_words_are_aligned_by_the_attention_summed_over_the_pieces_of_both_sides() -> None:
     source, target = Pieces("_la", "_can", "tan", "te"), Pieces("_the", "_sing", "er")
-    attention = torch.tensor(
+    attention = np.array(
         # la   can  tan  te   end  padding
         [[0.4, 0.1, 0.1, 0.1, 0.9, 0.9],
          [0.5, 0.2, 0.2, 0.1, 0.0, 0.0],
-         [0.1, 0.3, 0.3, 0.1, 0.0, 0.0]]
+         [0.1, 0.3, 0.3, 0.1, 0.0, 0.0]], dtype=np.float32
     )  # fmt: skip
     log_probs = [math.log(0.5), math.log(0.9), math.log(0.4)]
     groups = word_groups("the singer", [0, 1, 2], WordPieces(target).starts([0, 1, 2]), target)
@@ -50,6 +50,6 @@ def test_pieces_that_make_no_word_of_their_own_are_left_out_of_the_words() -> No
 
 
 def test_coverage_is_the_attention_that_each_source_word_got_from_all_tokens() -> None:
-    attention = torch.tensor([[0.5, 0.1, 0.1, 0.3, 0.0], [0.0, 0.3, 0.6, 0.1, 0.0]])
+    attention = np.array([[0.5, 0.1, 0.1, 0.3, 0.0], [0.0, 0.3, 0.6, 0.1, 0.0]], dtype=np.float32)
     assert coverage(attention, [0, 1, 3]) == pytest.approx((0.5, 1.1))  # two words of one and two pieces, end, padding
     assert coverage(None, [0, 1, 3]) == ()
