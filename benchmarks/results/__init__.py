@@ -1,0 +1,1 @@
+"""What was measured: figures and ratios, their file, their page, and what has become slower."""

@@ -1,0 +1,1 @@
+"""What `make bench` measures, one file for each suite, and the programs that ours is measured beside."""
