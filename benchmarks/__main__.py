@@ -78,7 +78,7 @@ def run(count: int, rounds: int, console: Console) -> dict[str, Any]:
     )
     over_http: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        shapes = (OPUS_MT, as_large_as(parameters, version.model.config.target_vocab_size))
+        shapes = (OPUS_MT, as_large_as(parameters, version.config.target_vocab_size))
         peers = [
             Theirs(shape, Path(folder) / str(number), lengths, output_length) for number, shape in enumerate(shapes)
         ]

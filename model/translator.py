@@ -63,7 +63,7 @@ class Translator:
         self.card: Card = version.card
         self.pair = version.card.pair
         self.version = version.card.version
-        self.config: ModelConfig = version.model.config
+        self.config: ModelConfig = version.config
         self.device, self.route, self.batch_tokens = device, route, batch_tokens
         self.max_source_tokens = _max_source_tokens(version.card)
         self.source = version.card.pair.partition("-")[0]
@@ -72,7 +72,7 @@ class Translator:
         self._cutter = Cutter(version.source, version.target, self.max_source_tokens, never_small)
         self._reader = Reader(version.source, version.target)
         self._model = network or prepare(version.model, device, route)
-        self._native = native_decoder(version.model, self._model)
+        self._native = native_decoder(version.model, self._model) if network is None else None
         self._search = PartSearch(self._model, self._native, version.target, device)
         self._threads = threads if self._native is not None else 1
         self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None

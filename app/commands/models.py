@@ -103,7 +103,7 @@ def draw(
     card = version_read.card
     out.mkdir(parents=True, exist_ok=True)
     name = f"{card.pair}-{card.version}"
-    if version_read.model.config.attention_heads:
+    if version_read.config.attention_heads:
         draw_attention(folder, out / f"{name}-attention.png", sentence or ())
         typer.echo(out / f"{name}-attention.png")
     else:

@@ -7,7 +7,7 @@
         card.json               Card, with the SHA-256 of all the others
     <root>/<pair>/current.json      which version is current, see `model.versions.pointers`
 
-Reading never runs code from a folder: safetensors and JSON only, no pickle.
+Reading never runs code from a folder: safetensors and JSON only, no pickle. Nor does it need torch.
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from model.config import ModelConfig
 from model.errors import ConfigError, ModelError, TokenizerError, VersionDamaged, VersionError, VersionNotFound
-from model.network.seq2seq import Seq2Seq
+from model.network.weights import Weights, build, weights_of
 from model.text.tokenizer import Tokenizer, load_tokenizer
 from model.versions.card import CARD, Card, check_name, now
 from model.versions.disk import sync
 from model.versions.pointers import DEFAULT, current
 from model.versions.weights_file import read_weights, write_weights
+
+if TYPE_CHECKING:
+    from model.network.seq2seq import Seq2Seq
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 """The versions that ship with the program."""
@@ -43,10 +47,21 @@ class Version:
     """A version read into memory, checked."""
 
     card: Card
-    model: Seq2Seq
-    """On the CPU, fp32, in evaluation mode."""
+    config: ModelConfig
+    weights: Weights
+    """As `model.network.weights` has them: in fp16 where they are from a file, in fp32 of a network in memory."""
     source: Tokenizer
     target: Tokenizer
+
+    @classmethod
+    def of(cls, card: Card, model: Seq2Seq, source: Tokenizer, target: Tokenizer) -> Self:
+        """A version that is not in a folder, such as one in training."""
+        return cls(card, model.config, weights_of(model), source, target)
+
+    @cached_property
+    def model(self) -> Seq2Seq:
+        """The network on the CPU, in fp32, in evaluation mode; made when it is first asked for, by torch."""
+        return build(self.config, self.weights)
 
 
 @dataclass(frozen=True)
@@ -149,7 +164,7 @@ def load(folder: Path) -> Version:
             raise VersionDamaged(
                 f"the {side} tokenizer has {tokenizer.vocab_size} pieces, {CONFIG} says {size}", folder
             )
-    return Version(card, read_weights(folder / WEIGHTS, config), source, target)
+    return Version(card, config, read_weights(folder / WEIGHTS, config), source, target)
 
 
 def list_versions(roots: Sequence[Path], pair: str | None = None) -> list[VersionInfo]:

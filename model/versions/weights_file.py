@@ -1,19 +1,22 @@
-"""The weights of a `Seq2Seq` in a safetensors file: fp16, tied ones once, read strictly."""
+"""The weights of a `Seq2Seq` in a safetensors file: fp16, tied ones once, read strictly. Imports no torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.numpy import load_file, save_file
 
 from model.config import ModelConfig
 from model.errors import VersionDamaged, VersionError
-from model.network.seq2seq import Seq2Seq
+from model.network.weights import Shapes, Weights, shapes, weights_of
 
-FLOATS = (torch.float16, torch.bfloat16, torch.float32)
+if TYPE_CHECKING:
+    from model.network.seq2seq import Seq2Seq
+
+FLOATS = (np.float16, np.float32)
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 
 
@@ -23,42 +26,26 @@ def write_weights(path: Path, model: Seq2Seq) -> None:
     Raises:
         VersionError: a weight is not a finite number in fp16.
     """
-    tensors = {name: model.state_dict()[name].detach().to("cpu", torch.float16) for name in _stored(model)}
-    unfit = sorted(name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all()))
+    with np.errstate(over="ignore"):
+        arrays = {name: array.astype(np.float16, order="C") for name, array in weights_of(model).items()}
+    unfit = sorted(name for name, array in arrays.items() if not np.isfinite(array).all())
     if unfit:
         raise VersionError(f"not a finite number, or too large for fp16, in: {', '.join(unfit)}")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    save_file(arrays, path)
 
 
-def read_weights(path: Path, config: ModelConfig) -> Seq2Seq:
-    """A model of `config` with the weights in `path`, in fp32, in evaluation mode.
+def read_weights(path: Path, config: ModelConfig) -> Weights:
+    """What is in `path`, as it is stored: all that a network of `config` consists of, and nothing else.
 
     Raises:
         VersionDamaged: not a safetensors file, or the names, shapes, types or numbers in it are wrong.
     """
     found = _read(path)
-    with torch.device("meta"):  # nothing is initialised: it would only be overwritten
-        model = Seq2Seq(config)
-    expected = {name: model.state_dict()[name] for name in _stored(model)}
-    _check(path, found, expected)
-    tensors = {name: tensor.float() for name, tensor in found.items()}
-    if config.tied_target_embeddings:
-        tensors["output.weight"] = tensors["target_embedding.weight"]
-    model.load_state_dict(tensors, strict=True, assign=True)
-    if config.tied_target_embeddings:
-        model.output.weight = model.target_embedding.weight
-    return model.eval()
+    _check(path, found, shapes(config))
+    return found
 
 
-def _stored(model: Seq2Seq) -> list[str]:
-    """Names of the tensors that go into the file: of tied ones the first."""
-    names: dict[int, str] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        names.setdefault(id(tensor), name)
-    return list(names.values())
-
-
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path) -> Weights:
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith(PICKLE_STARTS):
@@ -66,21 +53,21 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise VersionDamaged(what, path.parent)
     try:
         return load_file(path)
-    except SafetensorError as error:
-        what = f"{path.name} is not a whole safetensors file ({error}): copy or train it again"
+    except (SafetensorError, TypeError, AttributeError) as error:  # the last two: of a type that NumPy has not
+        what = f"{path.name} is not a whole safetensors file of fp16 or fp32 ({error}): copy or train it again"
         raise VersionDamaged(what, path.parent) from error
 
 
-def _check(path: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+def _check(path: Path, found: Weights, expected: Shapes) -> None:
     problems = [f"missing {name}" for name in sorted(expected.keys() - found.keys())]
     problems += [f"unexpected {name}" for name in sorted(found.keys() - expected.keys())]
     for name in sorted(expected.keys() & found.keys()):
-        tensor, wanted = found[name], list(expected[name].shape)
-        if list(tensor.shape) != wanted:
-            problems.append(f"{name} has shape {list(tensor.shape)}, not {wanted}")
-        elif tensor.dtype not in FLOATS:
-            problems.append(f"{name} has type {tensor.dtype}")
-        elif not bool(torch.isfinite(tensor).all()):
+        array = found[name]
+        if array.shape != expected[name]:
+            problems.append(f"{name} has shape {list(array.shape)}, not {list(expected[name])}")
+        elif array.dtype not in FLOATS:
+            problems.append(f"{name} has type {array.dtype}")
+        elif not np.isfinite(array).all():
             problems.append(f"{name} holds numbers that are not finite")
     if problems:
         raise VersionDamaged(f"{path.name} does not fit its config.json: {'; '.join(problems)}", path.parent)

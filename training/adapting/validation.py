@@ -65,9 +65,8 @@ def judge_held_back(held: HeldBack, strength: float, parent: Version, current: T
         after += log_probs(model, fold.held)
         after_crossed += log_probs(model, held.crossed[here])
         if held.outputs is not None:
-            served = Translator(
-                Version(parent.card, model, parent.source, parent.target), current.device, current.route
-            )
+            version = Version.of(parent.card, model, parent.source, parent.target)
+            served = Translator(version, current.device, current.route)
             outputs += translations(served, [one.source for one in held.examples[here]])
     by_log_prob = judge_log_probs(HeldOut(held.before, after, held.before_crossed, after_crossed))
     if held.outputs is None:

@@ -110,7 +110,7 @@ def _of_version(folder: Path, config: TrainingConfig) -> Start:
     name = f"{card.pair}/{card.version}"
     if card.pair == config.pair:
         return Start(name, tensors, source, target)
-    tied = version.model.config.tied_target_embeddings
+    tied = version.config.tied_target_embeddings
     reverse = card.pair == "-".join(reversed(config.pair.split("-")))
     require(
         tied and reverse, f"{name} cannot begin a run of {config.pair}: another pair, or its embeddings are not tied"

@@ -46,7 +46,7 @@ def draw_attention(folder: Path, path: Path, sentences: Sequence[str] = ()) -> N
         ConfigError: it has no attention.
     """
     version = load(folder)
-    require(version.model.config.attention_heads > 0, f"{version.card.version} has no attention to draw")
+    require(version.config.attention_heads > 0, f"{version.card.version} has no attention to draw")
     chosen = sentences or SENTENCES[version.card.pair]
     figure, axes = _figure(len(chosen), height=4.6)
     for axis, sentence in zip(axes, chosen, strict=True):

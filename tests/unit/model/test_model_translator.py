@@ -67,7 +67,7 @@ def translator(
     change: Callable[[Seq2Seq], None] | None = None, batch_tokens: int = 4096, limit: int = 40, **settings_: object
 ) -> Translator:
     card = Card("it-en", "test", "2026-01-01", {}, settings={"max_source_tokens": limit})
-    version = Version(card, network(change, **settings_).eval(), subwords(), subwords())
+    version = Version.of(card, network(change, **settings_).eval(), subwords(), subwords())
     return Translator(version, torch.device("cpu"), "fp32", batch_tokens)
 
 
@@ -414,7 +414,7 @@ def test_a_saved_version_is_loaded_with_its_card(tmp_path: Path) -> None:
 def test_the_narrow_routes_translate_too(route: str) -> None:
     if route == "int8" and not fast_int8(torch.device("cpu")):
         pytest.skip("this CPU has no 8-bit dot products")
-    version = Version(Card("it-en", "test", "2026-01-01", {}), network(), subwords(), subwords())
+    version = Version.of(Card("it-en", "test", "2026-01-01", {}), network(), subwords(), subwords())
     results = Translator(version, torch.device("cpu"), route).translate(SENTENCES, replace(SHORT, beam=2))
     assert any(result.text for result in results)
     assert all(result.score <= 0 for result in results)
@@ -437,7 +437,7 @@ def test_unknown_devices_routes_and_folders_are_refused(tmp_path: Path) -> None:
 def test_a_card_with_an_impossible_limit_is_refused(value: object) -> None:
     card = Card("it-en", "test", "2026-01-01", {}, settings={"max_source_tokens": value})
     with pytest.raises(ConfigError, match="max_source_tokens"):
-        Translator(Version(card, network(), subwords(), subwords()), torch.device("cpu"), "fp32")
+        Translator(Version.of(card, network(), subwords(), subwords()), torch.device("cpu"), "fp32")
 
 
 def test_tokens_are_counted_as_the_network_reads_them() -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from model.config import ModelConfig, SearchConfig
 from model.repair import NUMBER
@@ -90,10 +90,8 @@ class Output(NamedTuple):
     state: Thought
 
 
-class Scripted(nn.Module):
+class Scripted:
     """Says what is in `MIND`: each next word is as probable as the lines that go on with it."""
-
-    config = ModelConfig(WORDS.vocab_size, WORDS.vocab_size)
 
     def encode(self, source: Tensor, lengths: Tensor) -> Thought:
         return Thought(source, torch.zeros(len(source), 0, dtype=torch.int64))
@@ -116,7 +114,8 @@ class Scripted(nn.Module):
 @pytest.fixture(scope="module")
 def translator() -> Translator:
     card = Card("it-en", "test", "2026-01-01", {})
-    return Translator(Version(card, Scripted(), WORDS, WORDS), torch.device("cpu"), "fp32")  # type: ignore[arg-type]
+    version = Version(card, ModelConfig(WORDS.vocab_size, WORDS.vocab_size), {}, WORDS, WORDS)
+    return Translator(version, torch.device("cpu"), "fp32", network=Scripted())  # type: ignore[arg-type]
 
 
 def test_a_loop_a_skipped_word_and_a_lost_number_are_repaired(translator: Translator) -> None:

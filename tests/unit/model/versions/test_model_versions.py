@@ -60,7 +60,7 @@ def put(folder: Path, name: str, content: bytes) -> None:
 def test_what_is_read_is_what_was_saved_in_fp16(tmp_path: Path, cell: str, tied: bool) -> None:
     model = tiny(cell=cell, tied_target_embeddings=tied)
     version = load(save(tmp_path, "it-en", "first", model, (SOURCE, TARGET), {}))
-    assert version.model.config == model.config
+    assert version.config == version.model.config == model.config
     assert not version.model.training
     read = version.model.state_dict()
     assert read.keys() == model.state_dict().keys()
