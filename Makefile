@@ -23,7 +23,7 @@ SOURCES = app model training benchmarks scripts tests migrations
 INSTALL_INPUTS = pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL = help
-.PHONY: help install install-dev install-bench native check-native serve test coverage check format bench demo-loop evaluate train-small constraints clean
+.PHONY: help install install-dev install-bench native check-native serve test coverage check format bench check-speed demo-loop evaluate train-small constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -46,15 +46,18 @@ check: install-dev  ## formatting, lint, types, architecture
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_architecture.py
 
-check-native: install-dev  ## tests of the C code under address and undefined-behaviour sanitizers; needs clang or gcc, AVX-512 VNNI
+check-native: install-dev  ## tests of the C code under address and undefined-behaviour sanitizers; needs clang or gcc, AVX2
 	@exec $(BIN)/python scripts/check_native.py
 
 format: install-dev  ## let ruff format and repair
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: install-bench  ## speed of the translator and the server beside CTranslate2
+bench: install-bench  ## speed of all of it beside CTranslate2; writes docs/results/benchmarks.*; ARGS="--help"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+check-speed: install-bench  ## has it become slower? quickly, beside the figures that are committed
+	@exec $(BIN)/python -m benchmarks --check $(ARGS)
 
 demo-loop: install  ## correct, approve, remember, retrain, promote, roll back: make demo-loop DATA=folder ARGS="--corrections 5 50"
 	@exec $(BIN)/python -m benchmarks.demo_loop $(if $(DATA),--data $(DATA)) $(ARGS)

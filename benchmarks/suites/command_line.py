@@ -1,0 +1,53 @@
+"""`traghetto translate` on a file, from the start of its process to the end, second tries and all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.suites.contest import Contest, Entrant
+from benchmarks.suites.peers import FIREFOX_TINY, OPUS_MT, Work
+from benchmarks.suites.processes import TRANSLATE, run
+from benchmarks.suites.setup import EVERYDAY, PROSE, Setup
+
+LINES = {EVERYDAY: 4000, PROSE: 1000}
+BATCH = 32
+"""Of the peers."""
+
+
+@contextlib.contextmanager
+def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
+    """A case for each kind of lines. The peers get tokens, as they need no cutting into pieces."""
+    yield [_contest(setup, kind) for kind in (LINES if not setup.quick else [EVERYDAY])]
+
+
+def _contest(setup: Setup, kind: str) -> Contest:
+    lines, count = setup.lines(kind), LINES[kind]
+    entrants = [Entrant("Traghetto", partial(_measure, TRANSLATE, _files(setup, f"{kind}.text", lines.texts[:count])))]
+    tokens = _files(setup, f"{kind}.tokens", [" ".join(source[:-1]) for source in lines.sources[:count]])
+    for shape in (OPUS_MT, FIREFOX_TINY):
+        work = Work(shape, BATCH, 1, lines.output_length)
+        command = setup.peers.command(work, setup.peers.best_threads(work, lines.sources)[0])
+        entrants.append(Entrant(shape.name, partial(_measure, command, tokens), yardstick=True))
+    return Contest("traghetto translate on a file, greedy", f"{count:,} {kind}", tuple(entrants))
+
+
+def _files(setup: Setup, name: str, lines: Sequence[str]) -> tuple[Path, Path, int]:
+    """All of `lines` in a file, the first in another, and how many are in one and not in the other."""
+    paths = setup.scratch / name, setup.scratch / f"{name}.1"
+    for path, written in zip(paths, (lines, lines[:1]), strict=True):
+        path.write_text("".join(f"{line}\n" for line in written), encoding="utf-8")
+    return *paths, len(lines) - 1
+
+
+def _measure(command: Sequence[str], files: tuple[Path, Path, int]) -> dict[str, float]:
+    """Twice: with all lines, and with one, whose time is that of the start."""
+    whole, one, more = files
+    started, seconds = run(command, one).seconds, run(command, whole).seconds
+    return {
+        "s": seconds,
+        "sentences/s": (more + 1) / seconds,
+        "sentences/s, start-up left out": more / max(seconds - started, 1e-9),
+    }

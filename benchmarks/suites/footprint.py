@@ -1,0 +1,54 @@
+"""Memory that is resident: of a server with both directions that has worked, and of a long file's translation."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.suites.contest import Contest, Entrant
+from benchmarks.suites.peers import OPUS_MT, Work
+from benchmarks.suites.processes import TRANSLATE, run, serving
+from benchmarks.suites.setup import EVERYDAY, Setup
+
+WARM_UP = 200
+LINES, PEER_LINES = 20_000, 200
+ENGLISH = "She was waiting for the bus when it started to rain, and number {} came half an hour late."
+
+
+@contextlib.contextmanager
+def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
+    """Two cases; the peer has two models, or one, and a shorter file."""
+    lines = setup.lines(EVERYDAY)
+    files = {}
+    for name, written in (("long.text", lines.texts), ("short.tokens", [" ".join(row) for row in lines.sources])):
+        files[name] = setup.scratch / name
+        count = LINES if written is lines.texts else PEER_LINES
+        repeated = (written[number % len(written)] for number in range(count))
+        files[name].write_text("".join(f"{line}\n" for line in repeated), encoding="utf-8")
+
+    def theirs(models: int) -> Entrant:
+        command = setup.peers.command(Work(OPUS_MT, 32, 1, lines.output_length), (1, 1), models)
+        measure = partial(_peak, command, files["short.tokens"])
+        return Entrant(f"{OPUS_MT.name}, as many models", measure, yardstick=True)
+
+    served = Entrant("Traghetto", partial(_serve, setup.scratch / "memory", lines.texts))
+    translated = Entrant("Traghetto", partial(_peak, TRANSLATE, files["long.text"]))
+    yield [
+        Contest("resident memory", f"traghetto serve, {WARM_UP} translations each way", (served, theirs(2))),
+        Contest("resident memory", f"traghetto translate, {LINES:,} lines", (translated, theirs(1))),
+    ]
+
+
+def _peak(command: Sequence[str], given: Path) -> dict[str, float]:
+    return {"MB": run(command, given).peak_mb}
+
+
+def _serve(data_dir: Path, texts: Sequence[str]) -> dict[str, float]:
+    """Resident memory of `traghetto serve` once it has translated in both directions."""
+    with serving(data_dir, texts[0]) as server:
+        for number, text in enumerate(texts[:WARM_UP]):
+            server.translate(text)
+            server.translate(ENGLISH.format(number), "en", "it")
+        return {"MB": server.resident_mb()}

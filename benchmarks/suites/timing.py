@@ -1,0 +1,40 @@
+"""How fast a function is: for a while, not for a number of sentences, since programs differ by orders of magnitude."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def rate(work: Callable[[Sequence[T]], object], items: Sequence[T], at_once: int, seconds: float) -> dict[str, float]:
+    """Sentences/s of `work` on `items`, `at_once` of them a call, again and again until `seconds` are over."""
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        first = done % (len(items) - at_once + 1)
+        work(items[first : first + at_once])
+        done += at_once
+    return {"sentences/s": done / (time.perf_counter() - started)}
+
+
+def one_by_one(work: Callable[[Sequence[T]], object], items: Sequence[T], seconds: float) -> dict[str, float]:
+    """The same of single items, and how long each waits for its answer."""
+    waits: list[float] = []
+    started = time.perf_counter()
+    while (before := time.perf_counter()) - started < seconds:
+        work(items[len(waits) % len(items) :][:1])
+        waits.append(1000 * (time.perf_counter() - before))
+    return {
+        "sentences/s": 1000 * len(waits) / sum(waits),
+        "ms (p50)": statistics.median(waits),
+        "ms (p95)": percentile(waits, 0.95),
+    }
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that `share` of `values` do not exceed, one of them."""
+    ordered = sorted(values)
+    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
