@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from model.config import SearchConfig
 from model.search.hypothesis import Hypothesis
@@ -29,8 +29,8 @@ most could not (*I'd like like*, *The black cat dosses*)."""
 class Limits:
     """What one call of the search may do, besides what its settings say."""
 
-    forbidden: Tensor | None = None
-    """`[vocab]` booleans: True is not generated, nor what is never generated."""
+    forbidden: NDArray[np.bool_] | None = None
+    """`[vocab]`: True is not generated, nor what is never generated."""
     steps: int = 0
     """So many after what is forced, the end mark's included; 0: as many as usual."""
 
@@ -42,12 +42,11 @@ SearchParts = Callable[[Sequence[Part], SearchConfig, Limits], list[list[Hypothe
 class Branches:
     """Searches parts whose next word is looked for apart; for one vocabulary of the target language."""
 
-    def __init__(self, target: Tokenizer, device: torch.device) -> None:
+    def __init__(self, target: Tokenizer) -> None:
         pieces = target.pieces(range(target.vocab_size))
-        ids = torch.arange(len(pieces))
-        begins = torch.tensor([piece.startswith(SPACE) for piece in pieces])
-        inside = torch.tensor([piece[:1].isalnum() or piece.startswith("<0x") for piece in pieces])
-        self._no_word, self._inside, self._end = ((~begins).to(device), inside.to(device), (ids == EOS).to(device))
+        self._no_word = np.array([not piece.startswith(SPACE) for piece in pieces])
+        self._inside = np.array([piece[:1].isalnum() or piece.startswith("<0x") for piece in pieces])
+        self._end = np.arange(len(pieces)) == EOS
 
     def search(self, part: Part, config: SearchConfig, search: SearchParts) -> list[Hypothesis]:
         """With `config.branches` up to `config.n_best` hypotheses, each with another next word, the likeliest first;
@@ -64,7 +63,7 @@ class Branches:
         found = search(begun, rest, Limits())
         return [of_one[0] for of_one in found] if config.branches else found[0]
 
-    def _forbidden(self, part: Part, config: SearchConfig) -> Tensor:
+    def _forbidden(self, part: Part, config: SearchConfig) -> NDArray[np.bool_]:
         """`[vocab]`: what the piece after the forced ones must not be."""
         if not config.branches:
             return self._inside

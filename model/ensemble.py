@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from model.config import require
-from model.kernels.quantize import Network, prepare
+from model.kernels.quantize import Network, checked_route, prepare
 from model.network.decoder import DecoderState
 from model.network.seq2seq import StepOutput
+from model.routes import Chosen, choose_device
+from model.torch_search import TorchSearcher
 from model.versions.store import Version
 
 
@@ -48,20 +51,6 @@ class Ensemble:
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = tuple(networks)
 
-    @classmethod
-    def of(cls, versions: Sequence[Version], device: torch.device, route: str) -> Ensemble:
-        """The networks of `versions` on `device` in the number format `route`.
-
-        Raises:
-            ConfigError: their vocabularies differ.
-        """
-        first = versions[0]
-        for other in versions[1:]:
-            for ours, theirs in ((first.source, other.source), (first.target, other.target)):
-                same = ours.pieces(range(ours.vocab_size)) == theirs.pieces(range(theirs.vocab_size))
-                require(same, f"{first.card.version} and {other.card.version} have other vocabularies")
-        return cls([prepare(version.model, device, route) for version in versions])
-
     def encode(self, source: Tensor, lengths: Tensor) -> EnsembleState:
         """The first state for `source` `[batch, source]` of `lengths` `[batch]`, EOS included."""
         return EnsembleState(tuple(network.encode(source, lengths) for network in self._networks))
@@ -76,3 +65,21 @@ class Ensemble:
         attention = torch.stack(attentions).mean(dim=0) if len(attentions) == len(outputs) else None
         states = EnsembleState(tuple(output.state for output in outputs))
         return EnsembleOutput(log_probs.logsumexp(dim=0) - math.log(len(outputs)), attention, states)
+
+
+def choose_together(versions: Sequence[Version], device: str, route: str) -> Chosen:
+    """What decodes `versions` as one; arguments as for `model.routes.choose`.
+
+    Raises:
+        ConfigError: as there, or their vocabularies differ.
+    """
+    first = versions[0]
+    for other in versions[1:]:
+        for ours, theirs in ((first.source, other.source), (first.target, other.target)):
+            same = ours.pieces(range(ours.vocab_size)) == theirs.pieces(range(theirs.vocab_size))
+            require(same, f"{first.card.version} and {other.card.version} have other vocabularies")
+    device = choose_device(device)
+    taken = checked_route(route, device)
+    together = Ensemble([prepare(version.model, device, taken) for version in versions])
+    searcher = TorchSearcher(cast(Network, together), device)  # a state is opaque to the search
+    return Chosen(searcher, device, taken, "PyTorch", 1)

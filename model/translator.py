@@ -12,19 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
 
-import torch
-
+from model.batches import plan_batches
 from model.config import ModelConfig, SearchConfig
-from model.ensemble import Ensemble
 from model.errors import ConfigError, SearchError
-from model.kernels.native import native_decoder
-from model.kernels.quantize import Network, best_route, choose_device, prepare
-from model.network.batch import plan_batches
 from model.part_search import PartSearch
 from model.reading import Reader
 from model.repair import Repairer
+from model.routes import Chosen, choose
 from model.sentences import FormedSentences, GuardedSentences
 from model.text.parts import Cutter, Part
 from model.text.plan import Plan, plan_text, plan_whole
@@ -40,8 +35,6 @@ MAX_SOURCE_TOKENS = 64
 """What the network may read at once, unless the card's settings name another `max_source_tokens`."""
 BATCH_TOKENS = 2048
 """Source tokens of one batch, padding included; a beam divides it."""
-NATIVE_BATCH_TOKENS = 1024
-"""The same for `decode.c`, whose logits then stay in the cache: a fifth faster than with twice as many."""
 
 
 class Translator:
@@ -50,32 +43,33 @@ class Translator:
     def __init__(
         self,
         version: Version,
-        device: torch.device,
-        route: str,
+        device: str = "auto",
+        route: str = "auto",
         batch_tokens: int = BATCH_TOKENS,
-        threads: int = 1,
-        network: Network | None = None,
+        threads: int = 0,
+        chosen: Chosen | None = None,
     ) -> None:
-        """Take over `version.model` and bring it to `device` in the number format `route`; `threads` as in `load`.
+        """Decode `version`; arguments as in `load`, or else what was `chosen` decodes in its place.
 
-        `network`, already there and in that format, decodes in the place of `version.model`.
+        Raises:
+            ConfigError: as in `load`.
         """
         self.card: Card = version.card
         self.pair = version.card.pair
         self.version = version.card.version
         self.config: ModelConfig = version.config
-        self.device, self.route, self.batch_tokens = device, route, batch_tokens
+        self.batch_tokens = batch_tokens
         self.max_source_tokens = _max_source_tokens(version.card)
         self.source = version.card.pair.partition("-")[0]
         self._source, self._target = version.source, version.target
         never_small = "i" if version.card.pair.endswith("-en") else ""
         self._cutter = Cutter(version.source, version.target, self.max_source_tokens, never_small)
         self._reader = Reader(version.source, version.target)
-        self._model = network or prepare(version.model, device, route)
-        self._native = native_decoder(version.model, self._model) if network is None else None
-        self._search = PartSearch(self._model, self._native, version.target, device)
-        self._threads = threads if self._native is not None else 1
-        self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None
+        self._chosen = chosen or choose(version, device, route, threads)
+        self.device, self.route = self._chosen.device, self._chosen.route
+        self._search = PartSearch(self._chosen.searcher, version.target)
+        at_once = self._chosen.at_once
+        self._pool = ThreadPoolExecutor(at_once, "decode") if at_once > 1 else None
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", route: str = "auto", threads: int = 0) -> Translator:
@@ -85,16 +79,14 @@ class Translator:
             folder: `<root>/<pair>/<version>`
             device: `auto` (a GPU if there is one), `cpu` or `cuda`
             route: number format: `auto` (the fastest on that device), `fp32`, `bf16` or `int8`
-            threads: batches decoded at once by `decode.c`; 0: as many as PyTorch has threads. PyTorch decodes
-                one batch after the other, with all its threads.
+            threads: batches decoded at once by `decode.c`, or threads of PyTorch, which decodes one batch after the
+                other; 0: one for each core.
 
         Raises:
             VersionError: the version is missing or damaged.
             ConfigError: the device or the route is unknown, or not there.
         """
-        chosen = choose_device(device)
-        at_once = (threads or torch.get_num_threads()) if chosen.type == "cpu" else 1
-        return cls(load(folder), chosen, best_route(chosen) if route == "auto" else route, threads=at_once)
+        return cls(load(folder), device, route, threads=threads)
 
     @classmethod
     def load_together(
@@ -106,16 +98,17 @@ class Translator:
             VersionError: one is missing or damaged.
             ConfigError: as in `load`, or their vocabularies differ.
         """
-        versions, chosen = [load(folder) for folder in folders], choose_device(device)
-        taken = best_route(chosen) if route == "auto" else route
-        together = cast(Network, Ensemble.of(versions, chosen, taken)) if len(versions) > 1 else None
-        return cls(versions[0], chosen, taken, batch_tokens, network=together)  # a state is opaque to the search
+        versions = [load(folder) for folder in folders]
+        if len(versions) == 1:
+            return cls(versions[0], device, route, batch_tokens)
+        from model.ensemble import choose_together
+
+        return cls(versions[0], batch_tokens=batch_tokens, chosen=choose_together(versions, device, route))
 
     @property
     def kernels(self) -> str:
-        """What decodes greedily, for people: the number format, the program, and how many batches at once."""
-        program = "PyTorch" if self._native is None else f"decode.c, {self._threads} at once"
-        return f"{self.route}, {program}"
+        """What decodes, for people: the number format, the program, and how many batches at once."""
+        return f"{self.route}, {self._chosen.program}, {self._chosen.at_once} at once"
 
     def count_tokens(self, sentences: Sequence[str]) -> list[int]:
         """Source tokens of each sentence as the network reads it, the end mark included."""
@@ -209,11 +202,9 @@ class Translator:
                 for part, hypotheses in zip(batch, self._search(batch, search), strict=True)
             ]
 
-        native = self._search.is_native(search)
-        threads = self._threads if native else 1
-        budget = min(self.batch_tokens, NATIVE_BATCH_TOKENS) if native else max(1, self.batch_tokens // search.beam)
-        batches = plan_batches(lengths, budget, threads)
-        run = self._pool.map if self._pool is not None and threads > 1 and len(batches) > 1 else map
+        threads = self._chosen.at_once
+        batches = plan_batches(lengths, max(1, self.batch_tokens // search.beam), threads)
+        run = self._pool.map if self._pool is not None and len(batches) > 1 else map
         for rows, read in zip(batches, run(decode, batches), strict=True):
             for row, scored in zip(rows, read, strict=True):
                 found[row] = scored

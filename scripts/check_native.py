@@ -46,12 +46,12 @@ def main() -> int:
 def check() -> int:
     """Compile and test: the exit status of the tests, or 1 if they would not run what is watched.
 
-    Where nothing can be compiled it is 0, or 1 if TRAGHETTO_REQUIRE names `avx2` or `native`.
+    Where nothing can be compiled it is 0, or 1 if TRAGHETTO_REQUIRE names `native`.
     """
     found = next(((name, path) for name in RUNTIMES if (path := runtime(name)) is not None), None)
     reason = why_not() or (f"neither {' nor '.join(RUNTIMES)} is here with its sanitizers" if found is None else None)
     if found is None or reason is not None:
-        required = not {"avx2", "native"}.isdisjoint(os.environ.get("TRAGHETTO_REQUIRE", "").split(","))
+        required = "native" in os.environ.get("TRAGHETTO_REQUIRE", "").split(",")
         print(f"check-native: {'cannot run' if required else 'skipped'}: {reason}")
         return int(required)
     compiler, preloaded = found
@@ -107,7 +107,7 @@ def watched(preloaded: Path) -> dict[str, str]:
         "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=6",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "OMP_NUM_THREADS": "1",
-        "TRAGHETTO_REQUIRE": "avx2,native" if "avx512_vnni" in cpu_flags() else "avx2",
+        "TRAGHETTO_REQUIRE": "native",
         "TRAGHETTO_TEST_LAYOUTS": LAYOUTS,
     }
 
@@ -115,7 +115,7 @@ def watched(preloaded: Path) -> dict[str, str]:
 def command() -> list[str]:
     """The tests of what is compiled, with standard error left alone: there a sanitizer says why it ends the process."""
     tests = [f"tests/unit/model/kernels/{name}" for name in TESTS]
-    options = ["-q", "-m", "avx2 or native", "--capture=sys", "-p", "no:cacheprovider"]
+    options = ["-q", "-m", "native or avx512", "--capture=sys", "-p", "no:cacheprovider"]
     return [sys.executable, "-m", "pytest", *options, *tests]
 
 

@@ -1,6 +1,6 @@
 """What every test here relies on: needs that skip or fail, parallel workers, threads, seeds, and the outside world.
 
-A test marked by a need (`corpus`, `postgres`, `browser`, `gpu`, `weights`, `native`, `avx2`) is skipped, with the
+A test marked by a need (`corpus`, `postgres`, `browser`, `gpu`, `weights`, `native`, `avx512`) is skipped, with the
 reason, where that is absent. Where the environment variable TRAGHETTO_REQUIRE names it (comma-separated), the test
 fails instead: a run that was meant to cover something cannot pass by leaving it out.
 
@@ -97,14 +97,14 @@ def _no_weights() -> str | None:
 def _no_native() -> str | None:
     from model.kernels.native_library import load_library
 
-    return None if load_library("can_decode") else "decode.c is not compiled, or this CPU has no AVX-512 VNNI"
+    return None if load_library("can_decode") else "the C files are not compiled, or this CPU has no AVX2"
 
 
 @functools.cache
-def _no_avx2() -> str | None:
+def _no_avx512() -> str | None:
     from model.kernels.native_library import load_library
 
-    return None if load_library("can_train_fp32") else "train_fp32.c is not compiled, or this CPU has no AVX2"
+    return None if load_library("can_train_bf16") else "train_bf16.c is not compiled, or this CPU has no AVX-512"
 
 
 NEEDS: dict[str, Callable[[], str | None]] = {
@@ -114,7 +114,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "gpu": _no_gpu,
     "weights": _no_weights,
     "native": _no_native,
-    "avx2": _no_avx2,
+    "avx512": _no_avx512,
 }
 """Marker -> why a test with it cannot run here, or None when it can."""
 

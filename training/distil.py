@@ -19,7 +19,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from model.config import SearchConfig, require
 from model.errors import ConfigError
-from model.kernels.quantize import choose_device
+from model.routes import choose_device
 from model.translator import Translator
 from model.versions.store import find
 from training.data.assemble import HELD_OUT_SUFFIXES, stems
@@ -69,7 +69,7 @@ def distil(options: DistilOptions, data: Path, out: Path, console: Console) -> i
     missing = [name for name in options.tables if name not in files]
     require(not missing, f"{data} has no table {', '.join(missing)}")
     folders = [find(version_roots(), options.pair, name) for name in options.teachers]
-    batch_tokens = BATCH_TOKENS[choose_device(options.device).type]
+    batch_tokens = BATCH_TOKENS[choose_device(options.device)]
     teachers = Translator.load_together(folders, options.device, batch_tokens=batch_tokens)
     held = (read_pairs(path) for name, path in files.items() if name.endswith(HELD_OUT_SUFFIXES))
     keys = held_out_keys(itertools.chain.from_iterable(held))

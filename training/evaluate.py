@@ -109,7 +109,7 @@ class DevSet:
         limit = {"max_source_tokens": self.max_source_tokens}
         card = Card(pair=self.pair, version="in-training", created=now(), files={}, settings=limit)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        translator = Translator(Version.of(card, model, *self.tokenizers), torch.device(device), "auto")
+        translator = Translator(Version.of(card, model, *self.tokenizers), device)
         search = SearchConfig(retry=False)
         found = evaluate(translator, self.pairs, search, self.normalise)[0].to_dict()
         found["nll"] = self._nats_per_token(model, self.pairs)

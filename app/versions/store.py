@@ -54,14 +54,11 @@ def load_version(settings: Settings, pair: str, version: str) -> Translator:
         VersionError: it is missing or damaged.
         ConfigError: the device or the number format is not there.
     """
-    import torch
-
     from model.translator import Translator
     from model.versions import store
 
-    torch.set_num_threads(settings.threads)
     folder = store.find(model_roots(settings), pair, version)
-    return Translator.load(folder, device=settings.device, route=settings.route)
+    return Translator.load(folder, device=settings.device, route=settings.route, threads=settings.threads)
 
 
 def written_at(settings: Settings, pair: str, version: str) -> int:

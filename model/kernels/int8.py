@@ -147,7 +147,7 @@ class Int8Encoder:
     def __call__(self, ids: Tensor, packing: Packing) -> tuple[Tensor, list[Tensor]]:
         """Packed `ids` `[tokens]` -> memory `[tokens, memory]`, and the last hidden `[batch, memory]` of each layer."""
         inputs = None if self._embedding is None else self._embedding.index_select(0, ids)
-        gates, lasts = self.table.index_select(0, ids), []
+        gates, lasts = self.table.index_select(0, ids).float(), []
         hidden = gates
         for number, layer in enumerate(self._layers):
             if number:
@@ -253,7 +253,7 @@ class Int8Network:
 
     def step(self, tokens: Tensor, state: DecoderState) -> StepOutput:
         """As `Seq2Seq.step`."""
-        gates = self.target_table.index_select(0, tokens)
+        gates = self.target_table.index_select(0, tokens).float()
         embedded = None if self._embedding is None else self._embedding.index_select(0, tokens)
         hidden, first = self._layers[0].first(gates, embedded, state.layers[0])
         weights, states = None, [first]

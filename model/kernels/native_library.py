@@ -22,8 +22,10 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("decode.c", "train_bf16.c", "train_fp32.c"))
-HEADERS = tuple(Path(__file__).with_name(name) for name in ("activations.h", "train_steps.h"))
+_DECODING = ("decode.c", "decode_avx2.c", "decode_avx512.c")
+_FOLDER = Path(__file__).parent
+SOURCES = tuple(_FOLDER / name for name in (*_DECODING, "train_bf16.c", "train_fp32.c"))
+HEADERS = tuple(_FOLDER / name for name in ("activations.h", "decode.h", "decode_network.h", "train_steps.h"))
 FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC")
 SANITIZED_FLAGS = (
     "-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *FLAGS[1:],

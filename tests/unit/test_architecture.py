@@ -33,9 +33,9 @@ FLOORS = {
         "access engine memory", "storage", "settings", "background", "errors languages metrics scopes",
     ),
     "model": (
-        "translator", "part_search", "branches ensemble reading repair sentences", "markup", "versions", "kernels",
-        "network", "search", "text",
-        "translation", "config", "errors",
+        "translator", "part_search", "branches ensemble reading repair sentences", "markup", "routes", "torch_search",
+        "versions", "kernels", "network", "search", "text",
+        "translation", "batches config", "errors",
     ),
 }  # fmt: skip
 """From the top of the house down: each imports only those below it. Rooms on one floor do not know each other."""

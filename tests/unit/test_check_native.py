@@ -26,7 +26,7 @@ def compiler(path: Path, files: dict[str, Path]) -> None:
     path.chmod(0o755)
 
 
-@pytest.mark.parametrize(("required", "status", "word"), [("", 0, "skipped"), ("corpus,avx2", 1, "cannot run")])
+@pytest.mark.parametrize(("required", "status", "word"), [("", 0, "skipped"), ("corpus,native", 1, "cannot run")])
 def test_without_a_compiler(tmp_path: Path, required: str, status: int, word: str) -> None:
     done = check(tmp_path, TRAGHETTO_REQUIRE=required)
     assert done.returncode == status, "CI would pass with the C code unwatched" if status else "a laptop cannot check"
@@ -51,7 +51,7 @@ def test_a_clang_without_its_sanitizers_is_told_apart_for_ci(tmp_path: Path) -> 
     assert (done.returncode, done.stdout) == (1, "clang is not here with its sanitizers\n")
 
 
-@pytest.mark.avx2
+@pytest.mark.native
 def test_what_cannot_be_compiled_is_not_passed(tmp_path: Path) -> None:
     """Yesterday's sanitized library may still lie there, or none: the tests would run something else."""
     (tmp_path / "libasan.so").touch()

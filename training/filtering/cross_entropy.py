@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from model.config import require
 from model.kernels.malloc import keep_freed_memory
-from model.kernels.quantize import choose_device
 from model.network.seq2seq import Seq2Seq
+from model.routes import choose_device
 from model.versions.store import Version, find, load
 from training.config import DIRECTIONS, TrainingConfig
 from training.data.assemble import HELD_OUT_SUFFIXES, matching, stems

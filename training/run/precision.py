@@ -18,7 +18,7 @@ def fit_kernels(model: Seq2Seq, precision: str = "auto") -> None:
     Not autocast: on a CPU it leaves recurrent layers in fp32, and with cuDNN it may pick fp16.
     """
     device = next(model.parameters()).device
-    narrow = precision == "bf16" or (precision == "auto" and fast_bfloat16(device))
+    narrow = precision == "bf16" or (precision == "auto" and fast_bfloat16(device.type))
     for part in (model.encoder, model.bridge, model.decoder):
         part.to(torch.bfloat16 if narrow else torch.float32)
     fused.install(model)

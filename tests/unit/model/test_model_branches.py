@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import pytest
-import torch
 from test_model_translator import SENTENCES, SHORT, subwords, translator
 
 from model.branches import Branches
@@ -57,7 +56,7 @@ def test_each_choice_is_forced_and_the_rest_is_decoded_greedily() -> None:
 
     firsts = ((20, -0.1), (30, -2.0), (40, math.log(0.0019)))
     part = Part("Il gatto", [5, 6], [7], word_ended=True)
-    found = Branches(subwords(), torch.device("cpu")).search(part, replace(BRANCHES, beam=3, n_best=3), search)
+    found = Branches(subwords()).search(part, replace(BRANCHES, beam=3, n_best=3), search)
     assert [one.tokens for one in found] == [[7, 20, 99], [7, 30, 99]], "what is given less than 0.2 % is left out"
     (_, step, limits), (parts, rest, _) = asked
     assert (step.beam, step.n_best, step.branches, limits.steps) == (3, 3, False, 1)

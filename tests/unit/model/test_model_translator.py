@@ -14,10 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from translations import said
 
+from model.batches import plan_batches
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
+from model.kernels.native import supports
 from model.kernels.quantize import fast_int8
-from model.network.batch import plan_batches
 from model.network.seq2seq import Seq2Seq
 from model.part_search import PLACEHOLDER_IDS
 from model.sentences import GuardedSentences
@@ -68,7 +69,7 @@ def translator(
 ) -> Translator:
     card = Card("it-en", "test", "2026-01-01", {}, settings={"max_source_tokens": limit})
     version = Version.of(card, network(change, **settings_).eval(), subwords(), subwords())
-    return Translator(version, torch.device("cpu"), "fp32", batch_tokens)
+    return Translator(version, "cpu", "fp32", batch_tokens)
 
 
 def say(token: int, bias: float = 40.0) -> Callable[[Seq2Seq], None]:
@@ -403,7 +404,7 @@ def test_a_saved_version_is_loaded_with_its_card(tmp_path: Path) -> None:
     folder = save(tmp_path, "it-en", "first", network(), (subwords(), subwords()), about)
     loaded = Translator.load(folder, "cpu", "fp32")
     assert (loaded.pair, loaded.version, loaded.route, loaded.max_source_tokens) == ("it-en", "first", "fp32", 77)
-    assert loaded.device == torch.device("cpu")
+    assert loaded.device == "cpu"
     assert loaded.config == network().config
     assert loaded.card.scores == {"bleu": 1.5}
     assert loaded.translate(SENTENCES[:1])[0].words
@@ -412,10 +413,10 @@ def test_a_saved_version_is_loaded_with_its_card(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("route", ["bf16", "int8"])
 def test_the_narrow_routes_translate_too(route: str) -> None:
-    if route == "int8" and not fast_int8(torch.device("cpu")):
-        pytest.skip("this CPU has no 8-bit dot products")
+    if route == "int8" and not (fast_int8("cpu") or supports(network().config)):
+        pytest.skip("this CPU has no 8-bit products")
     version = Version.of(Card("it-en", "test", "2026-01-01", {}), network(), subwords(), subwords())
-    results = Translator(version, torch.device("cpu"), route).translate(SENTENCES, replace(SHORT, beam=2))
+    results = Translator(version, "cpu", route).translate(SENTENCES, replace(SHORT, beam=2))
     assert any(result.text for result in results)
     assert all(result.score <= 0 for result in results)
 
@@ -437,7 +438,7 @@ def test_unknown_devices_routes_and_folders_are_refused(tmp_path: Path) -> None:
 def test_a_card_with_an_impossible_limit_is_refused(value: object) -> None:
     card = Card("it-en", "test", "2026-01-01", {}, settings={"max_source_tokens": value})
     with pytest.raises(ConfigError, match="max_source_tokens"):
-        Translator(Version.of(card, network(), subwords(), subwords()), torch.device("cpu"), "fp32")
+        Translator(Version.of(card, network(), subwords(), subwords()), "cpu", "fp32")
 
 
 def test_tokens_are_counted_as_the_network_reads_them() -> None:

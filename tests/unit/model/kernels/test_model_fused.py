@@ -17,8 +17,8 @@ BATCH, TIME, SIZE, HIDDEN, VOCAB = 37, 7, 48, 64, 96
 DTYPES = pytest.mark.parametrize(
     "dtype",
     [
-        pytest.param(torch.bfloat16, marks=pytest.mark.native, id="bf16"),
-        pytest.param(torch.float32, marks=pytest.mark.avx2, id="fp32"),
+        pytest.param(torch.bfloat16, marks=pytest.mark.avx512, id="bf16"),
+        pytest.param(torch.float32, marks=pytest.mark.native, id="fp32"),
     ],
 )
 TOLERANCE = {torch.bfloat16: 0.02, torch.float32: 2e-5}
@@ -163,7 +163,7 @@ def test_what_it_cannot_take_is_left_to_pytorch(dtype):
     assert not is_fused(torch.zeros(1, dtype=dtype), 64, 20), "not whole registers"
 
 
-@pytest.mark.avx2
+@pytest.mark.native
 @LAYOUTS
 def test_products_of_any_layout(seed):
     rng = drawn(seed)
@@ -183,7 +183,7 @@ def test_products_of_any_layout(seed):
         assert distance(product(placed(left, rng), placed(matrix, rng)), expected) < TOLERANCE[torch.float32]
 
 
-@pytest.mark.avx2
+@pytest.mark.native
 def test_products_of_nothing_are_zeros_or_the_bias():
     right, bias = Right(torch.zeros(0, 16)), torch.arange(16.0)
     assert torch.equal(right.multiply(torch.zeros(4, 0), out=torch.full((4, 16), 7.0)), torch.zeros(4, 16))
@@ -192,7 +192,7 @@ def test_products_of_nothing_are_zeros_or_the_bias():
     assert Right(torch.zeros(3, 16)).multiply(torch.zeros(0, 3)).shape == (0, 16)
 
 
-@pytest.mark.avx2
+@pytest.mark.native
 def test_products_know_what_does_not_fit():
     right = Right(torch.zeros(3, 4))
     for left, out in (
@@ -205,14 +205,14 @@ def test_products_know_what_does_not_fit():
             right.multiply(left, out)
 
 
-@pytest.mark.avx2
+@pytest.mark.native
 def test_what_is_no_number_stays_so():
     left = torch.tensor([[float("nan"), 1.0], [float("inf"), 1.0]])
     assert torch.isnan(product(left, torch.ones(2, 16))[0]).all()
     assert torch.isinf(product(left, torch.ones(2, 16))[1]).all()
 
 
-@pytest.mark.avx2
+@pytest.mark.native
 def test_with_several_threads_or_other_numbers_products_are_pytorchs():
     assert is_own(torch.zeros(1))
     assert not is_own(torch.zeros(1, dtype=torch.float64))
@@ -221,7 +221,7 @@ def test_with_several_threads_or_other_numbers_products_are_pytorchs():
     assert distance(Right(torch.ones(3, 4)).multiply(torch.ones(2, 3)), torch.full((2, 4), 3.0)) == 0
 
 
-@pytest.mark.avx2
+@pytest.mark.native
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_linear_layer_and_its_gradients(bias):
     torch.manual_seed(3)

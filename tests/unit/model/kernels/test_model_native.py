@@ -12,13 +12,13 @@ from model.config import ModelConfig, SearchConfig
 from model.errors import SearchError
 from model.kernels import native_library
 from model.kernels.int8 import Int8Network
-from model.kernels.native import NativeDecoder, native_decoder, supports
-from model.network.batch import pad
+from model.kernels.native import NativeDecoder, programs, supports
 from model.network.seq2seq import Seq2Seq
-from model.search.hypothesis import Options
-from model.search.search import search
+from model.network.weights import weights_of
+from model.search.request import Request
 from model.text.alignment import coverage
 from model.text.ids import EOS
+from model.torch_search import TorchSearcher
 
 CONFIG = ModelConfig(
     90, 77, embedding_size=32, encoder_layers=3, encoder_hidden_size=32, decoder_layers=3, decoder_hidden_size=64,
@@ -26,6 +26,8 @@ CONFIG = ModelConfig(
 )  # fmt: skip
 SOURCES = [[40 + (row * 7 + place) % 50 for place in range(1 + row * 5 % 17)] + [EOS] for row in range(30)]
 LIMITS = [4 + len(source) for source in SOURCES]
+NOTHING = np.zeros(CONFIG.target_vocab_size, np.bool_)
+PLAIN = SearchConfig(max_token_run=0)
 needs_library = pytest.mark.native
 
 
@@ -38,15 +40,20 @@ def network(config=CONFIG) -> Seq2Seq:
     return model
 
 
-def both(model: Seq2Seq, prefix=None, options=Options(not_empty=True), config=SearchConfig(max_token_run=0)):  # noqa: B008
-    """What PyTorch and what decode.c find: one hypothesis a sentence."""
-    int8 = Int8Network(model)
-    lengths = torch.tensor([len(source) for source in SOURCES])
-    with torch.inference_mode():
-        state = int8.encode(pad(SOURCES), lengths)
-        slow = search(int8.step, state, torch.tensor(LIMITS), config, prefix, options)
-    fast = NativeDecoder(model, int8).greedy(SOURCES, LIMITS, prefix, options)
-    return [found[0] for found in slow], [found[0] for found in fast]
+def decoder_of(model: Seq2Seq) -> NativeDecoder:
+    return NativeDecoder(model.config, weights_of(model))
+
+
+def request(**changes) -> Request:
+    given = {"sources": SOURCES, "limits": LIMITS, "prefixes": [[]] * len(SOURCES), "forbidden": NOTHING}
+    return Request(**{**given, **changes})
+
+
+def both(model: Seq2Seq, asked=None, config=PLAIN):
+    """What PyTorch and what decode.c find: the best hypothesis of each sentence."""
+    asked = asked or request()
+    slow, fast = TorchSearcher(Int8Network(model), "cpu"), decoder_of(model)
+    return [[found[0] for found in one.search(asked, config)] for one in (slow, fast)]
 
 
 def assert_same(slow, fast):
@@ -77,12 +84,9 @@ def test_it_finds_what_pytorch_finds():
 def test_every_route_says_alike_how_much_each_source_word_was_attended():
     model = network()
     slow, fast = both(model)
-    lengths = torch.tensor([len(source) for source in SOURCES])
-    with torch.inference_mode():
-        state = model.encode(pad(SOURCES), lengths)
-        exact = search(model.step, state, torch.tensor(LIMITS), SearchConfig(max_token_run=0), None, Options())
+    exact = [one for (one,) in TorchSearcher(model, "cpu").search(request(), PLAIN)]
     compared = 0
-    for source, found in zip(SOURCES, zip(fast, slow, [one for (one,) in exact], strict=True), strict=True):
+    for source, found in zip(SOURCES, zip(fast, slow, exact, strict=True), strict=True):
         if len(source) > 1 and len({tuple(one.tokens) for one in found}) == 1:
             ours, int8, fp32 = (coverage(one.attention, range(len(source))) for one in found)
             assert ours == pytest.approx(int8, abs=0.05)
@@ -104,9 +108,8 @@ def test_no_residuals():
 
 @needs_library
 def test_prefixes_are_forced():
-    prefix = torch.zeros(len(SOURCES), 3, dtype=torch.int64)
-    prefix[::2, 0], prefix[::4, 1] = 50, 51
-    slow, fast = both(network(), prefix)
+    prefixes = [[50, 51] if row % 4 == 0 else [50] if row % 2 == 0 else [] for row in range(len(SOURCES))]
+    slow, fast = both(network(), request(prefixes=prefixes))
     assert_same(slow, fast)
     assert all(found.tokens[:2] == [50, 51] for found in fast[::4])
 
@@ -116,28 +119,26 @@ def test_guards_hold():
     model = network()
     free = both(model)[1]
     common = max(range(77), key=lambda token: sum(token in found.tokens for found in free))
-    forbidden = torch.zeros(len(SOURCES), 77, dtype=torch.bool)
+    forbidden = np.zeros((len(SOURCES), 77), np.bool_)
     forbidden[::2, common] = True
-    runs = torch.tensor([1 + row % 2 for row in range(len(SOURCES))])
-    slow, fast = both(model, None, Options(forbidden=forbidden, max_runs=runs, not_empty=True), SearchConfig())
+    slow, fast = both(model, request(forbidden=forbidden, max_runs=[1 + row % 2 for row in range(len(SOURCES))]))
     assert_same(slow, fast)
     assert not any(common in found.tokens for found in fast[::2])
     assert any(common in found.tokens for found in fast[1::2])
     assert all(
         left != right for found in fast[::2] for left, right in zip(found.tokens, found.tokens[1:], strict=False)
     )
-    everywhere = both(model, None, Options(forbidden=forbidden[0], not_empty=True))
-    assert_same(*everywhere)
+    assert_same(*both(model, request(forbidden=forbidden[0])))
 
 
 @needs_library
 def test_neighbours_change_nothing():
-    model = network()
-    decoder = NativeDecoder(model, Int8Network(model))
-    together = decoder.greedy(SOURCES, LIMITS, None, Options())
-    for source, limit, (found,) in zip(SOURCES, LIMITS, together, strict=True):
-        ((alone,),) = decoder.greedy([source], [limit], None, Options())
-        assert (alone.tokens, alone.log_probs) == (found.tokens, found.log_probs)
+    decoder = decoder_of(network())
+    for config in (PLAIN, replace(PLAIN, beam=4, n_best=2)):
+        together = decoder.search(request(), config)
+        for source, limit, found in zip(SOURCES, LIMITS, together, strict=True):
+            (alone,) = decoder.search(request(sources=[source], limits=[limit], prefixes=[[]]), config)
+            assert [(one.tokens, one.log_probs) for one in alone] == [(one.tokens, one.log_probs) for one in found]
 
 
 @needs_library
@@ -148,31 +149,38 @@ def test_broken_weights_are_noticed(name):
     with torch.no_grad():
         dict(model.named_parameters())[name].view(-1)[3] = float("nan")
     with pytest.raises(SearchError, match="not a finite number"):
-        NativeDecoder(model, Int8Network(model)).greedy(SOURCES, LIMITS, None, Options())
+        decoder_of(model).search(request(), PLAIN)
 
 
 @needs_library
-def test_a_sentence_that_may_not_go_on_is_an_error():
-    model = network()
+@pytest.mark.parametrize("beam", [1, 4])
+def test_a_sentence_that_may_not_go_on_is_an_error(beam):
     with pytest.raises(SearchError, match="not a finite number"):
-        NativeDecoder(model, Int8Network(model)).greedy(
-            SOURCES, LIMITS, None, Options(torch.ones(77, dtype=torch.bool))
-        )
+        decoder_of(network()).search(request(forbidden=~NOTHING), SearchConfig(beam=beam))
 
 
 @needs_library
 def test_no_limit_of_runs():
+    assert_same(*both(network(), request(max_runs=[0] * len(SOURCES)), SearchConfig()))
+
+
+@needs_library
+def test_nothing_is_searched_for_nothing():
+    assert decoder_of(network()).search(request(sources=[], limits=[], prefixes=[]), PLAIN) == []
+
+
+@needs_library
+def test_every_program_of_this_cpu_finds_the_same():
     model = network()
-    runs = torch.zeros(len(SOURCES), dtype=torch.int64)
-    assert_same(*both(model, None, Options(max_runs=runs, not_empty=True), SearchConfig()))
+    found = [NativeDecoder(model.config, weights_of(model), program).search(request(), PLAIN) for program in programs()]
+    for other in found[1:]:
+        assert_same(*([one for (one,) in of_program] for of_program in (found[0], other)))
 
 
 def test_other_layouts_are_left_to_pytorch():
     for change in ({"cell": "lstm"}, {"bidirectional": False}, {"attention_heads": 0}, {"layer_norm": False},
                    {"encoder_hidden_size": 24}, {"embedding_size": 64}):  # fmt: skip
         assert not supports(replace(CONFIG, **change)), change
-    model = network()
-    assert native_decoder(model, model) is None, "a network in fp32 must not be decoded in 8 bits"
 
 
 def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):

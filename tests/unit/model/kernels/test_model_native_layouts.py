@@ -2,22 +2,22 @@
 
 import random
 from dataclasses import replace
-from itertools import zip_longest
 
 import numpy as np
 import pytest
 import torch
-from layouts import LAYOUTS, drawn, placed
+from layouts import LAYOUTS, drawn
 
 from model.config import ModelConfig, SearchConfig
 from model.errors import SearchError
 from model.kernels.int8 import Int8Network
 from model.kernels.native import NativeDecoder, supports
-from model.network.batch import pad
 from model.network.seq2seq import Seq2Seq
-from model.search.hypothesis import Hypothesis, Options
-from model.search.search import search
+from model.network.weights import weights_of
+from model.search.hypothesis import Hypothesis
+from model.search.request import Request
 from model.text.ids import EOS
+from model.torch_search import TorchSearcher
 
 pytestmark = pytest.mark.native
 ROUNDING = 0.1
@@ -49,58 +49,77 @@ def some_ids(rng: random.Random, vocab: int, most: int) -> list[int]:
     return [rng.randrange(FIRST_ID, vocab) for _ in range(rng.randint(0, most))]
 
 
-def some_options(rng: random.Random, batch: int, vocab: int) -> Options:
-    """Guards, or none: of all sentences or of each, wherever they lie."""
-    shape = rng.choice((None, (vocab,), (batch, vocab)))
-    forbidden = None if shape is None else placed(torch.rand(shape) < 0.3, rng)
-    max_runs = None if rng.random() < 0.5 else placed(torch.randint(0, 3, (batch,)), rng)
-    return Options(forbidden=forbidden, max_runs=max_runs, not_empty=True)
+def some_request(rng: random.Random, config: ModelConfig) -> Request:
+    """A batch of any size with guards, of all sentences or of each, or none."""
+    batch, longest, vocab = rng.choice((1, 2, 13, 31)), rng.choice((0, 1, 5, 17)), config.target_vocab_size
+    numbers = np.random.default_rng(rng.randrange(1000))
+    prefixes = [some_ids(rng, vocab, rng.choice((0, 0, 1, 4))) for _ in range(batch)]
+    return Request(
+        sources=[[*some_ids(rng, config.source_vocab_size, longest), EOS] for _ in range(batch)],
+        limits=[1 + len(one) + rng.randint(0, 12) for one in prefixes],
+        prefixes=prefixes,
+        forbidden=numbers.random(rng.choice(((vocab,), (batch, vocab)))) < rng.choice((0.0, 0.3)),
+        max_runs=None if rng.random() < 0.5 else [rng.randint(0, 2) for _ in range(batch)],
+    )
 
 
-def assert_same(ours: Hypothesis, theirs: Hypothesis, width: int) -> None:
-    """Alike up to where two tokens are as good as equal: there too both took one of the highest probability."""
-    pairs = zip_longest(ours.tokens, theirs.tokens)
-    same = next((place for place, (left, right) in enumerate(pairs) if left != right), len(ours.tokens))
-    assert ours.log_probs[: same + 1] == pytest.approx(theirs.log_probs[: same + 1], abs=ROUNDING)
-    np.testing.assert_allclose(ours.attention[:same, :width], theirs.attention[:same, :width], atol=ROUNDING)
-    assert not ours.attention[:, width:].any()
+def some_search(rng: random.Random) -> SearchConfig:
+    beam = rng.choice((1, 2, 4, 5, 16))
+    return SearchConfig(
+        beam=beam, n_best=rng.randint(1, beam), length_penalty=rng.choice((0.0, 1.0, 1.3)),
+        no_repeat_ngram=rng.choice((0, 0, 1, 2, 3)), max_token_run=0,
+    )  # fmt: skip
+
+
+def assert_ranked(ours: list[Hypothesis], theirs: list[Hypothesis], width: int) -> None:
+    """All that belongs to the same tokens at the same ranks is alike."""
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.finished == other.finished
+        assert one.log_probs == pytest.approx(other.log_probs, abs=ROUNDING)
+        np.testing.assert_allclose(one.attention[:, :width], other.attention[:, :width], atol=ROUNDING)
+        assert not one.attention[:, width:].any()
 
 
 @LAYOUTS
-def test_any_layout_gives_what_pytorch_gives(seed: int) -> None:
+@pytest.mark.parametrize("greedy", [True, False])
+def test_any_layout_gives_what_pytorch_gives(seed: int, greedy: bool) -> None:
     rng = drawn(seed)
     config = some_config(rng)
-    model = network(config)
-    batch, longest = rng.choice((1, 2, 13, 31)), rng.choice((0, 1, 5, 17))
-    sources = [[*some_ids(rng, config.source_vocab_size, longest), EOS] for _ in range(batch)]
-    prefixes = [some_ids(rng, config.target_vocab_size, rng.choice((0, 1, 4))) for _ in sources]
-    prefix = None if rng.random() < 0.3 else placed(pad(prefixes), rng)
-    limits = [1 + len(one) + rng.randint(0, 12) for one in prefixes]
-    options = some_options(rng, batch, config.target_vocab_size)
-    int8 = Int8Network(model)
-    with torch.inference_mode():
-        state = int8.encode(pad(sources), torch.tensor([len(source) for source in sources]))
-        guards = SearchConfig(max_token_run=0)
-        slow = search(int8.step, state, torch.tensor(limits), guards, prefix, options)
-    fast = NativeDecoder(model, int8).greedy(sources, limits, prefix, options)
-    for (ours,), (theirs,), source, limit, forced in zip(fast, slow, sources, limits, prefixes, strict=True):
-        assert_same(ours, theirs, len(source))
-        assert len(ours.log_probs) <= limit
-        assert prefix is None or ours.tokens[: len(forced)] == forced
+    model, request = network(config), some_request(rng, config)
+    search = SearchConfig(max_token_run=0) if greedy else some_search(rng)
+    slow = TorchSearcher(Int8Network(model), "cpu").search(request, search)
+    fast = NativeDecoder(config, weights_of(model)).search(request, search)
+    alike = 0
+    for ours, theirs, source, limit, forced in zip(
+        fast, slow, request.sources, request.limits, request.prefixes, strict=True
+    ):
+        turned = [one.tokens for one in ours] != [one.tokens for one in theirs]
+        alike += not turned
+        if not turned:
+            assert_ranked(ours, theirs, len(source))
+        for one in ours:
+            assert len(one.log_probs) <= limit
+            assert one.tokens[: len(forced)] == forced
+            assert one.score == pytest.approx(sum(one.log_probs) / len(one.log_probs) ** search.length_penalty)
+    assert alike >= 0.8 * len(slow) - 1, "more than ties turned"
 
 
 @pytest.mark.parametrize(
-    ("change", "prefix"),
-    [({"sources": [[50, EOS], [90, EOS]]}, None), ({"sources": [[-1, EOS], [5, EOS]]}, None),
-     ({"sources": [[5, EOS], []]}, None), ({"limits": [3, 0]}, None), ({}, [[5], [77]])],
+    "change",
+    [{"sources": [[50, EOS], [90, EOS]]}, {"sources": [[-1, EOS], [5, EOS]]}, {"sources": [[5, EOS], []]},
+     {"limits": [3, 0]}, {"prefixes": [[5], [77]]}],
     ids=["beyond the vocabulary", "below it", "empty source", "no step", "prefix beyond the vocabulary"],
 )  # fmt: skip
-def test_numbers_that_lead_out_of_the_tables_are_refused(change: dict[str, object], prefix: list[list[int]] | None):
+def test_numbers_that_lead_out_of_the_tables_are_refused(change: dict[str, object]) -> None:
     sizes = {"embedding_size": 32, "encoder_hidden_size": 32, "decoder_hidden_size": 64, "attention_heads": 2}
     model = network(replace(ModelConfig(90, 77), **sizes))
-    decoder = NativeDecoder(model, Int8Network(model))
-    given = {"sources": [[5, EOS], [6, EOS]], "limits": [3, 3]}
-    forced = None if prefix is None else torch.tensor(prefix)
+    decoder = NativeDecoder(model.config, weights_of(model))
+    given = {
+        "sources": [[5, EOS], [6, EOS]],
+        "limits": [3, 3],
+        "prefixes": [[], []],
+        "forbidden": np.zeros(77, np.bool_),
+    }
     with pytest.raises(SearchError, match="vocabulary"):
-        decoder.greedy(**{**given, **change}, prefix=forced, options=Options())
-    assert decoder.greedy(**given, prefix=None, options=Options())
+        decoder.search(Request(**{**given, **change}), SearchConfig())  # type: ignore[arg-type]
+    assert decoder.search(Request(**given), SearchConfig())  # type: ignore[arg-type]

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from model.config import ModelConfig, SearchConfig
 from model.repair import NUMBER
+from model.routes import Chosen
 from model.text.ids import BOS, EOS, UNK
 from model.text.tokenizer import PLACEHOLDERS, WordTokenizer
+from model.torch_search import TorchSearcher
 from model.translator import Translator
 from model.versions.card import Card
 from model.versions.store import Version
@@ -115,7 +117,8 @@ class Scripted:
 def translator() -> Translator:
     card = Card("it-en", "test", "2026-01-01", {})
     version = Version(card, ModelConfig(WORDS.vocab_size, WORDS.vocab_size), {}, WORDS, WORDS)
-    return Translator(version, torch.device("cpu"), "fp32", network=Scripted())  # type: ignore[arg-type]
+    searcher = TorchSearcher(Scripted(), "cpu")  # type: ignore[arg-type]
+    return Translator(version, chosen=Chosen(searcher, "cpu", "fp32", "PyTorch", 1))
 
 
 def test_a_loop_a_skipped_word_and_a_lost_number_are_repaired(translator: Translator) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from model.config import SearchConfig
 from model.errors import SelfTestFailed, VersionDamaged
+from model.kernels.native import programs
 from model.kernels.quantize import fast_int8
 from model.text.ids import EOS
 from model.translator import Translator
@@ -50,8 +50,8 @@ def test_every_shipped_version_passes(info) -> None:
 
 def has_8_bits(route: str) -> None:
     """Skip what takes the 8-bit route where there is none."""
-    if route == "int8" and not fast_int8(torch.device("cpu")):
-        pytest.skip("this CPU has no 8-bit dot products")
+    if route == "int8" and not (fast_int8("cpu") or programs()):
+        pytest.skip("this CPU has no 8-bit products")
 
 
 @pytest.mark.parametrize("route", ["fp32", "int8", "bf16"])
@@ -96,7 +96,7 @@ def test_weights_that_are_not_numbers_fail(tiny_data_dir: Path, route: str) -> N
     version = load(tiny_data_dir / "models" / "it-en" / "default")
     version.weights["output.bias"][EOS + 40] = np.nan
     with pytest.raises(VersionDamaged, match="failed its self-test"):
-        self_test(Translator(version, torch.device("cpu"), route))
+        self_test(Translator(version, "cpu", route))
 
 
 def test_a_network_that_always_says_the_same_fails(tiny_data_dir: Path) -> None:
@@ -105,4 +105,4 @@ def test_a_network_that_always_says_the_same_fails(tiny_data_dir: Path) -> None:
     version.weights["output.bias"][:] = 0
     version.weights["output.bias"][300] = 5.0
     with pytest.raises(SelfTestFailed):
-        self_test(Translator(version, torch.device("cpu"), "fp32"))
+        self_test(Translator(version, "cpu", "fp32"))

@@ -26,7 +26,7 @@ def network() -> Seq2Seq:
 
 
 @pytest.mark.parametrize(
-    "precision", [pytest.param("bf16", marks=pytest.mark.native), pytest.param("fp32", marks=pytest.mark.avx2)]
+    "precision", [pytest.param("bf16", marks=pytest.mark.avx512), pytest.param("fp32", marks=pytest.mark.native)]
 )
 def test_a_network_is_trained_by_the_fast_functions_and_only_where_gradients_are_wanted(precision: str) -> None:
     model = network()
