@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 WIDTH_IN_FILES = 200
-STDOUT = 1
+STDOUT, STDERR = 1, 2
 EXIT_BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended."""
 MAX_BEAM = 64
@@ -68,6 +69,22 @@ IgnoreTag = Annotated[
     list[str] | None,
     typer.Option("--ignore-tag", metavar="NAME", help="Tag whose content is not translated; may be repeated."),
 ]
+
+
+InputFile = Annotated[
+    Path | None,
+    typer.Option("--input", "-i", metavar="FILE", exists=True, dir_okay=False, readable=True,
+                 help="File to read in the place of stdin; .gz is unpacked."),
+]  # fmt: skip
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", dir_okay=False, writable=True,
+                 help="File to write in the place of stdout; .gz is packed."),
+]  # fmt: skip
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on after the last whole line that an interrupted run left in --output.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Write --output anew, though there is such a file.")]
 
 
 def settings_with(device: DeviceName, route: RouteName) -> Settings:

@@ -1,0 +1,1 @@
+"""What `traghetto translate` does between its input and its output."""

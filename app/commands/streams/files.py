@@ -1,0 +1,137 @@
+"""Where bytes come from and go to: standard input and output, files, and gzip files, whose names end in `.gz`."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.commands.options import STDOUT
+from app.errors import AppError
+
+STDIN = 0
+
+
+def is_gzip(path: Path | None) -> bool:
+    """Whether what `path` names is packed."""
+    return path is not None and path.suffix.lower() == ".gz"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a text comes from and goes to; None: standard input, standard output."""
+
+    source: Path | None = None
+    target: Path | None = None
+    resume: bool = False
+
+    @property
+    def kept(self) -> tuple[Path, Path] | None:
+        """Both, if what was done of their lines can be told after the program was ended."""
+        if self.source is None or self.target is None or is_gzip(self.target):
+            return None
+        are_files = self.source.is_file() and (self.target.is_file() or not self.target.exists())
+        return (self.source, self.target) if are_files else None
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person sees there what comes in or what goes out."""
+        return (self.source is None and os.isatty(STDIN)) or (self.target is None and os.isatty(STDOUT))
+
+    def open_target(self) -> Output:
+        """An empty file, or standard output.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.target is None:
+            return Output()
+        return Output(self.target, os.open(self.target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666))
+
+
+class Input:
+    """A file that is read from its beginning to its end, or standard input.
+
+    Raises:
+        OSError: it cannot be opened or read; names it.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._name = "standard input" if path is None else str(path)
+        with _naming(self._name):
+            self._descriptor = STDIN if path is None else os.open(path, os.O_RDONLY)
+            status = os.fstat(self._descriptor)
+        self.size_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
+        """Of a file, as it lies there; a pipe has none."""
+        self._file = os.fdopen(self._descriptor, "rb", closefd=path is not None)
+        self._packed = gzip.GzipFile(fileobj=self._file) if is_gzip(path) else None
+        self._read_bytes = 0
+
+    @property
+    def position(self) -> int:
+        """So many of `size_bytes` have been read."""
+        is_packed_file = self._packed is not None and self.size_bytes is not None
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR) if is_packed_file else self._read_bytes
+
+    def read(self, size: int) -> bytes:
+        """Wait until there is something, and give at most `size` bytes of it; `b""` at the end.
+
+        Raises:
+            AppError: it is not a gzip file, or not a whole one.
+        """
+        with _naming(self._name):
+            data = os.read(self._descriptor, size) if self._packed is None else self._unpacked(self._packed, size)
+        self._read_bytes += len(data)
+        return data
+
+    def close(self) -> None:
+        """End reading."""
+        self._file.close()
+
+    def _unpacked(self, packed: gzip.GzipFile, size: int) -> bytes:
+        try:
+            return packed.read1(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise AppError(f"{self._name}: not a whole gzip file: {error}") from None
+
+
+class Output:
+    """A file that was opened for writing, or standard output.
+
+    Raises:
+        OSError: it cannot be written; names it.
+    """
+
+    def __init__(self, path: Path | None = None, descriptor: int = STDOUT) -> None:
+        self._name = "standard output" if path is None else str(path)
+        self._file = os.fdopen(descriptor, "wb", buffering=0, closefd=path is not None)
+        self._packed = gzip.GzipFile(fileobj=self._file, mode="wb") if is_gzip(path) else None
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`."""
+        file = self._packed or self._file
+        with _naming(self._name):
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+
+    def close(self) -> None:
+        """End it; what was written to a gzip file can be unpacked only then."""
+        with _naming(self._name):
+            if self._packed is not None:
+                self._packed.close()
+            self._file.close()
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Errors of the system inside say that they are about `name`."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from None
