@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.search.hypothesis import Hypothesis
-from model.text.alignment import WordPieces, coverage, word_groups, words_of
+from model.text.alignment import WordPieces, coverage, on_words, word_groups, words_of
 from model.text.names import restore_names
 from model.text.parts import Part
 from model.text.preparation import clean
@@ -31,14 +31,13 @@ class Reader:
         text = clean(self._target.decode(hypothesis.tokens))
         starts = self._target_pieces.starts(hypothesis.tokens)
         groups = word_groups(text, hypothesis.tokens, starts, self._target)
-        attention, tokens = hypothesis.attention, len(hypothesis.log_probs)
-        of_pieces = hypothesis.log_probs[: len(hypothesis.tokens)]
-        words = words_of(groups, of_pieces, attention, source.starts, source.words)
+        attention, tokens = on_words(hypothesis.attention, source.starts), len(hypothesis.log_probs)
+        words = words_of(groups, hypothesis.log_probs[: len(hypothesis.tokens)], attention, source.words)
         score = sum(hypothesis.log_probs) / tokens
         translation = Translation(text, score, words, truncated=not hypothesis.finished, tokens=tokens)
         if not source.part.prefix:  # what is forced stays as it is
             translation = restore_names(source.part.text, translation)
-        return Scored(translation, coverage(attention, source.starts))
+        return Scored(translation, coverage(attention))
 
 
 @dataclass(frozen=True, slots=True)

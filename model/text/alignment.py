@@ -43,11 +43,23 @@ def word_groups(text: str, ids: Sequence[int], starts: Sequence[int], tokenizer:
     return [(word, start) for word, start in groups if word]
 
 
+def on_words(attention: NDArray[np.float32] | None, source_starts: Sequence[int]) -> NDArray[np.float32] | None:
+    """The attention that each target token paid to each source word, `[target, source words]`; None if there is none.
+
+    Args:
+        attention: `[target, source]` with the source's end mark and padding last; None if there is none.
+        source_starts: index of the first piece of each source word, the end mark's index last.
+    """
+    if attention is None or len(source_starts) < 2:
+        return None
+    read: NDArray[np.float32] = np.add.reduceat(attention[:, : source_starts[-1]], source_starts[:-1], axis=1)
+    return read
+
+
 def words_of(
     groups: Sequence[tuple[str, int]],
     log_probs: Sequence[float],
     attention: NDArray[np.float32] | None,
-    source_starts: Sequence[int],
     source_words: int,
 ) -> tuple[Word, ...]:
     """The words of a translation, with confidence and alignment.
@@ -57,12 +69,11 @@ def words_of(
     Args:
         groups: from `word_groups`.
         log_probs: natural-log probability of each target piece, without the end mark's.
-        attention: `[target, source]` with the source's end mark and padding last; None if there is none.
-        source_starts: index of the first piece of each source word, the end mark's index last.
+        attention: from `on_words`.
         source_words: how many words the source has between its spaces.
     """
     starts = [start for _, start in groups]
-    aligned = _align(attention, starts, source_starts)
+    aligned = _align(attention, starts)
     ends = [*starts, len(log_probs)][1:]
     words = []
     for (text, start), end, source in zip(groups, ends, aligned, strict=True):
@@ -72,24 +83,17 @@ def words_of(
     return tuple(words)
 
 
-def _align(
-    attention: NDArray[np.float32] | None, starts: list[int], source_starts: Sequence[int]
-) -> Sequence[int | None]:
+def _align(attention: NDArray[np.float32] | None, starts: list[int]) -> Sequence[int | None]:
     """The source word of each target word, or None where there is nothing to align with."""
-    if attention is None or len(source_starts) < 2 or not starts:
+    if attention is None or not starts:
         return [None] * len(starts)
-    weights = attention[:, : source_starts[-1]]  # [target, source], the end mark left out
-    by_target = np.add.reduceat(weights, starts, axis=0)
-    best: list[int | None] = np.add.reduceat(by_target, source_starts[:-1], axis=1).argmax(axis=1).tolist()
+    best: list[int | None] = np.add.reduceat(attention, starts, axis=0).argmax(axis=1).tolist()
     return best
 
 
-def coverage(attention: NDArray[np.float32] | None, source_starts: Sequence[int]) -> tuple[float, ...]:
+def coverage(attention: NDArray[np.float32] | None) -> tuple[float, ...]:
     """The attention that each source word got from all target tokens together; empty without attention.
 
-    `attention` and `source_starts` as for `words_of`.
+    `attention` is from `on_words`.
     """
-    if attention is None or len(source_starts) < 2:
-        return ()
-    of_pieces = attention[:, : source_starts[-1]].sum(axis=0)  # [source]
-    return tuple(np.add.reduceat(of_pieces, source_starts[:-1]).tolist())
+    return () if attention is None else tuple(attention.sum(axis=0).tolist())

@@ -85,11 +85,11 @@ def _is_rare(word: str, pieces: Callable[[str], int]) -> bool:
 
 def restore_names(source: str, translation: Translation) -> Translation:
     """`translation` of `source` with misspelt names as the source has them."""
-    read = source.split()
     words = list(translation.words)
-    unsure = [place for place, word in enumerate(words) if word.confidence < UNSURE]
+    unsure = [place for place, word in enumerate(words) if word.confidence < UNSURE and not word.text.islower()]
     if not unsure:
         return translation
+    read = source.split()
     known = {*map(_core, read)}
     rendered = Counter(index for word in words for index in word.source_words)
     written = {_core(word.text) for word in words}

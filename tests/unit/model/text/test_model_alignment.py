@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from model.text.alignment import WordPieces, coverage, word_groups, words_of
+from model.text.alignment import WordPieces, coverage, on_words, word_groups, words_of
 from model.text.tokenizer import WordTokenizer
 
 
@@ -35,7 +35,7 @@ def test_words_are_aligned_by_the_attention_summed_over_the_pieces_of_both_sides
     log_probs = [math.log(0.5), math.log(0.9), math.log(0.4)]
     groups = word_groups("the singer", [0, 1, 2], WordPieces(target).starts([0, 1, 2]), target)
     starts = [*WordPieces(source).starts([0, 1, 2, 3]), 4]
-    the, singer = words_of(groups, log_probs, attention, starts, source_words=2)
+    the, singer = words_of(groups, log_probs, on_words(attention, starts), source_words=2)
     assert (the.text, the.source_words) == ("the", (0,))
     assert (singer.text, singer.source_words) == ("singer", (1,))
     assert the.confidence == pytest.approx(0.5)
@@ -51,5 +51,6 @@ def test_pieces_that_make_no_word_of_their_own_are_left_out_of_the_words() -> No
 
 def test_coverage_is_the_attention_that_each_source_word_got_from_all_tokens() -> None:
     attention = np.array([[0.5, 0.1, 0.1, 0.3, 0.0], [0.0, 0.3, 0.6, 0.1, 0.0]], dtype=np.float32)
-    assert coverage(attention, [0, 1, 3]) == pytest.approx((0.5, 1.1))  # two words of one and two pieces, end, padding
-    assert coverage(None, [0, 1, 3]) == ()
+    starts = [0, 1, 3]  # two words of one and two pieces, end, padding
+    assert coverage(on_words(attention, starts)) == pytest.approx((0.5, 1.1))
+    assert coverage(on_words(None, starts)) == ()
