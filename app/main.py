@@ -15,7 +15,8 @@ from app.access.links import Links
 from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
-from app.engine.engine import Engine, EngineLimits, Loader
+from app.engine.engine import Engine, Loader
+from app.engine.limits import EngineLimits
 from app.http import problems
 from app.http.deps import Services
 from app.http.disconnect import DisconnectWatch
@@ -112,7 +113,9 @@ def _route(app: FastAPI) -> None:
 
 def _build(settings: Settings, load: Loader, detect: Detect, retrain: Sequence[str]) -> Services:
     metrics = Metrics()
-    limits = EngineLimits(settings.batch_tokens, settings.batch_sentences, settings.queue_tokens, settings.max_beam)
+    limits = EngineLimits(
+        settings.batch_tokens, settings.batch_sentences, settings.queue_tokens, settings.max_beam, settings.threads
+    )
     engine = Engine(load, limits, metrics)
     swapper = Swapper(settings, engine, metrics)
     database = Database(settings.database)

@@ -35,7 +35,9 @@ class Chosen:
     program: str
     """What runs it, for people."""
     at_once: int
-    """Threads from which it may be called at once, each of which keeps a core busy."""
+    """Threads that decode parts of one call at once, each of which keeps a core busy."""
+    is_shared: bool = False
+    """Whether several threads may call it at once, each of which keeps a core busy and decodes its call alone."""
 
 
 def choose_device(name: str) -> str:
@@ -58,7 +60,9 @@ def _may_have_gpu() -> bool:
     return not sys.platform.startswith("linux") or any(path.exists() for path in GPU_FILES)
 
 
-def choose(version: Version, device: str = "auto", route: str = "auto", threads: int = 0) -> Chosen:
+def choose(
+    version: Version, device: str = "auto", route: str = "auto", threads: int = 0, *, shared: bool = False
+) -> Chosen:
     """The fastest way to decode `version`; arguments as for `Translator.load`.
 
     Raises:
@@ -67,7 +71,8 @@ def choose(version: Version, device: str = "auto", route: str = "auto", threads:
     device = choose_device(device)
     if device == "cpu" and route in ("auto", "int8") and native.supports(version.config):
         decoder = native.NativeDecoder(version.config, version.weights)
-        return Chosen(decoder, device, "int8", f"decode.c for {decoder.program}", threads or _usual_threads())
+        at_once = 1 if shared else threads or _usual_threads()
+        return Chosen(decoder, device, "int8", f"decode.c for {decoder.program}", at_once, shared)
     import torch
 
     from model.kernels.quantize import checked_route, prepare

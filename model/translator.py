@@ -38,7 +38,7 @@ BATCH_TOKENS = 2048
 
 
 class Translator:
-    """One model version on one device. Not thread-safe: one thread owns it."""
+    """One model version on one device. One thread owns it, unless `is_shared`."""
 
     def __init__(
         self,
@@ -68,11 +68,15 @@ class Translator:
         self._chosen = chosen or choose(version, device, route, threads)
         self.device, self.route = self._chosen.device, self._chosen.route
         self._search = PartSearch(self._chosen.searcher, version.target)
+        self.is_shared = self._chosen.is_shared
+        """Whether several threads may translate at once; each call is then decoded by its own thread."""
         at_once = self._chosen.at_once
         self._pool = ThreadPoolExecutor(at_once, "decode") if at_once > 1 else None
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto", route: str = "auto", threads: int = 0) -> Translator:
+    def load(
+        cls, folder: Path, device: str = "auto", route: str = "auto", threads: int = 0, *, shared: bool = False
+    ) -> Translator:
         """Read and check the version in `folder`.
 
         Args:
@@ -81,12 +85,14 @@ class Translator:
             route: number format: `auto` (the fastest on that device), `fp32`, `bf16` or `int8`
             threads: batches decoded at once by `decode.c`, or threads of PyTorch, which decodes one batch after the
                 other; 0: one for each core.
+            shared: several threads will call it at once, if its decoder lets them: see `is_shared`.
 
         Raises:
             VersionError: the version is missing or damaged.
             ConfigError: the device or the route is unknown, or not there.
         """
-        return cls(load(folder), device, route, threads=threads)
+        version = load(folder)
+        return cls(version, chosen=choose(version, device, route, threads, shared=shared))
 
     @classmethod
     def load_together(

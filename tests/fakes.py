@@ -16,7 +16,8 @@ from databases import migrated
 from fastapi import FastAPI
 from patience import wait_until
 
-from app.engine.engine import Engine, EngineLimits
+from app.engine.engine import Engine
+from app.engine.limits import EngineLimits
 from app.http.connections import Connection
 from app.main import create_app
 from app.metrics import Metrics
@@ -40,6 +41,8 @@ class FakeTranslator:
     pair: str = "it-en"
     version: str = "fake-1"
     max_source_tokens: int = 200
+    is_shared: bool = False
+    """Whether several threads may call it at once."""
     seconds_per_batch: float = 0.0
     fails: bool = False
     """Every call raises."""

@@ -1,4 +1,4 @@
-"""Runs batches on the translators, in the engine's thread. A batch that fails is halved until the culprit is alone.
+"""Runs batches on the translators, in the engine's threads. A batch that fails is halved until the culprit is alone.
 
 A version that was replaced stays loaded for the requests that came before the swap, and goes with the last of them.
 """
@@ -80,10 +80,8 @@ class Decoder:
         self._loaded: Mapping[tuple[str, str], Translator] = {}
         """By pair and version: also those that only older requests still need."""
         self.cost_per_s = 0.0
-        """What is charged for source tokens (`Unit.cost`), a second; running mean over batches, 0 before the first."""
+        """What is charged for source tokens (`Unit.cost`), a second of one batch; running mean, 0 before the first."""
         self.last_success = 0.0
-        self.last_seconds = 0.0
-        """How long the last batch took."""
 
     def adopt(self, translators: Mapping[str, Translator]) -> None:
         """Check the translators, warm them up by a real decode, and use them from now on.
@@ -116,6 +114,11 @@ class Decoder:
         self.translators = {**self.translators, pair: translator}
         self.versions = {**self.versions, pair: version}
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several threads may translate at once, whatever is loaded."""
+        return all(translator.is_shared for translator in self._loaded.values())
+
     def release(self, needed: Callable[[str, str], bool]) -> None:
         """Let go of the translators that no new request gets and for which `needed(pair, version)` is false."""
         if len(self._loaded) > len(self.translators):
@@ -133,7 +136,7 @@ class Decoder:
         started = time.monotonic()
         self._metrics.batch_sentences.observe(len(batch.units))
         results = self._attempt(batch)
-        seconds = self.last_seconds = time.monotonic() - started
+        seconds = time.monotonic() - started
         self._metrics.inference_seconds.observe(seconds)
         speed = sum(unit.cost for unit in batch.units) / max(seconds, 1e-6)
         self.cost_per_s += (SMOOTHING if self.cost_per_s else 1.0) * (speed - self.cost_per_s)

@@ -1,10 +1,15 @@
-"""The engine: one thread owns the translators and answers the event loop's futures.
+"""The engine: threads of its own translate batches and answer the event loop's futures.
 
-    event loop                       engine thread
+    event loop                       each of the engine's threads
     translate() -> Scheduler.add     expire, next_batch -> Translator.translate -> finish
                 <- futures settled by one call_soon_threadsafe a batch
 
-While a batch is being translated, the next one gathers; there is no fixed window (see `app.engine.linger`). A batch
+Where the decoder may be called from several threads at once, there is one for each core, and one more for short
+requests that find all of them busy with long ones (`app.engine.queue`). While one thread reads what it found or waits
+for clients, others decode, so that no core is idle; each batch is decoded by the one thread that took it. Else, as with
+PyTorch, which uses all cores for one batch, there is one batch at a time.
+
+While a batch is being translated, the next one gathers; there is no fixed window (see `app.engine.desk`). A batch
 that fails is halved until the sentence that the model cannot take is alone, so that its neighbours get their answers;
 the thread lives on.
 
@@ -19,14 +24,14 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.engine.decoder import Decoder, Failed, Outcome, summary
-from app.engine.linger import linger
+from app.engine.desk import Desk, Done
+from app.engine.limits import EngineLimits
 from app.engine.queue import QueueFull, Scheduler
 from app.engine.tickets import RETRY_SHARE, Batch, Priority, Sentence, Ticket, Unit
-from app.engine.worker import settle
+from app.engine.worker import settle_all
 from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown, told
 from app.metrics import Metrics
 from model.config import SearchConfig
@@ -38,16 +43,6 @@ log = logging.getLogger("traghetto.engine")
 
 State = Literal["loading", "ready", "failed", "draining"]
 MAX_RETRY_AFTER_S = 60
-
-
-@dataclass(frozen=True)
-class EngineLimits:
-    """Bounds of the engine; `app.settings` describes each."""
-
-    batch_tokens: int
-    batch_sentences: int
-    queue_tokens: int
-    max_beam: int
 
 
 Loader = Callable[[], Mapping[str, "Translator"]]
@@ -62,8 +57,8 @@ class Engine:
         self._limits = limits
         self._metrics = metrics
         self._scheduler = Scheduler(limits.batch_tokens, limits.batch_sentences, limits.queue_tokens)
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._desk = Desk(self._scheduler, self._tidy)
+        self._threads = [threading.Thread(target=self._load_and_work, name="engine", daemon=True)]
         self._decoder = Decoder(limits.batch_tokens, limits.max_beam, metrics)
         self.state: State = "loading"
         self.failure: str | None = None
@@ -73,7 +68,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._loaded = asyncio.Event()
         self._on_failure = on_failure
-        self._thread.start()
+        self._threads[0].start()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -87,8 +82,8 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+        """Whether all threads run."""
+        return all(thread.is_alive() for thread in self._threads)
 
     async def wait_ready(self, timeout_s: float | None) -> None:
         """Return when the models are warm.
@@ -157,18 +152,18 @@ class Engine:
                 self.cancel(ticket)
 
     def _submit(self, ticket: Ticket, now: float) -> None:
-        with self._wake:
+        with self._desk.lock:
             self._refuse_unless_ready()
             ticket.versions = self._decoder.versions
             try:
                 self._scheduler.add(ticket, now)
             except QueueFull:
                 raise Overloaded(self._retry_after_s()) from None
-            self._wake.notify()
+            self._desk.wake()
 
     def _retry_after_s(self) -> int:
         """What the queue should take at the measured speed."""
-        speed = self._decoder.cost_per_s
+        speed = self._decoder.cost_per_s * self._scheduler.slots
         return max(1, min(MAX_RETRY_AFTER_S, math.ceil(self._scheduler.waiting_cost / speed))) if speed else 1
 
     def replace(self, translator: Translator) -> None:
@@ -181,10 +176,10 @@ class Engine:
         """
         self._refuse_unless_ready()
         self._decoder.prepare(translator)
-        with self._wake:
+        with self._desk.lock:
             self._refuse_unless_ready()
             self._decoder.switch(translator)
-            self._wake.notify()
+            self._decoder.release(self._scheduler.needs)
         log.info("%s: version %s translates from now on", translator.pair, translator.version)
 
     def _refuse_unless_ready(self) -> None:
@@ -193,71 +188,78 @@ class Engine:
 
     def cancel(self, ticket: Ticket) -> None:
         """Take a request out of the queue."""
-        with self._wake:
+        with self._desk.lock:
             self._scheduler.cancel(ticket)
 
     async def stop(self, timeout_s: float) -> None:
         """Take nothing more, finish what waits within `timeout_s`, then answer the rest with `ShuttingDown`."""
-        with self._wake:
+        with self._desk.lock:
             if self.state != "failed":
                 self.state = "draining"
-            self._wake.notify()
+        self._desk.close()
         self._loaded.set()
-        await asyncio.to_thread(self._thread.join, timeout_s)
+        await asyncio.to_thread(self._join, time.monotonic() + timeout_s)
         self._abandon(ShuttingDown())
 
-    # From here on: the engine's thread.
+    def _join(self, ends: float) -> None:
+        for thread in self._threads:
+            thread.join(max(0.0, ends - time.monotonic()))
 
-    def _run(self) -> None:
+    # From here on: the engine's threads.
+
+    def _load_and_work(self) -> None:
         try:
             self._decoder.adopt(self._load())
         except BaseException as error:
             log.critical("The models could not be loaded: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
             self._fail(f"The models could not be loaded: {told(error)}")
             return
-        with self._wake:
+        others = [threading.Thread(target=self._work, name="engine", daemon=True) for _ in range(self._limits.at_once)]
+        with self._desk.lock:
             if self.state == "loading":
                 self.state = "ready"
+                self._threads += others
+                for thread in others:
+                    thread.start()
         self._on_loop(self._loaded.set)
+        self._work()
+
+    def _work(self) -> None:
+        done = None
         try:
-            while (batch := self._next()) is not None:
-                self._process(batch)
-                linger(self._scheduler, len(batch.units), self._decoder.last_seconds, lambda: self.state == "ready")
+            while (batch := self._desk.take(done)) is not None:
+                done = Done(batch, self._process(batch))
+                del batch
         except BaseException:
             log.critical("The engine stopped on an internal error", exc_info=True)
             self._fail("The engine stopped on an internal error.")
 
-    def _next(self) -> Batch | None:
-        """Wait for a batch; None when the engine shall end."""
-        with self._wake:
-            while True:
-                now = time.monotonic()
-                self._answer(
-                    [
-                        (ticket, DeadlineExceeded(ticket.deadline - ticket.submitted))
-                        for ticket in self._scheduler.expire(now)
-                    ]
-                )
-                self._finish(self._scheduler.settle(now))
-                self._decoder.release(self._scheduler.needs)
-                batch = self._scheduler.next_batch()
-                self._metrics.waiting_tokens.set(self._scheduler.waiting_tokens)
-                self._metrics.waiting_sentences.set(self._scheduler.waiting_units)
-                if batch is not None or self.state != "ready":
-                    return batch
-                self._wake.wait()
+    def _tidy(self, now: float) -> None:
+        """What is to be done before each batch."""
+        scheduler = self._scheduler
+        late = scheduler.expire(now)
+        self._answer([(ticket, DeadlineExceeded(ticket.deadline - ticket.submitted)) for ticket in late])
+        self._finish(scheduler.settle(now))
+        self._decoder.release(scheduler.needs)
+        scheduler.has_spare = self._decoder.is_shared
+        scheduler.slots = self._limits.at_once if self._decoder.is_shared else 1
+        self._metrics.waiting_tokens.set(scheduler.waiting_tokens)
+        self._metrics.waiting_sentences.set(scheduler.waiting_units)
 
-    def _process(self, batch: Batch) -> None:
+    def _process(self, batch: Batch) -> float:
+        """Translate `batch` and answer whom it completes; the seconds that it took."""
         started = time.monotonic()
         if not batch.group.again:
             for unit in batch.units:
                 self._metrics.queue_seconds.observe(started - unit.waiters[0][0].submitted)
         results = self._decoder.run(batch)
-        with self._wake:
-            complete = [
-                ticket for unit, result in zip(batch.units, results, strict=True) for ticket in self._take(unit, result)
-            ]
+        seconds = time.monotonic() - started
+        pairs = zip(batch.units, results, strict=True)
+        with self._desk.lock:
+            complete = [ticket for unit, result in pairs for ticket in self._take(unit, result)]
+            self._desk.wake()
         self._finish(complete)
+        return seconds
 
     def _take(self, unit: Unit, result: Outcome | Failed) -> list[Ticket]:
         """Let a faulty draft wait for a second search; else the tickets that `result` completes."""
@@ -273,16 +275,17 @@ class Engine:
 
     def _answer(self, answers: list[tuple[Ticket, list[Outcome] | Exception]]) -> None:
         if answers:
-            self._on_loop(_settle_all, [(ticket.owner, answer) for ticket, answer in answers])
+            self._on_loop(settle_all, [(ticket.owner, answer) for ticket, answer in answers])
 
     def _abandon(self, error: Exception) -> None:
-        with self._wake:
+        with self._desk.lock:
             tickets = self._scheduler.clear()
         self._answer([(ticket, error) for ticket in tickets])
 
     def _fail(self, reason: str) -> None:
-        with self._wake:
+        with self._desk.lock:
             self.state, self.failure = "failed", reason
+        self._desk.close()
         self._on_loop(self._loaded.set)
         self._abandon(NotReady(reason))
         if self._on_failure is not None:
@@ -293,8 +296,3 @@ class Engine:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:  # the loop is closed: nobody waits
             log.debug("An answer came after the event loop had closed")
-
-
-def _settle_all(answers: list[tuple[asyncio.Future[list[Outcome]], list[Outcome] | Exception]]) -> None:
-    for future, answer in answers:
-        settle(future, answer)

@@ -1,13 +1,17 @@
 """What goes into the next batch. Plain Python: no tensors, no threads, no clock of its own.
 
     tickets (one a request)        units (one a different sentence)
-      A: [a1 a2 a3]                  a batch takes one unit of each ticket in turn, while
+      A: [a1 a2 a3]                  a batch takes some units of each ticket in turn, while
       B: [b1]                        longest unit x units x beam <= budget:
       C: [c1 c2]                       a1 b1 c1 | a2 c2 | a3
 
 Units of one batch share the pair, the model version and the search settings. A ticket keeps the versions that were
-current when it came, also across a swap. Interactive tickets go before jobs. A sentence that is already waiting or
-being translated for somebody is not queued twice: its unit gets one more waiter.
+current when it came, also across a swap. A sentence that is already waiting or being translated for somebody is not
+queued twice: its unit gets one more waiter.
+
+Several batches may run at once, each in a slot. Short requests have batches of their own (`Lane.QUICK`): they do not
+travel with what takes long, nor wait for it, for one of their batches may begin beside the slots where all of these
+are taken by long ones. Where both wait for one slot, they have it in turn. Jobs only fill what is left of long batches.
 
 A translation with a visible fault comes back with `again`: its unit waits once more, at the price of a wider search, in
 batches of its own kind. So a request full of nonsense takes turns with all others. After `RETRY_SHARE` of a ticket's
@@ -18,57 +22,37 @@ The lock around all this is the caller's business.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any
 
-from app.engine.tickets import Batch, Group, Key, Priority, Sentence, Ticket, Unit
+from app.engine.room import Room
+from app.engine.tickets import Batch, Key, Lane, Sentence, Ticket, Unit
 
 
 class QueueFull(Exception):
     """More tokens would wait than the queue may hold."""
 
 
-@dataclass(slots=True)
-class _Room:
-    """How much of a batch's budget is used."""
-
-    budget: int
-    max_units: int
-    units: list[Unit] = field(default_factory=list)
-    longest: int = 0
-    group: Group | None = None
-    first_only: bool = False
-    """No second searches."""
-
-    def fits(self, unit: Unit) -> bool:
-        if self.group is None:
-            return not (self.first_only and unit.draft is not None)
-        if unit.group != self.group:
-            return False
-        return max(self.longest, unit.tokens) * (len(self.units) + 1) * self.group.weight <= self.budget
-
-    def take(self, unit: Unit) -> None:
-        unit.taken = True
-        self.group = self.group or unit.group
-        self.longest = max(self.longest, unit.tokens)
-        self.units.append(unit)
-
-    @property
-    def full(self) -> bool:
-        if self.group is None:
-            return False
-        count = len(self.units) + 1
-        return count > self.max_units or self.longest * count * self.group.weight > self.budget
+SHARED_FROM_COST = 128
+"""Less than this is not worth sharing between several slots."""
+LANES = {True: (Lane.QUICK,), False: (Lane.LONG, Lane.JOB)}
+"""By whether a batch is quick, what it is filled from, in order."""
 
 
 class Scheduler:
-    """The queue of tickets, and the units in flight."""
+    """The queue of tickets, the units in flight, and how many batches run."""
 
     def __init__(self, batch_tokens: int, batch_sentences: int, queue_tokens: int) -> None:
         self._batch_tokens = batch_tokens
         self._batch_sentences = batch_sentences
         self._queue_tokens = queue_tokens
-        self._lanes: dict[Priority, deque[Ticket]] = {priority: deque() for priority in Priority}
+        self.slots = 1
+        """Batches that may run at once."""
+        self.has_spare = False
+        """Whether a quick batch may run beside them."""
+        self._running = {True: 0, False: 0}
+        """Batches, quick ones and long ones."""
+        self._last_was_quick = False
+        self._lanes: dict[Lane, deque[Ticket]] = {lane: deque() for lane in Lane}
         self._in_flight: dict[Key, Unit] = {}
         self.waiting_tokens = 0
         self.waiting_units = 0
@@ -76,13 +60,18 @@ class Scheduler:
         """Of the waiting tokens, what they are charged."""
         self.waiting_again = 0
         """Units that wait for a second search."""
-        self._was_again = False
-        """Whether the last batch was one of second searches."""
+        self._was_again = {True: False, False: False}
+        """Whether the last batch, quick or long, was one of second searches."""
 
     @property
     def batch_is_full(self) -> bool:
         """Whether what waits is enough for a batch, by its cost or by its count."""
         return self.waiting_cost >= self._batch_tokens or self.waiting_units >= self._batch_sentences
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a batch may begin now, if what waits is still wanted."""
+        return any(self._lanes[lane] for quick in self._choices() for lane in LANES[quick])
 
     @property
     def busy(self) -> bool:
@@ -145,19 +134,47 @@ class Scheduler:
         ticket.units.clear()
 
     def next_batch(self) -> Batch | None:
-        """What to translate next, or None if nothing waits. Call `expire` first."""
-        room = _Room(self._batch_tokens, self._batch_sentences, first_only=True)
-        if self._was_again:  # between two batches of second searches, one of what came meanwhile
-            self._fill(room, self._lanes[Priority.INTERACTIVE])
+        """What to translate next, or None if nothing waits or may begin. Call `expire` first, and `end` later."""
+        for quick in self._choices():
+            batch = self._composed(quick)
+            if batch is not None:
+                self._running[quick] += 1
+                self._last_was_quick = quick
+                self._was_again[quick] = batch.group.again
+                for unit in batch.units:
+                    self._leave_queue(unit)
+                return batch
+        return None
+
+    def end(self, batch: Batch) -> None:
+        """Another may begin in the place of `batch`."""
+        self._running[batch.quick] -= 1
+
+    def _choices(self) -> tuple[bool, ...]:
+        """What may begin now, quick batches or long ones; the better choice first."""
+        quick, long = self._running[True], self._running[False]
+        if quick + long < self.slots:
+            in_turn = not self._last_was_quick if quick == long else quick < long
+            is_quick = in_turn or not self._lanes[Lane.LONG]
+            return (is_quick, not is_quick)
+        return (True,) if self.has_spare and not quick else ()
+
+    def _composed(self, quick: bool) -> Batch | None:
+        room = Room(self._batch_tokens, self._share(), first_only=True)
+        lanes = [self._lanes[lane] for lane in LANES[quick]]
+        if self._was_again[quick]:  # between two batches of second searches, one of what came meanwhile
+            room.fill(lanes[0])
         room.first_only = False
-        for lane in self._lanes.values():
-            self._fill(room, lane)
-        if room.group is None:
-            return None
-        self._was_again = room.group.again
-        for unit in room.units:
-            self._leave_queue(unit)
-        return Batch(room.group, room.units)
+        for lane in lanes:
+            room.fill(lane)
+        return None if room.group is None else Batch(room.group, room.units, quick)
+
+    def _share(self) -> int:
+        """Units that a batch may have: little that waits is shared between the slots that are free."""
+        free = self.slots - sum(self._running.values())
+        if free < 2 or self.waiting_cost < SHARED_FROM_COST:
+            return self._batch_sentences
+        return min(self._batch_sentences, -(-self.waiting_units // free))
 
     def expire(self, now: float) -> list[Ticket]:
         """Take out the waiting tickets whose deadline has passed; the caller answers them."""
@@ -217,7 +234,7 @@ class Scheduler:
     def _enqueue(self, ticket: Ticket) -> None:
         if ticket.pending and not ticket.queued:
             ticket.queued = True
-            self._lanes[ticket.priority].append(ticket)
+            self._lanes[ticket.lane].append(ticket)
 
     def _part(self, unit: Unit, waiters: int) -> None:
         """`waiters` of `unit` have gone; what nobody else wants leaves the queue."""
@@ -239,31 +256,7 @@ class Scheduler:
         self.waiting_cost -= unit.cost
         self.waiting_again -= unit.draft is not None
 
-    def _fill(self, room: _Room, lane: deque[Ticket]) -> None:
-        """Round robin over `lane`; who was passed over stands in front next time."""
-        passed_over: list[Ticket] = []
-        while lane and not room.full:
-            ticket = lane.popleft()
-            head = _head(ticket)
-            if head is None:
-                ticket.queued = False
-                continue
-            if not room.fits(head):
-                passed_over.append(ticket)
-                continue
-            room.take(ticket.pending.popleft())
-            lane.append(ticket)
-        lane.extendleft(reversed(passed_over))
-
 
 def _key(ticket: Ticket, sentence: Sentence) -> Key:
     version = ticket.versions.get(sentence.pair, "")
     return Key(sentence.pair, version, ticket.search, sentence.text, sentence.prefix)
-
-
-def _head(ticket: Ticket) -> Unit | None:
-    """The next unit of `ticket` that nobody has taken yet."""
-    pending = ticket.pending
-    while pending and pending[0].taken:
-        pending.popleft()
-    return pending[0] if pending else None

@@ -18,10 +18,22 @@ RETRY_SHARE = 0.5
 
 
 class Priority(enum.IntEnum):
-    """Lanes of the queue; the lower goes first."""
+    """Who asks; the lower goes first."""
 
     INTERACTIVE = 0
     JOB = 1
+
+
+QUICK_COST = 128
+"""What all sentences of an interactive request may be charged so that it travels apart from longer ones."""
+
+
+class Lane(enum.IntEnum):
+    """Of the queue. Requests of `QUICK` have batches of their own, which end soon."""
+
+    QUICK = 0
+    LONG = 1
+    JOB = 2
 
 
 class Sentence(NamedTuple):
@@ -70,6 +82,18 @@ class Ticket:
     pending: deque[Unit] = field(default_factory=deque)
     queued: bool = False
     """In its lane."""
+
+    @property
+    def cost(self) -> int:
+        """What its sentences are charged when they are searched for first."""
+        return self.search.beam * sum(max(1, sentence.tokens) for sentence in self.sentences)
+
+    @property
+    def lane(self) -> Lane:
+        """Where it waits."""
+        if self.priority == Priority.JOB:
+            return Lane.JOB
+        return Lane.QUICK if self.cost <= QUICK_COST else Lane.LONG
 
     def give(self, index: int, result: Any) -> bool:
         """Take the result of a sentence; says whether that was the last."""
@@ -129,6 +153,8 @@ class Batch:
 
     group: Group
     units: list[Unit]
+    quick: bool = False
+    """Whether all of it is of requests that are done soon."""
 
     @property
     def texts(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -57,7 +57,7 @@ class Worker(Generic[Job, Answer]):
             jobs, stopping = self._take()
             answers = [self._answer(job, future) for job, future in jobs if not future.cancelled()]
             try:
-                self._loop.call_soon_threadsafe(_deliver, answers)  # type: ignore[union-attr]
+                self._loop.call_soon_threadsafe(settle_all, answers)  # type: ignore[union-attr]
             except RuntimeError:  # the loop is closed: nobody waits
                 return
 
@@ -89,7 +89,8 @@ class Worker(Generic[Job, Answer]):
             return future, error
 
 
-def _deliver(answers: list[tuple[asyncio.Future[Answer], Answer | Exception]]) -> None:
+def settle_all(answers: Sequence[tuple[asyncio.Future[Answer], Answer | Exception]]) -> None:
+    """Give each future its answer; on the event loop."""
     for future, answer in answers:
         settle(future, answer)
 

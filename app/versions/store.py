@@ -1,4 +1,4 @@
-"""Builds the real translators. Torch is imported here, inside the engine's thread: the server listens meanwhile."""
+"""Builds the real translators. What they need is imported inside the engine's thread: the server listens meanwhile."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.engine.decoder import check_budget
-from app.engine.engine import Loader
 from app.errors import NotReady
 from app.languages import PAIRS
-from app.settings import Settings
 from model.versions import pointers
 from model.versions.pointers import DEFAULT
 
 if TYPE_CHECKING:
+    from app.engine.engine import Loader
+    from app.settings import Settings
     from model.translator import Translator
     from model.versions.store import VersionInfo
 
@@ -58,7 +57,7 @@ def load_version(settings: Settings, pair: str, version: str) -> Translator:
     from model.versions import store
 
     folder = store.find(model_roots(settings), pair, version)
-    return Translator.load(folder, device=settings.device, route=settings.route, threads=settings.threads)
+    return Translator.load(folder, device=settings.device, route=settings.route, threads=settings.threads, shared=True)
 
 
 def written_at(settings: Settings, pair: str, version: str) -> int:
@@ -81,6 +80,7 @@ def load_tested(settings: Settings, pair: str, version: str) -> Translator:
         ConfigError: the device or the number format is not there.
         NotReady: its longest sentence would not fit into a batch.
     """
+    from app.engine.decoder import check_budget
     from model.versions.self_test import self_test
 
     translator = load_version(settings, pair, version)

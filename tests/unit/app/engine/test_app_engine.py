@@ -11,7 +11,8 @@ from fakes import FakeTranslator, running_engine
 from patience import begun
 from prometheus_client import CollectorRegistry
 
-from app.engine.engine import Engine, EngineLimits
+from app.engine.engine import Engine
+from app.engine.limits import EngineLimits
 from app.engine.tickets import Sentence
 from app.errors import (
     DeadlineExceeded,

@@ -15,7 +15,8 @@ from fakes import FakeTranslator, running_engine
 from patience import begun, eventually
 
 from app.engine.decoder import Outcome
-from app.engine.engine import Engine, EngineLimits
+from app.engine.engine import Engine
+from app.engine.limits import EngineLimits
 from app.engine.tickets import Sentence
 from app.errors import DeadlineExceeded, NotReady, ShuttingDown
 from app.metrics import Metrics
@@ -107,7 +108,7 @@ async def test_a_real_version_is_let_go_without_the_garbage_collector(tiny_data_
         return Translator.load(tiny_data_dir / "models" / "it-en" / version, "cpu", threads=2)
 
     first = load("default")
-    alive = weakref.ref(first), weakref.ref(first._model)
+    alive = weakref.ref(first), weakref.ref(first._chosen.searcher)
     source = [first]
     del first
     engine = Engine(lambda: {"it-en": source.pop()}, LIMITS, Metrics())

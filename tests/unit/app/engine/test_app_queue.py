@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.engine.queue import QueueFull, Scheduler
-from app.engine.tickets import RETRY_COST, Priority, Sentence, Ticket, Unit
+from app.engine.tickets import RETRY_COST, Batch, Priority, Sentence, Ticket, Unit
 from model.config import SearchConfig
 
 GREEDY = SearchConfig()
@@ -27,15 +27,33 @@ def drain(queue: Scheduler) -> list[list[str]]:
         batches.append(batch.texts)
         for unit in batch.units:
             queue.finish(unit, unit.key.text.upper())
+        queue.end(batch)
     return batches
+
+
+def taken(queue: Scheduler) -> Batch:
+    """The next batch, which then is no longer counted as running."""
+    batch = queue.next_batch()
+    assert batch is not None
+    queue.end(batch)
+    return batch
+
+
+def units_of_next(queue: Scheduler) -> list[Unit]:
+    """Those of the next batch, which then is no longer counted as running; none if there is none."""
+    batch = queue.next_batch()
+    if batch is None:
+        return []
+    queue.end(batch)
+    return batch.units
 
 
 def test_a_long_document_does_not_starve_a_short_request() -> None:
     queue = scheduler(batch_tokens=4)
     queue.add(ticket(*(f"doc{number}" for number in range(50))), now=0)
     queue.add(ticket("short"), now=1)
-    first = queue.next_batch()
-    assert first is not None and "short" in first.texts, "round robin must reach every request in the first batch"
+    first = taken(queue)
+    assert "short" in first.texts, "round robin must reach every request in the first batch"
 
 
 def test_round_robin_keeps_the_order_within_a_request() -> None:
@@ -79,7 +97,14 @@ def test_interactive_requests_go_before_jobs() -> None:
     queue = scheduler(batch_tokens=2)
     queue.add(ticket("j1", "j2", priority=Priority.JOB), now=0)
     queue.add(ticket("i1", "i2", "i3"), now=1)
-    assert drain(queue) == [["i1", "i2"], ["i3", "j1"], ["j2"]], "jobs fill only what interactive requests leave"
+    assert drain(queue) == [["i1", "i2"], ["i3"], ["j1", "j2"]], "not even what is left of a quick batch"
+
+
+def test_jobs_fill_what_long_requests_leave() -> None:
+    queue = scheduler(batch_tokens=200)
+    queue.add(ticket("j1", "j2", priority=Priority.JOB, tokens=100), now=0)
+    queue.add(ticket("i1", "i2", "i3", tokens=100), now=1)
+    assert drain(queue) == [["i1", "i2"], ["i3", "j1"], ["j2"]]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +130,8 @@ def test_a_sentence_in_flight_is_translated_once() -> None:
     queue.add(first, now=0)
     queue.add(second, now=0)
     assert queue.waiting_tokens == 1
-    batch = queue.next_batch()
-    assert batch is not None and batch.texts == ["ciao"]
+    batch = taken(queue)
+    assert batch.texts == ["ciao"]
     queue.add(third, now=0)  # while it is being translated
     assert queue.next_batch() is None
     assert queue.finish(batch.units[0], "hello") == [first, second, third]
@@ -144,8 +169,7 @@ def test_a_cancelled_request_gets_no_result_of_the_running_batch() -> None:
     queue = scheduler()
     gone = ticket("a")
     queue.add(gone, now=0)
-    batch = queue.next_batch()
-    assert batch is not None
+    batch = taken(queue)
     queue.cancel(gone)
     assert queue.finish(batch.units[0], "A") == []
     assert not queue.busy
@@ -192,8 +216,8 @@ def test_a_second_search_waits_in_a_batch_of_its_own_at_its_own_price() -> None:
     queue = scheduler(batch_tokens=3 * RETRY_COST)
     one = ticket(*(f"s{number}" for number in range(5)))
     queue.add(one, now=0)
-    first = queue.next_batch()
-    assert first is not None and len(first.units) == 5 and queue.waiting_tokens == 0
+    first = taken(queue)
+    assert len(first.units) == 5 and queue.waiting_tokens == 0
     for unit in first.units:
         assert queue.again(unit, "draft")
     assert (queue.waiting_tokens, queue.waiting_units) == (5, 5)
@@ -208,15 +232,14 @@ def test_between_two_batches_of_second_searches_there_is_one_of_what_came_meanwh
     queue = scheduler(batch_tokens=2 * RETRY_COST)
     nonsense = ticket(*(f"n{number}" for number in range(8)))
     queue.add(nonsense, now=0)
-    first = queue.next_batch()
-    assert first is not None
+    first = taken(queue)
     for unit in first.units:
         queue.again(unit, "draft")
-    seconds = queue.next_batch()
-    assert seconds is not None and seconds.group.again
+    seconds = taken(queue)
+    assert seconds.group.again
     queue.add(ticket("short"), now=1)
     queue.add(ticket("job", priority=Priority.JOB), now=1)
-    assert drain(queue) == [["short", "job"], ["n2", "n3"], ["n4", "n5"], ["n6", "n7"]]
+    assert drain(queue) == [["short"], ["n2", "n3"], ["n4", "n5"], ["n6", "n7"], ["job"]]
 
 
 def test_drafts_answer_those_who_may_wait_no_longer() -> None:
@@ -224,8 +247,7 @@ def test_drafts_answer_those_who_may_wait_no_longer() -> None:
     patient, hurried = ticket("a", "b"), ticket("a", "a", "c", retry_by=5.0)
     for one in (patient, hurried):
         queue.add(one, now=0)
-    batch = queue.next_batch()
-    assert batch is not None
+    batch = taken(queue)
     for unit in batch.units:
         if unit.key.text == "a":
             queue.again(unit, "draft")
@@ -243,8 +265,7 @@ def test_nobody_is_searched_for_again_whom_nobody_waits_for() -> None:
     gone, settled = ticket("a"), ticket("b", retry_by=5.0)
     queue.add(gone, now=0)
     queue.add(settled, now=0)
-    batch = queue.next_batch()
-    assert batch is not None
+    batch = taken(queue)
     queue.cancel(gone)
     assert [queue.again(unit, "draft") for unit in batch.units] == [False, True]
     assert queue.finish(batch.units[0], "A") == []
@@ -269,8 +290,7 @@ def test_a_sentence_that_two_wait_for_is_settled_for_one_and_stays_for_the_other
     queue = scheduler()
     hurried = ticket("bad", *(f"s{number}" for number in range(3)), retry_by=5.0)
     queue.add(hurried, now=0)
-    batch = queue.next_batch()
-    assert batch is not None
+    batch = taken(queue)
     queue.again(batch.units[0], "draft")
     patient = ticket("bad", retry_by=50.0)
     queue.add(patient, now=1)
@@ -307,8 +327,8 @@ def test_whatever_happens_in_whatever_order_nobody_is_lost(done: list) -> None:
             texts = [Sentence("it-en", text, 1 + ord(text) % 5) for text in given_]
             tickets.append(Ticket(texts, GREEDY, deadline=clock + 2 * share, retry_by=clock + share))
             queue.add(tickets[-1], clock)
-        elif what == "batch" and (batch := queue.next_batch()) is not None:
-            running += batch.units
+        elif what == "batch":
+            running += units_of_next(queue)
         elif what in ("finish", "again") and running:
             unit = running.pop(given_ % len(running))
             if what == "finish" or unit.draft is not None or not queue.again(unit, "draft"):
@@ -320,8 +340,8 @@ def test_whatever_happens_in_whatever_order_nobody_is_lost(done: list) -> None:
         elif what == "cancel" and tickets:
             queue.cancel(tickets[given_ % len(tickets)])
         _check_the_books(queue)
-    while (batch := queue.next_batch()) is not None or running:
-        running += [] if batch is None else batch.units
+    while units := running or units_of_next(queue):
+        running = units
         queue.finish(running.pop(), "result")
     assert all(ticket.closed for ticket in tickets), "somebody waits for ever"
     assert all(None not in ticket.results for ticket in tickets if ticket.missing == 0)
@@ -366,6 +386,7 @@ def test_whatever_comes_everybody_is_answered_within_the_budget(asked: list, bud
         else:
             waiting.append(one)
     while (batch := queue.next_batch()) is not None:
+        queue.end(batch)
         assert len(batch.units) == 1 or batch.padded_tokens * batch.group.weight <= budget
         assert len(batch.units) <= 5
         assert len(set(batch.texts)) == len(batch.texts)

@@ -12,7 +12,8 @@ import pytest
 from fakes import FakeTranslator
 from patience import eventually
 
-from app.engine.engine import Engine, EngineLimits
+from app.engine.engine import Engine
+from app.engine.limits import EngineLimits
 from app.errors import NotReady
 from app.metrics import Metrics
 from app.settings import Settings

@@ -1,0 +1,205 @@
+"""Short requests beside long ones, several batches at once, turns: what is taken when, without threads or clocks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.engine.queue import Scheduler
+from app.engine.tickets import QUICK_COST, RETRY_COST, Batch, Lane, Priority, Sentence, Ticket
+from model.config import SearchConfig
+
+GREEDY = SearchConfig()
+
+
+def ticket(name: str, count: int, tokens: int = 10, search: SearchConfig = GREEDY, **more: object) -> Ticket:
+    """`count` sentences of `tokens` each, all different."""
+    sentences = [Sentence("it-en", f"{name}{number}", tokens) for number in range(count)]
+    return Ticket(sentences, search, deadline=100.0, **more)  # type: ignore[arg-type]
+
+
+def scheduler(slots: int = 1, *, spare: bool = False, batch_tokens: int = 640, sentences: int = 64) -> Scheduler:
+    queue = Scheduler(batch_tokens, sentences, 10**6)
+    queue.slots, queue.has_spare = slots, spare
+    return queue
+
+
+def begin(queue: Scheduler) -> Batch:
+    batch = queue.next_batch()
+    assert batch is not None
+    return batch
+
+
+def end(queue: Scheduler, batch: Batch) -> None:
+    for unit in batch.units:
+        queue.finish(unit, "result")
+    queue.end(batch)
+
+
+def names(batch: Batch) -> set[str]:
+    """Whose sentences it holds."""
+    return {text.rstrip("0123456789") for text in batch.texts}
+
+
+@pytest.mark.parametrize(
+    ("one", "lane"),
+    [
+        (ticket("a", 1), Lane.QUICK),
+        (ticket("a", 12), Lane.QUICK),
+        (ticket("a", 13), Lane.LONG),
+        (ticket("a", 4, search=SearchConfig(beam=4)), Lane.LONG),
+        (ticket("a", 1, tokens=QUICK_COST + 1), Lane.LONG),
+        (ticket("a", 1, tokens=0), Lane.QUICK),
+        (ticket("a", 1, priority=Priority.JOB), Lane.JOB),
+    ],
+)
+def test_the_lane_is_chosen_by_what_a_request_costs(one: Ticket, lane: Lane) -> None:
+    assert one.lane is lane
+
+
+def test_a_short_request_never_travels_with_a_long_one() -> None:
+    queue = scheduler()
+    queue.add(ticket("long", 500), now=0)
+    for number in range(5):
+        queue.add(ticket(f"short{number}x", 1), now=1)
+    batches = []
+    while (batch := queue.next_batch()) is not None:
+        batches.append(batch)
+        end(queue, batch)
+    assert all(batch.quick == ("long" not in names(batch)) for batch in batches)
+    assert [batch.quick for batch in batches[:2]] == [True, False], "and need not wait for it either"
+    assert len(batches[0].units) == 5
+
+
+def test_where_both_wait_for_one_slot_they_have_it_in_turn() -> None:
+    queue = scheduler()
+    queue.add(ticket("long", 300), now=0)
+    kinds = []
+    for turn in range(8):
+        queue.add(ticket(f"short{turn}x", 3), now=turn)
+        batch = begin(queue)
+        kinds.append(batch.quick)
+        end(queue, batch)
+    assert kinds == [True, False] * 4, "neither starves the other"
+
+
+def test_short_requests_have_a_spare_slot_where_long_ones_hold_all() -> None:
+    queue = scheduler(slots=2, spare=True)
+    queue.add(ticket("long", 500), now=0)
+    held = [begin(queue), begin(queue)]
+    assert queue.next_batch() is None, "long ones have only as many as there are cores"
+    assert not queue.may_begin
+    queue.add(ticket("short", 1), now=1)
+    assert queue.may_begin
+    quick = begin(queue)
+    assert names(quick) == {"short"}
+    queue.add(ticket("next", 1), now=2)
+    assert queue.next_batch() is None, "one spare slot, not one for each"
+    end(queue, quick)
+    assert names(begin(queue)) == {"next"}
+    end(queue, held[0])
+    assert queue.may_begin is False, "a quick batch runs, and another slot is held: two of two"
+
+
+def test_without_a_spare_slot_they_wait_for_the_running_batch() -> None:
+    """A decoder that may be called once at a time has none."""
+    queue = scheduler()
+    queue.add(ticket("long", 100), now=0)
+    held = begin(queue)
+    queue.add(ticket("short", 1), now=1)
+    assert queue.next_batch() is None
+    end(queue, held)
+    assert names(begin(queue)) == {"short"}
+
+
+def test_with_two_slots_each_kind_has_one() -> None:
+    queue = scheduler(slots=2, spare=True)
+    queue.add(ticket("long", 500), now=0)
+    for number in range(200):
+        queue.add(ticket(f"short{number}x", 1), now=0)
+    running = [begin(queue), begin(queue)]
+    assert {batch.quick for batch in running} == {True, False}
+    for _ in range(4):
+        ended = running.pop(0)
+        end(queue, ended)
+        running.append(begin(queue))
+        assert {batch.quick for batch in running} == {True, False}, "neither kind holds both"
+
+
+def test_what_waits_is_shared_between_the_free_slots() -> None:
+    queue = scheduler(slots=2, spare=True)
+    queue.add(ticket("a", 40), now=0)
+    assert [len(begin(queue).units), len(begin(queue).units)] == [20, 20]
+    little = scheduler(slots=2, spare=True)
+    little.add(ticket("a", 8), now=0)
+    assert len(begin(little).units) == 8, "not worth two batches"
+
+
+def test_a_request_of_usual_length_is_done_in_one_turn() -> None:
+    """One sentence of each in turn would have all of them wait until the last batch."""
+    queue = scheduler(batch_tokens=1280, sentences=128)
+    for name in "abcdefghijklmnop":
+        queue.add(ticket(name, 16), now=0)
+    first = begin(queue)
+    complete = [one for unit in first.units for one in queue.finish(unit, "result")]
+    assert len(first.units) == 128 and len(complete) == 8
+
+
+def test_turns_are_bounded() -> None:
+    queue = scheduler(batch_tokens=640)
+    queue.add(ticket("endless", 5000), now=0)
+    for name in ("b", "c"):
+        queue.add(ticket(name, 20), now=0)
+    first = begin(queue)
+    assert names(first) == {"endless", "b", "c"}
+    assert sum(text.startswith("endless") for text in first.texts) <= 640 // 10 - 2 * 16, "no more than is left over"
+
+
+def test_a_second_search_of_a_short_request_does_not_wait_behind_those_of_a_long_one() -> None:
+    queue = scheduler(slots=2, spare=True, batch_tokens=4 * RETRY_COST * 10)
+    queue.add(ticket("nonsense", 60), now=0)
+    for _ in range(2):
+        batch = begin(queue)
+        for unit in batch.units:
+            queue.again(unit, "draft")
+        queue.end(batch)
+    held = [begin(queue), begin(queue)]
+    assert all(batch.group.again and not batch.quick for batch in held)
+    queue.add(ticket("short", 1), now=1)
+    first = begin(queue)
+    queue.again(first.units[0], "draft")
+    queue.end(first)
+    second = begin(queue)
+    assert names(second) == {"short"} and second.group.again and second.quick
+
+
+kinds = st.sampled_from([("short", 1), ("list", 16), ("long", 150)])
+moves = st.lists(st.one_of(kinds, st.integers(0, 5)), min_size=5, max_size=60)
+
+
+@given(moves, st.integers(1, 3), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_slots_are_never_passed_and_everybody_is_answered(done: list, slots: int, spare: bool) -> None:
+    queue = scheduler(slots, spare=spare)
+    tickets: list[Ticket] = []
+    running: list[Batch] = []
+    for number, move in enumerate(done):
+        if isinstance(move, int):
+            if running:
+                end(queue, running.pop(move % len(running)))
+        else:
+            tickets.append(ticket(f"{move[0]}{number}x", move[1]))
+            queue.add(tickets[-1], now=number)
+        while queue.may_begin and (batch := queue.next_batch()) is not None:
+            running.append(batch)
+        quick = sum(batch.quick for batch in running)
+        assert len(running) <= slots + spare and len(running) - quick <= slots
+        assert queue.next_batch() is None
+        waits = [one for one in tickets if not one.closed and one.pending]
+        assert len(running) >= slots or not waits, "a slot is free and somebody waits"
+    while running:
+        end(queue, running.pop())
+        while (batch := queue.next_batch()) is not None:
+            running.append(batch)
+    assert all(one.closed for one in tickets) and not queue.busy
