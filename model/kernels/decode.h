@@ -11,13 +11,13 @@
 
 enum { PAD = 0, BOS = 2, END = 3 };
 
-/* A product in 8 bits. Layout of a weight: panels of 32 outputs; in a panel, for each 4 inputs, 32 outputs x 4 inputs.
+/* A product of bytes around 128 by int8. Layout of a weight: panels of 32 outputs; in a panel, for each 4 inputs, 32 outputs x 4 inputs.
  * Outputs are padded to whole panels; only the vocabulary needs it, for all other sizes are whole. */
 typedef struct {
     int32_t outputs, inputs; /* outputs: whole panels */
     const int8_t *weight;
     const float *scale, *bias; /* [outputs] */
-    const int32_t *sums;       /* [outputs]: of each output's weights */
+    const int32_t *start;      /* [outputs]: -128 x the sum of the output's weights */
 } Linear;
 
 typedef struct {

@@ -1,7 +1,7 @@
 /* The network of decode.c for x86 CPUs with AVX2 and no 8-bit dot products: most laptops and servers.
  *
- * vpmaddubsw multiplies unsigned by signed bytes and adds pairs of products in 16 bits, where 255 x 127 twice do not fit. So
- * the unsigned side are the weights' magnitudes, at most 127, and the weights' signs go to the activations. */
+ * vpmaddubsw multiplies unsigned by signed bytes and adds pairs of products in 16 bits with sign, where 255 x 127 twice do
+ * not fit. So two neighbouring weights are at most 128 together (model/kernels/packing.py), and all sums are exact. */
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -32,18 +32,16 @@ static inline int32_t largest_whole(whole_lanes x) {
 #define ROWS 4 /* of one block of a product: 8 of 16 registers hold sums */
 #define CASES CASE(1) CASE(2) CASE(3)
 
-/* 8 numbers, each times `factor`, as signed bytes from -127 to 127. */
+/* 8 numbers, each times `factor`, as bytes around 128. */
 static inline void store_bytes(uint8_t *to, lanes x, lanes factor) {
-    const __m256i whole = _mm256_cvtps_epi32(x * factor + broadcast(128.0f)); /* rounded as in decode_avx512.c */
-    const __m256i low = _mm256_max_epi32(_mm256_sub_epi32(whole, _mm256_set1_epi32(128)), _mm256_set1_epi32(-127));
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
-    _mm_storel_epi64((__m128i *)to, _mm_packs_epi16(words, words));
+    const __m256i whole = _mm256_max_epi32(_mm256_cvtps_epi32(x * factor + broadcast(128.0f)), _mm256_set1_epi32(1));
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
 }
 
 /* To each of 8 sums, 4 products of bytes and weights. */
-static inline __m256i add_products(__m256i sums, __m256i bytes, __m256i weights, __m256i magnitudes) {
-    const __m256i pairs = _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(bytes, weights));
-    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+static inline __m256i add_products(__m256i sums, __m256i bytes, __m256i weights) {
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(bytes, weights), _mm256_set1_epi16(1)));
 }
 
 /* `rows` (a constant where this is inlined) rows of bytes times 16 outputs from `first` on. */
@@ -52,18 +50,19 @@ static inline __attribute__((always_inline)) void half_block(const Linear *linea
                                                              size_t stride, const int rows) {
     const int8_t *weight = linear->weight + (size_t)(first / PANEL) * PANEL * linear->inputs + first % PANEL * 4;
     __m256i sums[ROWS][2];
-    for (int row = 0; row < rows; row++) sums[row][0] = sums[row][1] = _mm256_setzero_si256();
+    for (int half = 0; half < 2; half++)
+        for (int row = 0; row < rows; row++)
+            sums[row][half] = _mm256_loadu_si256((const __m256i *)(linear->start + first + LANES * half));
     for (int32_t at = 0; at < linear->inputs; at += 4, weight += 4 * PANEL) {
         const __m256i left = _mm256_loadu_si256((const __m256i *)weight);
         const __m256i right = _mm256_loadu_si256((const __m256i *)(weight + 32));
-        const __m256i of_left = _mm256_abs_epi8(left), of_right = _mm256_abs_epi8(right);
 #pragma GCC unroll 4
         for (int row = 0; row < rows; row++) {
             int32_t four;
             memcpy(&four, x + (size_t)row * linear->inputs + at, 4);
             const __m256i bytes = _mm256_set1_epi32(four);
-            sums[row][0] = add_products(sums[row][0], bytes, left, of_left);
-            sums[row][1] = add_products(sums[row][1], bytes, right, of_right);
+            sums[row][0] = add_products(sums[row][0], bytes, left);
+            sums[row][1] = add_products(sums[row][1], bytes, right);
         }
     }
     for (int half = 0; half < 2; half++) {

@@ -1,5 +1,5 @@
 /* The network of decode.c for x86 CPUs with AVX-512 VNNI, which multiply four unsigned bytes by four signed ones and add
- * up in one instruction: activations are bytes around 128, and what the 128 adds is taken off beforehand. */
+ * up in one instruction. */
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -44,12 +44,10 @@ static inline __attribute__((always_inline)) void block(const Linear *linear, co
     const int8_t *weight = linear->weight + (size_t)panel * PANEL * linear->inputs;
     __m512i sums[ROWS][2];
 #pragma GCC unroll 2
-    for (int half = 0; half < 2; half++) {
-        const __m512i of_weights = _mm512_loadu_si512(linear->sums + panel * PANEL + LANES * half);
-        const __m512i start = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(of_weights, 7));
+    for (int half = 0; half < 2; half++)
 #pragma GCC unroll 12
-        for (int row = 0; row < rows; row++) sums[row][half] = start;
-    }
+        for (int row = 0; row < rows; row++)
+            sums[row][half] = _mm512_loadu_si512(linear->start + panel * PANEL + LANES * half);
     for (int32_t at = 0; at < linear->inputs; at += 4, weight += 4 * PANEL) {
         const __m512i left = _mm512_loadu_si512(weight), right = _mm512_loadu_si512(weight + 64);
 #pragma GCC unroll 12

@@ -11,7 +11,7 @@ from torch.nn import functional
 from model.network.recurrent import Recurrent
 
 LEVELS = 127
-"""Largest magnitude of a symmetric 8-bit value."""
+"""Largest magnitude of a symmetric 8-bit value, and of two neighbouring weights together, as in `.packing`."""
 ZERO = 128
 """What stands for 0 in an activation: the instructions multiply unsigned activations by signed weights."""
 SMALLEST = 1e-8
@@ -27,7 +27,8 @@ def available() -> bool:
 def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
     """`weight` `[out, in]` as int8, and the scales `[out]` that give it back."""
     weight = weight.detach().float()
-    scale = weight.abs().amax(dim=1).clamp_(min=SMALLEST).div_(LEVELS)
+    pairs = functional.pad(weight, (0, weight.shape[1] % 2)).abs().unflatten(1, (-1, 2)).sum(dim=2)
+    scale = pairs.amax(dim=1).clamp_(min=SMALLEST).div_(LEVELS)
     return (weight / scale[:, None]).round_().to(torch.int8), scale
 
 

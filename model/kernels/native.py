@@ -34,7 +34,7 @@ FAILURES = {
 class _Linear(ctypes.Structure):
     _fields_ = (
         ("outputs", ctypes.c_int32), ("inputs", ctypes.c_int32),
-        ("weight", ctypes.c_void_p), ("scale", ctypes.c_void_p), ("bias", ctypes.c_void_p), ("sums", ctypes.c_void_p),
+        ("weight", ctypes.c_void_p), ("scale", ctypes.c_void_p), ("bias", ctypes.c_void_p), ("start", ctypes.c_void_p),
     )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ class NativeDecoder:
 
     def _linear(self, packed: Product) -> _Linear:
         panels, quarters, panel, four = packed.weight.shape
-        arrays = (packed.weight, packed.scale, packed.bias, packed.sums)
+        arrays = (packed.weight, packed.scale, packed.bias, packed.start)
         return _Linear(panels * panel, quarters * four, *(self._address(array) for array in arrays))
 
     def _address(self, array: NDArray[Any]) -> int:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 LEVELS = 127
-"""Largest magnitude of a symmetric 8-bit value."""
+"""Largest magnitude of an 8-bit weight, and of two neighbours together: see `product`."""
+ZERO = 128
+"""What stands for 0 in an activation."""
 SMALLEST = np.float32(1e-8)
 EPSILON = 1e-5
 """Of a layer norm: PyTorch's default, which `model.network` leaves as it is."""
@@ -29,8 +31,8 @@ class Product:
     """`[panels, inputs / 4, PANEL, 4]`"""
     scale: Floats
     bias: Floats
-    sums: NDArray[np.int32]
-    """`[outputs]`, like `scale` and `bias`: the sum of each output's weights."""
+    start: NDArray[np.int32]
+    """`[outputs]`, like `scale` and `bias`: what takes off the 128 around which activations are bytes."""
 
 
 class Packer:
@@ -74,9 +76,14 @@ class Packer:
 
 
 def product(layer: tuple[Floats, Floats], padding: float = 0.0) -> Product:
-    """`layer`, weight `[out, in]` and bias `[out]`, in 8 bits; outputs that are filled up give `padding`."""
+    """`layer`, weight `[out, in]` and bias `[out]`, in 8 bits; outputs that are filled up give `padding`.
+
+    AVX2 adds the products of two neighbours, each with an activation of up to 255, in 16 bits with sign. So the scale of
+    an output is that of its largest pair: what two together may be, |a| + |b|, is 127, and 128 when both are rounded up.
+    """
     weight, bias = layer
-    scale = np.maximum(np.abs(weight).max(axis=1), SMALLEST) / np.float32(LEVELS)
+    pairs = np.abs(weight).reshape(len(weight), -1, 2).sum(axis=2)
+    scale = np.maximum(pairs.max(axis=1), SMALLEST) / np.float32(LEVELS)
     with np.errstate(invalid="ignore"):  # what is no number makes its scale so too, and is noticed in decoding
         rows = np.rint(weight / scale[:, None]).astype(np.int8)
     more = -len(rows) % PANEL
@@ -85,5 +92,5 @@ def product(layer: tuple[Floats, Floats], padding: float = 0.0) -> Product:
         np.ascontiguousarray(rows.reshape(-1, PANEL, rows.shape[1] // 4, 4).transpose(0, 2, 1, 3)),
         np.pad(scale, (0, more)),
         np.pad(bias, (0, more), constant_values=padding),
-        rows.sum(axis=1, dtype=np.int32),
+        rows.sum(axis=1, dtype=np.int32) * -ZERO,
     )
