@@ -52,7 +52,6 @@ lines.""",
     "train": """
 Steps of the trainer as it runs, on batches that stay the same, of the network that ships; beside it the same network on
 PyTorch's own layers, with the same optimiser.""",
-    "serve": "",
 }
 """Suite -> what its figures mean."""
 

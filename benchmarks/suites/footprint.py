@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.suites.contest import Contest, Entrant
 from benchmarks.suites.peers import OPUS_MT, Work
-from benchmarks.suites.processes import TRANSLATE, run, serving
+from benchmarks.suites.processes import TRANSLATE, memory_mb, run, serving
 from benchmarks.suites.setup import EVERYDAY, Setup
 
 WARM_UP = 200
@@ -51,4 +51,4 @@ def _serve(data_dir: Path, texts: Sequence[str]) -> dict[str, float]:
         for number, text in enumerate(texts[:WARM_UP]):
             server.translate(text)
             server.translate(ENGLISH.format(number), "en", "it")
-        return {"MB": server.resident_mb()}
+        return {"MB": memory_mb(server.pid, "VmRSS")}

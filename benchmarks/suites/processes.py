@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 TRAGHETTO = str(Path(sys.executable).with_name("traghetto"))
 TRANSLATE = (TRAGHETTO, "translate", "--pair", "it-en", "--device", "cpu")
+READ_BYTES = 1 << 16
 PAUSE_S = 0.01
 START_TIMEOUT_S = 60.0
 
@@ -37,34 +38,40 @@ def run(command: Sequence[str], given: Path) -> Finished:
     Raises:
         RuntimeError: it failed.
     """
-    started = time.perf_counter()
+    peak, started = 0.0, time.perf_counter()
     with given.open("rb") as file, subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE) as process:
-        while process.stdout is not None and process.stdout.read(1 << 16):
-            pass
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        while os.read(_number(process.stdout), READ_BYTES):
+            peak = max(peak, memory_mb(process.pid, "VmHWM"))  # not getrusage: that begins with what the parent had
     if process.returncode:
         raise RuntimeError(f"{command[0]} ended with status {process.returncode}")
-    return Finished(time.perf_counter() - started, usage.ru_maxrss * 1024 / 1e6)
+    return Finished(time.perf_counter() - started, peak)
+
+
+def memory_mb(pid: int, name: str) -> float:
+    """Memory of a process, `VmRSS` for what is resident now or `VmHWM` for the most that was; 0 where none is told."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    found = re.search(rf"{name}:\s+(\d+) kB", status)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 def first_line(command: Sequence[str], line: str) -> float:
     """Seconds from the start of `command` until it has answered `line` with a line; its input stays open until then."""
     started = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        into, out = _pipes(process)
-        into.write(line.encode() + b"\n")
-        into.flush()
-        if not out.readline().strip():
+        os.write(_number(process.stdin), line.encode() + b"\n")
+        if not os.read(_number(process.stdout), READ_BYTES):
             raise RuntimeError(f"{command[0]} gave no answer")
-        seconds = time.perf_counter() - started
-        into.close()
-    return seconds
+        return time.perf_counter() - started
 
 
-def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    assert process.stdin is not None and process.stdout is not None  # both were asked for
-    return process.stdin, process.stdout
+def _number(pipe: IO[bytes] | None) -> int:
+    """The file descriptor of a pipe that was asked for; by it, what has come is read at once."""
+    if pipe is None:
+        raise RuntimeError("no pipe was asked for")
+    return pipe.fileno()
 
 
 @dataclass(frozen=True)
@@ -77,17 +84,16 @@ class Server:
     """After its start."""
 
     def translate(self, text: str, source: str = "it", target: str = "en") -> bool:
-        """Ask for a translation; whether there was one, not an error."""
+        """Ask for a translation; whether there was one, and no error."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_S)
-        with contextlib.closing(connection):
-            body = json.dumps({"text": text, "source": source, "target": target})
+        body = json.dumps({"text": text, "source": source, "target": target})
+        try:
             connection.request("POST", "/v1/translate", body, {"Content-Type": "application/json"})
             return connection.getresponse().status == http.client.OK
-
-    def resident_mb(self) -> float:
-        """Memory of the process that is resident now."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024 / 1e6
+        except OSError:
+            return False  # it has ended, or is about to
+        finally:
+            connection.close()
 
 
 @contextlib.contextmanager
@@ -95,22 +101,28 @@ def serving(data_dir: Path, text: str) -> Iterator[Server]:
     """`traghetto serve` in a process of its own, from when it has answered `text` on.
 
     Raises:
-        RuntimeError: it did not start.
+        RuntimeError: it did not start; what it wrote is told.
     """
     command = [TRAGHETTO, "serve", "--port", "0"]
     environment = {**os.environ, "TRAGHETTO_DATA_DIR": str(data_dir), "TRAGHETTO_DEVICE": "cpu"}
     started = time.perf_counter()
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
-            said = iter(process.stderr or ())
-            port = next(
-                (int(found[1]) for line in said if (found := re.search(r"listens on http://\S+:(\d+)", line))), 0
-            )
-            server = Server(process.pid, port, 0.0)
-            while not port or not server.translate(text):
-                if not port or time.perf_counter() - started > START_TIMEOUT_S:
-                    raise RuntimeError("the server did not start")
+            server = Server(process.pid, _port(process), 0.0)
+            while not server.translate(text):
+                if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT_S:
+                    raise RuntimeError("traghetto serve translates nothing")
                 time.sleep(PAUSE_S)
-            yield Server(process.pid, port, time.perf_counter() - started)
+            yield replace(server, first_answer_s=time.perf_counter() - started)
         finally:
             process.terminate()
+
+
+def _port(process: subprocess.Popen[str]) -> int:
+    """Where `process` says it listens."""
+    said = []
+    for line in process.stderr or ():
+        said.append(line)
+        if found := re.search(r"listens on http://\S+:(\d+)", line):
+            return int(found[1])
+    raise RuntimeError(f"traghetto serve did not start: {''.join(said)}")

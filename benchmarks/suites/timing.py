@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -12,20 +13,21 @@ T = TypeVar("T")
 
 def rate(work: Callable[[Sequence[T]], object], items: Sequence[T], at_once: int, seconds: float) -> dict[str, float]:
     """Sentences/s of `work` on `items`, `at_once` of them a call, again and again until `seconds` are over."""
-    done, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
+    done, started, elapsed = 0, time.perf_counter(), 0.0
+    while not done or elapsed < seconds:
         first = done % (len(items) - at_once + 1)
         work(items[first : first + at_once])
         done += at_once
-    return {"sentences/s": done / (time.perf_counter() - started)}
+        elapsed = time.perf_counter() - started
+    return {"sentences/s": done / elapsed}
 
 
 def one_by_one(work: Callable[[Sequence[T]], object], items: Sequence[T], seconds: float) -> dict[str, float]:
     """The same of single items, and how long each waits for its answer."""
     waits: list[float] = []
-    started = time.perf_counter()
-    while (before := time.perf_counter()) - started < seconds:
-        work(items[len(waits) % len(items) :][:1])
+    while sum(waits) < 1000 * seconds or not waits:
+        before = time.perf_counter()
+        work([items[len(waits) % len(items)]])
         waits.append(1000 * (time.perf_counter() - before))
     return {
         "sentences/s": 1000 * len(waits) / sum(waits),
@@ -35,6 +37,5 @@ def one_by_one(work: Callable[[Sequence[T]], object], items: Sequence[T], second
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of `values` do not exceed, one of them."""
-    ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+    """The smallest of `values` that at least `share` of them do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

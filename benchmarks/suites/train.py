@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.suites.contest import Contest, Entrant
 from benchmarks.suites.setup import EVERYDAY, PROSE, SEED, Setup
+from model.kernels.cores import usable_cores
 from model.kernels.malloc import keep_freed_memory
 from model.network.batch import Batch
 from model.network.seq2seq import Seq2Seq
@@ -32,7 +33,8 @@ LAYERS = "PyTorch's own layers"
 @contextlib.contextmanager
 def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
     """One case."""
-    keep_freed_memory()  # as training does
+    keep_freed_memory()  # as training does, and:
+    torch.set_num_threads(usable_cores())
     batches = _batches(setup)
     entrants = [
         Entrant(name, _stepping(setup, batches, fit), yardstick=name == LAYERS)
