@@ -65,11 +65,11 @@ def translate(  # noqa: PLR0913 - one argument for each option
     if ignore_tag and format == "text":
         raise typer.BadParameter("text has no tags; it goes with another --format", param_hint="--ignore-tag")
     _check(files, has_lines, force)
-    translator = _load(pair, device, route, model_version)
+    translator, threads = _load(pair, device, route, model_version, has_lines)
     _greet(files, translator)
     try:
         if has_lines:
-            _report(translate_lines(files, translator, SearchConfig(beam=beam)))
+            _report(translate_lines(files, translator, SearchConfig(beam=beam), threads))
         else:
             _report(translate_document(files, translator, SearchConfig(beam=beam), (format, split, ignore_tag or ())))
     except BrokenPipeError:
@@ -107,13 +107,13 @@ def _report(tally: Tally) -> None:
         typer.echo(f"traghetto: {about}", err=True)
 
 
-def _load(pair: str, device: DeviceName, route: RouteName, version: str | None) -> Translator:
-    """The wanted translator, `auto` as the settings say."""
+def _load(pair: str, device: DeviceName, route: RouteName, version: str | None, shared: bool) -> tuple[Translator, int]:
+    """The wanted translator, `auto` as the settings say, and how many threads or processes may work with it."""
     from app.versions.store import model_roots
 
     settings = settings_with(device, route)
     from model.translator import Translator
     from model.versions import store
 
-    folder = store.find(model_roots(settings), pair, version)
-    return Translator.load(folder, device=settings.device, route=settings.route, threads=settings.threads)
+    folder, threads = store.find(model_roots(settings), pair, version), settings.threads
+    return Translator.load(folder, settings.device, settings.route, threads, shared=shared), threads

@@ -66,9 +66,9 @@ class Input:
         with _naming(self._name):
             self._descriptor = STDIN if path is None else os.open(path, os.O_RDONLY)
             status = os.fstat(self._descriptor)
+            self._file = os.fdopen(self._descriptor, "rb", closefd=path is not None)
         self.size_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
         """Of a file, as it lies there; a pipe has none."""
-        self._file = os.fdopen(self._descriptor, "rb", closefd=path is not None)
         self._packed = gzip.GzipFile(fileobj=self._file) if is_gzip(path) else None
         self._read_bytes = 0
 

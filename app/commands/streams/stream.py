@@ -13,7 +13,7 @@ import typer
 
 from app.commands.streams.bar import Advance, nobody, progress
 from app.commands.streams.files import Files, Input, Output
-from app.commands.streams.lines import decode_line, encode_line, read_lines
+from app.commands.streams.lines import READ_BYTES, decode_line, encode_line, read_lines
 from app.commands.streams.resume import Run, begin, end, sha256
 from app.commands.streams.workers import in_order
 from app.errors import AppError
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from model.config import SearchConfig
     from model.translator import Translation, Translator
 
+SHARED_BYTES = 1 << 13
+"""Read at once where several processes share the work: 200 everyday lines. With fewer, batches are less full; with
+more, some processes have nothing to do at the end, or in a short file."""
 TranslateTexts = Callable[[Sequence[str]], Sequence["Translation"]]
 
 
@@ -53,7 +56,7 @@ class Translated:
     position: int
 
 
-def translate_lines(files: Files, translator: Translator, search: SearchConfig) -> Tally:
+def translate_lines(files: Files, translator: Translator, search: SearchConfig, threads: int) -> Tally:
     """Translate each line of a file or of standard input; where `files` are kept, such that it can be gone on with.
 
     Raises:
@@ -62,13 +65,22 @@ def translate_lines(files: Files, translator: Translator, search: SearchConfig) 
     """
     with closing(Input(files.source)) as source:
         target, done = _opened(files, translator, search)
+        processes = _processes(files, translator, source.size_bytes, threads)
         with closing(target), _told_to_resume(files):
-            pieces = without_first(pieces_of(source), done)
+            pieces = without_first(pieces_of(source, READ_BYTES if processes == 1 else SHARED_BYTES), done)
+            translate_texts = partial(translator.translate, search=search)
             with progress(files, "lines", source.size_bytes, (done, source.position)) as advance:
-                tally = translate_stream(pieces, target.write, partial(translator.translate, search=search), advance)
+                tally = translate_stream(pieces, target.write, translate_texts, advance, processes)
     if files.kept:
         end(files.kept[1])
     return tally
+
+
+def _processes(files: Files, translator: Translator, size_bytes: int | None, threads: int) -> int:
+    """One for each of `threads`, but none that would have nothing to do, and only where they can be forked."""
+    if not translator.is_shared or files.on_terminal:
+        return 1
+    return threads if size_bytes is None else min(threads, 1 + size_bytes // SHARED_BYTES)
 
 
 def translate_stream(
@@ -88,9 +100,9 @@ def translate_stream(
     return tally
 
 
-def pieces_of(source: Input) -> Iterator[Piece]:
-    """All lines of `source`, as soon as they are there."""
-    return (Piece(lines, source.position) for lines in read_lines(source.read))
+def pieces_of(source: Input, size: int) -> Iterator[Piece]:
+    """All lines of `source`, as soon as they are there; `size` bytes are read at once."""
+    return (Piece(lines, source.position) for lines in read_lines(source.read, size))
 
 
 def without_first(pieces: Iterator[Piece], count: int) -> Iterator[Piece]:

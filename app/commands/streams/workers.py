@@ -2,8 +2,9 @@
 
     pieces -> a thread hands them out in turn -> process 1 | process 2 | ... -> results, taken in the same turn
 
-Python runs one thread at a time, and half of the work on a sentence is Python. The processes are forked, so that they
-share the memory of all that is loaded. That is safe as long as no other thread runs: not where PyTorch decodes.
+Python runs one thread at a time, and where decoding is fast half of the work on a sentence is Python. The processes are
+forked, so that they share the memory of all that is loaded. That is safe as long as no other thread runs: not where
+PyTorch decodes.
 """
 
 from __future__ import annotations
