@@ -125,7 +125,9 @@ class SearchConfig(JsonConfig):
     max_token_run: int = 4
     """Repetition guard: no token more than this many times in a row; 0 switches it off."""
     retry: bool = True
-    """Ask a beam where a greedy translation has a fault that can be seen (`model.text.retry`); not of the search."""
+    """Search wider where a translation has a fault that can be seen (`model.text.retry`); not of the search."""
+    complete: bool = False
+    """No hypothesis ends without every placeholder of the source; needs a beam: see `model.search.constraints`."""
     branches: bool = False
     """The `n_best` differ in the first word that is not forced, and go on from there greedily: see `model.branches`."""
 

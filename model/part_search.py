@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.branches import Branches, Limits
 from model.config import SearchConfig
 from model.search.hypothesis import Hypothesis
-from model.search.request import Request, Searcher
+from model.search.request import MAX_REQUIRED, Request, Searcher
 from model.text.ids import BOS, EOS, PAD, UNK
 from model.text.parts import Part
 from model.text.tokenizer import FIRST_FREE_ID, PLACEHOLDERS, Tokenizer
@@ -55,18 +55,23 @@ class PartSearch:
             prefixes=[part.prefix for part in parts],
             forbidden=forbidden if within.forbidden is None else forbidden | within.forbidden,
             max_runs=_max_runs(sources, config.max_token_run),
+            required=[_placeholders(ids)[:MAX_REQUIRED] for ids in sources] if config.complete else None,
         )
         return self._searcher.search(request, config)
 
     def _forbidden(self, sources: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
         """`[vocab]`, or `[batch, vocab]` if a source holds placeholders: those may be generated for it."""
-        placeholders = [[id for id in ids if id in PLACEHOLDER_IDS] for ids in sources]
+        placeholders = [_placeholders(ids) for ids in sources]
         if not any(placeholders):
             return self._never
         table = np.tile(self._never, (len(sources), 1))
         for row, ids in enumerate(placeholders):
             table[row, ids] = False
         return table
+
+
+def _placeholders(ids: Sequence[int]) -> list[int]:
+    return [id for id in ids if id in PLACEHOLDER_IDS]
 
 
 def _max_runs(sources: Sequence[Sequence[int]], limit: int) -> list[int] | None:

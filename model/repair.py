@@ -1,9 +1,9 @@
 """What is done about a translation with a fault that can be seen: another search, or another reading.
 
-greedy translations -> those with a fault -> beam -> the best (.text.retry)
-                    -> those that copy the first word -> read with a small letter -> the one of which it is surer
-                    -> those that lost a rare name -> read without their names -> names put in
-                    -> those that still lack a number -> beam on a sentence without numbers -> numbers put in
+translations -> those with a fault -> a wider search -> the best (.text.retry)
+             -> those that copy the first word -> read with a small letter -> the one of which it is surer
+             -> those that lost a rare name -> read without their names -> names put in
+             -> those that still lack a number -> beam on a sentence without numbers -> numbers put in
 """
 
 from __future__ import annotations
@@ -48,24 +48,23 @@ class Repairer:
     """Whether the source's vocabulary has a word as a whole."""
 
     def repaired(self, parts: Sequence[Part], found: Found, search: SearchConfig) -> Found:
-        """`found` for `parts` by `search`, where that is greedy without the faults that can be mended.
+        """`found` for `parts` by `search`, the best of each without the faults that can be mended.
 
         Where `search` says not to search again, what has a fault is marked as `faulty`. What lacks a number says so.
         """
-        if search.beam == 1:
-            found = self._searched_again(parts, found, search)
-            for again in (self._small(parts, found, search), self._without_names(parts, found, search)):
-                for row, scored in again:
-                    found[row] = scored
+        found = self._searched_again(parts, found, search)
+        for again in (self._small(parts, found, search), self._without_names(parts, found, search)):
+            for row, scored in again:
+                found[row] = [scored, *found[row][1:]]
         rows = [row for row, part in enumerate(parts) if part.ids is not None and _lacks_number(part, found[row][0])]
-        if search.beam == 1 and search.retry and rows:
+        if search.retry and rows:
             self._without_numbers(rows, parts, found, search)
         for row in rows:
             found[row] = [_warned(parts[row], scored) for scored in found[row]]
         return found
 
     def _searched_again(self, parts: Sequence[Part], found: Found, search: SearchConfig) -> Found:
-        """Greedy translations with a fault are tried again with a beam, all together."""
+        """Translations with a fault are tried again with a wider search, all together."""
         again: defaultdict[SearchConfig, dict[tuple[str, tuple[int, ...]], list[int]]] = defaultdict(dict)
         for row, (part, scored) in enumerate(zip(parts, found, strict=True)):
             wider = None if part.ids is None else second_search(part.text, scored[0], search)
@@ -74,15 +73,15 @@ class Repairer:
             if search.retry:
                 again[wider].setdefault((part.text, tuple(part.prefix)), []).append(row)  # each text once: it is slow
             else:
-                found[row] = list(map(marked, scored))
+                found[row] = [marked(scored[0]), *scored[1:]]
         for wider, texts in again.items():
             wanted = [parts[rows[0]] for rows in texts.values()]
             for rows, others in zip(texts.values(), self.decode(wanted, wider), strict=True):
                 for row in rows:
-                    found[row] = [best(parts[row].text, found[row][0], others)]
+                    found[row] = [best(parts[row].text, found[row][0], others), *found[row][1:]]
         return found
 
-    def _small(self, parts: Sequence[Part], found: Found, search: SearchConfig) -> Iterator[tuple[int, list[Scored]]]:
+    def _small(self, parts: Sequence[Part], found: Found, search: SearchConfig) -> Iterator[tuple[int, Scored]]:
         """Read what copies its first word, which is no name, with a small letter; what does so no more may be taken."""
         again: list[tuple[int, Part]] = []
         for row, part in enumerate(parts):
@@ -91,16 +90,14 @@ class Repairer:
                 if (match := WORDS.match(text)) and self.knows(match.group()) and (ids := self.encoded(text)):
                     again.append((row, Part(text, ids, [])))
         if not search.retry:
-            yield from ((row, list(map(marked, found[row]))) for row, _ in again)
+            yield from ((row, marked(found[row][0])) for row, _ in again)
             return
         for (row, part), (scored, *_) in zip(again, self.decode([part for _, part in again], search), strict=True):
             surer = scored.translation.score > found[row][0].translation.score - SMALL_MARGIN
             if surer and not _copies_first(part.text.capitalize(), scored):
-                yield row, [replace(scored, translation=replace(scored.translation, retried=True))]
+                yield row, replace(scored, translation=replace(scored.translation, retried=True))
 
-    def _without_names(
-        self, parts: Sequence[Part], found: Found, search: SearchConfig
-    ) -> Iterator[tuple[int, list[Scored]]]:
+    def _without_names(self, parts: Sequence[Part], found: Found, search: SearchConfig) -> Iterator[tuple[int, Scored]]:
         """Read what lost a rare name with placeholders for its names; what has all of them then is taken."""
         again: list[tuple[int, Guarded, Part]] = []
         for row, part in enumerate(parts):
@@ -110,12 +107,12 @@ class Repairer:
                 if guarded is not None and (seen := self._seen(guarded)) is not None:
                     again.append((row, guarded, seen))
         if not search.retry:
-            yield from ((row, list(map(marked, found[row]))) for row, *_ in again)
+            yield from ((row, marked(found[row][0])) for row, *_ in again)
             return
         for (row, guarded, _), (scored, *_) in zip(again, self.decode([p for *_, p in again], search), strict=True):
             translation = restore(guarded, [scored.translation])
             if not translation.warnings and not translation.truncated:
-                yield row, [Scored(replace(translation, retried=True), scored.coverage)]
+                yield row, Scored(replace(translation, retried=True), scored.coverage)
 
     def _without_numbers(self, rows: Sequence[int], parts: Sequence[Part], found: Found, search: SearchConfig) -> None:
         """Decode those `rows` again with their numbers masked; what has all of them then is taken."""

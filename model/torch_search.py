@@ -26,6 +26,7 @@ class TorchSearcher:
         options = Options(
             forbidden=torch.from_numpy(request.forbidden).to(device),
             max_runs=None if runs is None else torch.tensor(runs, device=device),
+            required=request.required,
             not_empty=True,
         )
         prefix = pad(request.prefixes, device=device) if any(request.prefixes) else None

@@ -49,10 +49,11 @@ typedef struct Ending {
 } Ending;
 
 /* One more token for the row at `parent`. */
-typedef struct {
+typedef struct Proposal {
     double score;
     int32_t parent, token;
     float log_prob;
+    uint32_t missing; /* what then is still required */
 } Proposal;
 
 /* What the caller believes of these files, to be compared with its own. */
@@ -90,11 +91,26 @@ static int repeats(const int32_t *history, int32_t length, int32_t ngram, int32_
     return 0;
 }
 
+/* Whether `token` is required of the sentence of `row`, and then the bit of the first one that is missing, or 0. */
+static int is_required(const Job *job, const Row *row, int32_t token, uint32_t *missing) {
+    const int32_t *required = job->required + (size_t)row->sentence * job->required_most;
+    int found = 0;
+    *missing = 0;
+    for (int32_t number = 0; number < job->required_most && required[number] != PAD; number++)
+        if (required[number] == token) {
+            found = 1;
+            if (!*missing) *missing = row->missing & 1u << number;
+        }
+    return found;
+}
+
 int is_allowed(const Work *work, const Row *row, int32_t token, int32_t time) {
     const Job *job = work->job;
     if (row->forced != PAD) return token == row->forced; /* guards do not apply to it */
     if (job->forbidden[(size_t)row->sentence * job->forbidden_stride + token]) return 0;
-    if (token == END && time == 0) return 0;
+    if (token == END && (time == 0 || row->missing)) return 0;
+    uint32_t missing;
+    if (job->required_most && is_required(job, row, token, &missing) && !missing) return 0;
     if (token == row->last && row->run >= job->runs[row->sentence]) return 0;
     const int32_t ngram = job->no_repeat_ngram;
     return !(ngram && time >= ngram && repeats(history_of(work, row), time, ngram, token));
@@ -120,6 +136,72 @@ static int32_t propose(const Work *work, int32_t first, int32_t width, Proposal 
     return count;
 }
 
+static int better_first(const void *left, const void *right) {
+    const Proposal *a = left, *b = right;
+    if (a->score != b->score) return a->score > b->score ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+/* All that `width` rows of a sentence propose, what they miss included, the best first: how many, or -1 on no number. */
+static int32_t propose_all(const Work *work, int32_t first, int32_t width, int32_t time) {
+    const Job *job = work->job;
+    Proposal *all = work->proposals;
+    int32_t count = 0;
+    for (int32_t parent = 0; parent < width; parent++) {
+        const Row *row = work->rows + first + parent;
+        const Best *best = work->best + first + parent;
+        const int32_t *required = job->required + (size_t)row->sentence * job->required_most;
+        const float *wanted = work->wanted + (size_t)(first + parent) * job->required_most;
+        const float total = best->top + logf(best->sum);
+        if (!isfinite(total)) return -1;
+        for (int32_t at = 0; at < best->count + job->required_most; at++) {
+            const int32_t number = at - best->count, token = number < 0 ? best->tokens[at] : required[number];
+            int is_new = number < 0 || (row->missing >> number & 1 && is_allowed(work, row, token, time));
+            for (int32_t other = 0; number >= 0 && is_new && other < at; other++)
+                is_new = token != (other < best->count ? best->tokens[other] : required[other - best->count]);
+            if (!is_new) continue;
+            const float log_prob = (number < 0 ? best->logits[at] : wanted[number]) - total;
+            uint32_t met;
+            is_required(job, row, token, &met);
+            all[count++] = (Proposal){.score = row->score + log_prob, .parent = parent, .token = token,
+                                      .log_prob = log_prob, .missing = row->missing & ~met};
+        }
+    }
+    qsort(all, count, sizeof *all, better_first);
+    return count;
+}
+
+/* As `propose`, where tokens are required: the beam is shared out among those that have none of them, one, two ...
+ * (Post & Vilar 2018, without their trie). First those that end, then those that go on, each the best first. */
+static int32_t propose_complete(const Work *work, int32_t first, int32_t width, int32_t time, Proposal *best) {
+    const Job *job = work->job;
+    const int32_t *required = job->required + (size_t)work->rows[first].sentence * job->required_most, beam = job->beam;
+    int32_t banks = 1, room[MAX_REQUIRED + 1], ends = 0, left = beam, count = propose_all(work, first, width, time);
+    Proposal *all = work->proposals;
+    while (banks <= job->required_most && required[banks - 1] != PAD) banks++;
+    for (int32_t bank = 0; bank < banks; bank++) { /* by how many are missing */
+        room[bank] = bank == 0 ? beam - (banks - 1) * (beam / banks) : beam / banks;
+        if (beam < banks) room[bank] = bank < beam;
+    }
+    for (int32_t at = 0, whole = 0; at < count && whole < beam; at++) {
+        if (all[at].missing) continue;
+        whole++;
+        if (all[at].token == END) best[ends++] = all[at];
+    }
+    int32_t kept = ends;
+    for (int32_t round = 0; round < 2; round++) /* each bank's share, then what is left over */
+        for (int32_t at = 0; at < count && left; at++) {
+            int32_t *free = room + __builtin_popcount(all[at].missing);
+            if (all[at].token == END || all[at].parent < 0 || (round == 0 && !*free)) continue;
+            if (round == 0) --*free;
+            best[kept++] = all[at];
+            all[at].parent = -1;
+            left--;
+        }
+    qsort(best + ends, kept - ends, sizeof *best, better_first);
+    return count < 0 ? -1 : kept;
+}
+
 /* Keeps an ending among the best finished ones of its sentence, of which there are `beam` at most. */
 static void keep_finished(const Work *work, int32_t sentence, Ending ending) {
     const int32_t beam = work->job->beam;
@@ -141,6 +223,7 @@ static void follow(const Work *work, const Row *from, const Proposal *proposal, 
     to->place = place;
     to->slot = slot;
     to->last = proposal->token;
+    to->missing = proposal->missing;
     to->run = proposal->token == from->last ? from->run + 1 : 1;
     to->forced = time + 1 < job->prefix_steps ? job->prefix[(size_t)from->sentence * job->prefix_steps + time + 1] : PAD;
     if (slot != from->slot) {
@@ -176,7 +259,8 @@ static int32_t advance(const Work *work, int32_t first, int32_t width, int32_t t
     const Row *rows = work->rows + first;
     const int32_t sentence = rows->sentence, beam = job->beam;
     Proposal proposals[MAX_BEST];
-    const int32_t count = propose(work, first, width, proposals);
+    const int32_t count = job->required_most ? propose_complete(work, first, width, time, proposals)
+                                             : propose(work, first, width, proposals);
     if (count < 0) return -1;
     int32_t live = 0;
     for (int32_t rank = 0; rank < count && live < beam; rank++) {
@@ -211,6 +295,9 @@ static int search(Work *work, const Program *program) {
     for (int32_t sentence = 0; sentence < count; sentence++) {
         const int32_t forced = job->prefix_steps ? job->prefix[(size_t)sentence * job->prefix_steps] : PAD;
         work->rows[sentence] = (Row){.sentence = sentence, .slot = sentence * job->beam, .last = BOS, .forced = forced};
+        for (int32_t number = 0; number < job->required_most; number++)
+            if (job->required[(size_t)sentence * job->required_most + number] != PAD)
+                work->rows[sentence].missing |= 1u << number;
         work->ended[sentence] = work->seen[sentence] = 0;
     }
     for (int32_t time = 0; count && time < job->steps; time++) {
@@ -313,6 +400,8 @@ static size_t lay_out(Work *work, const Program *program, char *start) {
     TAKE(work->rows, slots);
     TAKE(work->next, slots);
     TAKE(work->best, slots);
+    TAKE(work->wanted, slots * job->required_most);
+    TAKE(work->proposals, job->required_most ? job->beam * (2 * (size_t)job->beam + job->required_most) : 0);
     TAKE(work->history, slots * job->steps);
     TAKE(work->attention, job->steps * slots * job->longest);
     TAKE(work->links, job->steps * slots);
@@ -333,13 +422,15 @@ static int are_ids(const int32_t *ids, size_t count, int32_t vocab) {
 static int fits(const Network *network, const Job *job) {
     const size_t batch = job->batch;
     if (job->beam < 1 || job->beam > MAX_BEAM || job->n_best < 1 || job->n_best > job->beam) return 0;
+    if (job->required_most < 0 || job->required_most > MAX_REQUIRED) return 0;
     for (size_t row = 0; row < batch; row++) {
         const int32_t most = row ? job->lengths[row - 1] : job->longest;
         if (job->lengths[row] < 1 || job->lengths[row] > most) return 0;
         if (job->limits[row] < 1 || job->limits[row] > job->steps) return 0;
     }
     return job->no_repeat_ngram >= 0 && are_ids(job->source, batch * job->longest, network->source_vocab) &&
-           are_ids(job->prefix, batch * job->prefix_steps, network->target_vocab);
+           are_ids(job->prefix, batch * job->prefix_steps, network->target_vocab) &&
+           are_ids(job->required, batch * job->required_most, network->target_vocab);
 }
 
 /* Decodes all sentences of `job` into its results by the program of this number. Returns 0, or what went wrong. */

@@ -8,6 +8,7 @@
 #define MAX_LAYERS 8
 #define MAX_BEAM 64 /* as in model.config.SearchConfig */
 #define MAX_BEST (2 * MAX_BEAM)
+#define MAX_REQUIRED 31
 
 enum { PAD = 0, BOS = 2, END = 3 };
 
@@ -37,12 +38,14 @@ typedef struct {
     int32_t batch, longest, steps, prefix_steps;
     int32_t beam, n_best;            /* at most MAX_BEAM, at most `beam` */
     int32_t no_repeat_ngram;         /* no so many tokens twice; 0: no guard */
+    int32_t required_most;           /* at most MAX_REQUIRED */
     double length_penalty;
     const int32_t *source, *lengths; /* [batch, longest], [batch]; the longest first, end mark included */
     const int32_t *limits;           /* [batch]: most steps, the end mark's included */
     const int32_t *runs;             /* [batch]: how often a token may stand in a row */
     const int32_t *prefix;           /* [batch, prefix_steps], PAD where nothing is forced */
     const uint8_t *forbidden;        /* [batch or 1, target_vocab]: 1 for what is never generated */
+    const int32_t *required;         /* [batch, required_most]: what must occur, so often; then PAD */
     int32_t forbidden_stride;        /* 0 if all sentences share one row */
     int32_t *tokens, *counts;        /* results: [batch, n_best, steps], [batch, n_best]: log_probs of each, or 0 */
     int32_t *finished;               /* [batch, n_best]: whether the last of them is the end mark's */
@@ -56,6 +59,7 @@ typedef struct {
     int32_t sentence, place, slot;  /* its rank in the sentence; where its states and tokens are kept */
     int32_t last, run;              /* its last token, and how often that stands at its end */
     int32_t forced;                 /* the next token; PAD: any */
+    uint32_t missing;               /* a bit for each required token that is not there yet */
 } Row;
 
 /* The best tokens that may follow a row, the best first, and the softmax's denominator as sum x e^top. */
@@ -83,6 +87,8 @@ typedef struct {
     float *weights;                  /* of one query over one source */
     Row *rows, *next;                /* [slots] */
     Best *best;                      /* [rows] */
+    float *wanted;                   /* [rows, required_most]: logits of what is required */
+    struct Proposal *proposals;      /* [beam x (2 x beam + required_most)], of one sentence: see decode.c */
     int32_t *history;                /* [slots, steps]: tokens so far */
     float *attention;                /* [steps, slots, longest] */
     struct Link *links;              /* [steps, slots]: see decode.c */

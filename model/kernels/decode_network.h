@@ -255,6 +255,12 @@ static void look_through(const Work *work, const Row *row, int32_t time, int32_t
     for (int32_t at = 0; at < count; at += LANES)
         sums = sums + exponential(load_floats(logits + at) - broadcast(best->top));
     best->sum += sum_of(sums);
+    const Job *job = work->job;
+    for (int32_t number = 0; number < job->required_most; number++) {
+        const int32_t token = job->required[(size_t)row->sentence * job->required_most + number];
+        if (token >= first && token < first + count)
+            work->wanted[(row - work->rows) * job->required_most + number] = logits[token - first];
+    }
     const float *least = best->logits + best->most - 1; /* minus infinity until there are as many */
     if (!(top > *least)) return;
     for (int32_t at = 0; at < count; at += LANES)

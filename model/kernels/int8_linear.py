@@ -27,7 +27,7 @@ def available() -> bool:
 def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
     """`weight` `[out, in]` as int8, and the scales `[out]` that give it back."""
     weight = weight.detach().float()
-    pairs = functional.pad(weight, (0, weight.shape[1] % 2)).abs().unflatten(1, (-1, 2)).sum(dim=2)
+    pairs = functional.pad(weight, (0, weight.shape[1] % 2)).abs().view(len(weight), -1, 2).sum(dim=2)
     scale = pairs.amax(dim=1).clamp_(min=SMALLEST).div_(LEVELS)
     return (weight / scale[:, None]).round_().to(torch.int8), scale
 

@@ -56,9 +56,10 @@ class _Network(ctypes.Structure):
 class _Job(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int32) for name in ("batch", "longest", "steps", "prefix_steps", "beam", "n_best",
-                                              "no_repeat_ngram")),
+                                              "no_repeat_ngram", "required_most")),
         ("length_penalty", ctypes.c_double),
-        *((name, ctypes.c_void_p) for name in ("source", "lengths", "limits", "runs", "prefix", "forbidden")),
+        *((name, ctypes.c_void_p) for name in ("source", "lengths", "limits", "runs", "prefix", "forbidden",
+                                               "required")),
         ("forbidden_stride", ctypes.c_int32),
         *((name, ctypes.c_void_p) for name in ("tokens", "counts", "finished", "log_probs", "attention", "scores")),
     )  # fmt: skip
@@ -190,6 +191,7 @@ class _Call:
         batch, n_best, steps = len(sources), config.n_best, max(request.limits)
         source, prefix = _padded([sources[row] for row in order]), _padded([request.prefixes[row] for row in order])
         runs = request.max_runs
+        required = _padded([request.required[row] if request.required else () for row in order])
         forbidden = request.forbidden if request.forbidden.ndim == 1 else request.forbidden[order]
         self._inputs: dict[str, NDArray[Any]] = {
             "source": source,
@@ -198,6 +200,7 @@ class _Call:
             "runs": np.array([(runs[row] if runs else 0) or NO_LIMIT for row in order], np.int32),
             "prefix": prefix,
             "forbidden": np.ascontiguousarray(forbidden, np.uint8),
+            "required": required,
         }
         self._tokens, self._counts = np.zeros((batch, n_best, steps), np.int32), np.zeros((batch, n_best), np.int32)
         self._finished, self._scores = np.zeros((batch, n_best), np.int32), np.zeros((batch, n_best), np.float64)
@@ -205,7 +208,8 @@ class _Call:
         self._attention: Floats = np.zeros((batch, n_best, steps, source.shape[1]), np.float32)
         self.job = _Job(
             batch=batch, longest=source.shape[1], steps=steps, prefix_steps=prefix.shape[1], beam=config.beam,
-            n_best=n_best, no_repeat_ngram=config.no_repeat_ngram, length_penalty=config.length_penalty,
+            n_best=n_best, no_repeat_ngram=config.no_repeat_ngram, required_most=required.shape[1],
+            length_penalty=config.length_penalty,
             forbidden_stride=forbidden.shape[1] if forbidden.ndim == 2 else 0,
             tokens=self._tokens.ctypes.data, counts=self._counts.ctypes.data, finished=self._finished.ctypes.data,
             log_probs=self._log_probs.ctypes.data, attention=self._attention.ctypes.data,

@@ -78,8 +78,8 @@ class Packer:
 def product(layer: tuple[Floats, Floats], padding: float = 0.0) -> Product:
     """`layer`, weight `[out, in]` and bias `[out]`, in 8 bits; outputs that are filled up give `padding`.
 
-    AVX2 adds the products of two neighbours, each with an activation of up to 255, in 16 bits with sign. So the scale of
-    an output is that of its largest pair: what two together may be, |a| + |b|, is 127, and 128 when both are rounded up.
+    AVX2 adds the products of two neighbours, each with an activation of up to 255, in 16 bits with sign. So the scale
+    of an output is that of its largest pair: |a| + |b| is at most 127, and 128 when both are rounded up.
     """
     weight, bias = layer
     pairs = np.abs(weight).reshape(len(weight), -1, 2).sum(axis=2)

@@ -15,12 +15,15 @@ normaliser. Sentences that are done leave the batch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from model.config import SearchConfig
+from model.search.constraints import Extension, all_missing, extensions
 from model.search.guards import Guard
 from model.search.hypothesis import Hypothesis
 from model.search.step import LogSoftmax, S, StepFunction, Task, check_finite
@@ -32,7 +35,12 @@ UNFINISHED = -1e6
 
 
 def beam_search(
-    step: StepFunction[S], state: S, task: Task, guard: Guard, config: SearchConfig
+    step: StepFunction[S],
+    state: S,
+    task: Task,
+    guard: Guard,
+    config: SearchConfig,
+    required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
     """`n_best` hypotheses a sentence, best first; arguments as in `model.search.search.search`."""
     device = task.max_lengths.device
@@ -40,12 +48,17 @@ def beam_search(
         sentences=torch.arange(task.batch, device=device),
         scores=torch.zeros(task.batch, 1, dtype=torch.float64, device=device),
         tokens=torch.full((task.batch,), BOS, device=device),
+        missing=None if required is None else all_missing(required, device),
     )
     path, pool, softmax = _Path(task, config.beam), _Pool.of(task, config), LogSoftmax()
     for time in range(int(task.max_lengths.max())):
         output = step(live.tokens, state)
         path.add_attention(output.attention, live)
-        proposals = _propose(softmax(output.logits), live, guard, task.forced(time), config.beam)
+        log_probs = _allowed(softmax(output.logits), live, guard, task.forced(time))
+        if required is None:
+            proposals = _propose(log_probs, live, config.beam)
+        else:
+            proposals = _propose_complete(log_probs, live, required, task.forced(time), config.beam)
         going_on = proposals.live(config.beam)
         path.add(going_on, live)
         pool.add(proposals, going_on, live, time)
@@ -67,6 +80,8 @@ class _Live:
     """`[active, width]` summed log-probabilities, best first, minus infinity for an empty slot."""
     tokens: Tensor
     """`[active * width]`: the last token of each."""
+    missing: Tensor | None = None
+    """`[active, width]`: bits of the required tokens that each lacks; None if nothing is required."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +93,15 @@ class _Proposals:
     parents: Tensor
     """The slot that each was made from."""
     tokens: Tensor
+    missing: Tensor | None = None
 
     def live(self, beam: int) -> _Proposals:
         """The best `beam` that do not end."""
         scores = self.scores.masked_fill(self.tokens == EOS, float("-inf"))
         scores, index = scores.topk(min(beam, scores.shape[1]), dim=1)
-        return _Proposals(
-            scores, self.log_probs.gather(1, index), self.parents.gather(1, index), self.tokens.gather(1, index)
-        )
+        missing = None if self.missing is None else self.missing.gather(1, index)
+        columns = (self.log_probs, self.parents, self.tokens)
+        return _Proposals(scores, *(column.gather(1, index) for column in columns), missing)
 
     def follow(self, kept: Tensor, live: _Live) -> tuple[Tensor, _Live]:
         """The rows `[kept * proposals]` to take over from the step's state, and the next live hypotheses.
@@ -93,22 +109,44 @@ class _Proposals:
         `kept` `[kept]` are indexes into the active sentences.
         """
         rows = kept[:, None] * live.scores.shape[1] + self.parents[kept]
-        return rows.flatten(), _Live(live.sentences[kept], self.scores[kept], self.tokens[kept].flatten())
+        missing = None if self.missing is None else self.missing[kept]
+        return rows.flatten(), _Live(live.sentences[kept], self.scores[kept], self.tokens[kept].flatten(), missing)
 
 
-def _propose(log_probs: Tensor, live: _Live, guard: Guard, forced: Tensor | None, beam: int) -> _Proposals:
-    """The `2 * beam` best extensions of each sentence; writes the guards into `log_probs` `[active * width, vocab]`."""
-    active, width = live.scores.shape
+def _allowed(log_probs: Tensor, live: _Live, guard: Guard, forced: Tensor | None) -> Tensor:
+    """`log_probs` `[active * width, vocab]`, minus infinity where something else is forced or a guard forbids."""
     if forced is None:
         guard.apply(log_probs)
-    else:
-        log_probs = _force(log_probs, guard, forced[live.sentences].repeat_interleave(width))
+        return log_probs
+    return _force(log_probs, guard, forced[live.sentences].repeat_interleave(live.scores.shape[1]))
+
+
+def _propose(log_probs: Tensor, live: _Live, beam: int) -> _Proposals:
+    """The `2 * beam` best extensions of each sentence."""
+    active = live.scores.shape[0]
     best, tokens = best_tokens(log_probs, 2 * beam)  # [active * width, per slot]
     per_slot = best.shape[1]
     best, tokens = best.view(active, -1), tokens.view(active, -1)  # [active, width * per slot]
     totals = best + live.scores.repeat_interleave(per_slot, dim=1)
     scores, index = totals.topk(min(2 * beam, totals.shape[1]), dim=1)
     return _Proposals(scores, best.gather(1, index), index // per_slot, tokens.gather(1, index))
+
+
+def _propose_complete(
+    log_probs: Tensor, live: _Live, required: Sequence[Sequence[int]], forced: Tensor | None, beam: int
+) -> _Proposals:
+    """The same where `required` tokens of each sentence must occur: what ends, then what goes on."""
+    width, missing = live.scores.shape[1], cast(Tensor, live.missing)
+    rows = [
+        extensions(log_probs[place * width : (place + 1) * width], live.scores[place], missing[place],
+                   required[sentence], beam, PAD if forced is None else int(forced[sentence]))
+        for place, sentence in enumerate(live.sentences.tolist())
+    ]  # fmt: skip
+    empty = Extension(float("-inf"), 0.0, 0, PAD, 0)
+    padded = [row + [empty] * (2 * beam - len(row)) for row in rows]
+    table = torch.tensor(padded, dtype=torch.float64, device=log_probs.device)  # all their integers are exact in it
+    scores, logs, parents, tokens, lacking = table.unbind(dim=2)
+    return _Proposals(scores, logs.to(log_probs.dtype), parents.long(), tokens.long(), lacking.long())
 
 
 def _force(log_probs: Tensor, guard: Guard, forced: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ class Options:
     """`[vocab]` or `[batch, vocab]` booleans: True is never generated."""
     max_runs: Tensor | None = None
     """`[batch]` int64 in place of `max_token_run`, for sources that repeat a token themselves; 0 switches it off."""
+    required: Sequence[Sequence[int]] | None = None
+    """For each sentence, tokens that must occur, so often as they stand there: see `model.search.constraints`."""
     not_empty: bool = False
     """Forbid the end mark as the first token."""
     attention: bool = True

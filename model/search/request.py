@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from model.config import SearchConfig
 from model.search.hypothesis import Hypothesis
 
+MAX_REQUIRED = 31
+
 
 @dataclass(frozen=True)
 class Request:
@@ -27,6 +29,8 @@ class Request:
     """`[vocab]` or `[batch, vocab]`: what is never generated. The end mark never is the first token either."""
     max_runs: Sequence[int] | None = None
     """How often a token may stand in a row in each; None: no limit."""
+    required: Sequence[Sequence[int]] | None = None
+    """At most `MAX_REQUIRED` tokens of each that must occur, so often as they stand here; needs a beam."""
 
 
 class Searcher(Protocol):

@@ -57,10 +57,12 @@ def search(
         return []
     task = Task(max_lengths, prefix, options.attention, config.length_penalty)
     guard = Guard.of(config, options, max_lengths)
+    if options.required is not None and config.beam == 1:
+        raise SearchError("what must occur is looked for with a beam")
     with torch.inference_mode():
         if config.beam == 1:
             return greedy_search(step, state, task, guard)
-        return beam_search(step, state, task, guard, config)
+        return beam_search(step, state, task, guard, config, options.required)
 
 
 def _check(max_lengths: Tensor, prefix: Tensor | None, options: Options) -> None:
@@ -75,6 +77,8 @@ def _check(max_lengths: Tensor, prefix: Tensor | None, options: Options) -> None
     forbidden = options.forbidden
     if forbidden is not None and (forbidden.dim() not in (1, 2) or (forbidden.dim() == 2 and len(forbidden) != batch)):
         raise SearchError(f"forbidden must be [vocab] or [{batch}, vocab], not {list(forbidden.shape)}")
+    if options.required is not None and len(options.required) != batch:
+        raise SearchError(f"required must be of {batch} sentences, not {len(options.required)}")
     if options.max_runs is not None and options.max_runs.shape != (batch,):
         raise SearchError(f"max_runs must be [{batch}], not {list(options.max_runs.shape)}")
 

@@ -1,7 +1,7 @@
-"""A second, wider search where a greedy translation loops, was cut off, skips a word, loses or invents a number or
+"""A second, wider search where a translation loops, was cut off, skips a word, loses or invents a number or
 a placeholder.
 
-    greedy translations -> those with a fault -> beam -> the best of what was found, the greedy one included
+    translations -> those with a fault -> wider search -> the best of what was found, the first one included
 
 Measured, also what was not worth it: docs/decisions/0007-retries.md.
 """
@@ -35,12 +35,20 @@ PLACEHOLDER_COST = 1.0
 
 def second_search(source: str, found: Scored, search: SearchConfig) -> SearchConfig | None:
     """How to search again for a translation of `source` instead of `found`; None if nothing is wrong with that."""
+    width = max(BEAM, search.beam)
     if _is_endless(source, found):
         guard = search.no_repeat_ngram or NO_REPEAT_NGRAM
-        return replace(search, beam=BEAM, n_best=BEAM, no_repeat_ngram=guard)
+        return replace(
+            search,
+            beam=width,
+            n_best=width,
+            no_repeat_ngram=guard,
+            complete=misplaced(source, found.translation.text) > 0,
+        )
     text = found.translation.text
-    if is_skipping(source, found.coverage) or wrong_numbers(source, text) or misplaced(source, text):
-        return replace(search, beam=BEAM, n_best=BEAM)
+    lost = misplaced(source, text) > 0
+    if lost or is_skipping(source, found.coverage) or wrong_numbers(source, text):
+        return replace(search, beam=width, n_best=width, complete=lost)
     return None
 
 
