@@ -15,8 +15,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from app.errors import SettingsError
 from app.scopes import SCOPES, Scope
@@ -37,6 +35,9 @@ DRIVERS = {
 
 
 def _check_database_url(url: str) -> str:
+    from sqlalchemy.engine import make_url  # slow to import: only where there is a URL to look at
+    from sqlalchemy.exc import ArgumentError
+
     try:
         parsed = make_url(url)
     except ArgumentError:
