@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     """Widest beam that a request may ask for."""
     max_alternatives: Annotated[int, Field(ge=0, le=63)] = 5
     """Alternative translations that a request may ask for; at most `max_beam - 1`."""
-    default_beam: Count = 1
+    default_beam: Count = 4
     """Beam of requests that ask for none; 1 is greedy search."""
     deadline_s: Seconds = 30.0
     """A request that is not answered by then gets 503."""

@@ -40,7 +40,7 @@ def translate(  # noqa: PLR0913 - one argument for each option
     output: OutputFile = None,
     resume: Resume = False,
     force: Force = False,
-    beam: Beam = 1,
+    beam: Beam = 4,
     device: Device = "auto",
     route: Route = "auto",
     model_version: ModelVersion = None,

@@ -67,7 +67,7 @@ async def test_64_clients_each_get_their_own_answers_from_shared_batches(tmp_pat
 
 async def test_64_clients_of_the_real_translator_get_what_each_would_get_alone(tiny_data_dir: Path) -> None:
     """The engine, two decoding threads and the real network, together."""
-    settings = Settings(data_dir=tiny_data_dir, torch_threads=2)
+    settings = Settings(data_dir=tiny_data_dir, torch_threads=2, default_beam=1)
     migrated(settings.database)
     with serving(create_app(settings, detect=fake_detect)) as address:
         seen = await asyncio.gather(*(one_client(address, number, REAL_ROUNDS) for number in range(CLIENTS)))

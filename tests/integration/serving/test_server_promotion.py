@@ -61,7 +61,7 @@ def data_dir(tiny_data_dir: Path, tmp_path: Path) -> Path:
 
 
 def settings_of(data_dir: Path) -> Settings:
-    return Settings(data_dir=data_dir, admin_key=KEY, device="cpu", torch_threads=1)  # type: ignore[arg-type]
+    return Settings(data_dir=data_dir, admin_key=KEY, device="cpu", torch_threads=1, default_beam=1)  # type: ignore[arg-type]
 
 
 def make(data_dir: Path) -> FastAPI:

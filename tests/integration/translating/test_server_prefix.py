@@ -11,6 +11,7 @@ from fakes import ask, body, client_of, make_app, one, problem
 
 from app.main import create_app
 from app.settings import Settings
+from model.config import SearchConfig
 from model.translator import Translator
 from model.versions.store import find
 
@@ -68,11 +69,13 @@ async def test_wrong_prefixes_are_named(client: httpx.AsyncClient, payload: dict
 
 async def test_the_real_translator_begins_as_it_is_told(tiny_data_dir: Path) -> None:
     alone = Translator.load(find([tiny_data_dir / "models"], "it-en"), "cpu", threads=1)
-    async with client_of(create_app(Settings(data_dir=tiny_data_dir))) as client:
+    settings = Settings(data_dir=tiny_data_dir)
+    async with client_of(create_app(settings)) as client:
         for prefix in ("", "The cat ", "The cat sl", "x" * 600, "The cat sleeps on the sofa. " * 10, "   ", "😀 "):
             answer = await one(client, body(TEXT, prefix=prefix, alternatives=3))
             texts = [answer["text"], *(other["text"] for other in answer["alternatives"])]
             assert [text for text in texts if not text.startswith(prefix.strip())] == []
             assert len(set(texts)) == len(texts)
             begun = await one(client, body(TEXT, prefix=prefix))
-            assert begun["text"] == alone.translate_sentences([TEXT], prefixes=[prefix])[0].text
+            search = SearchConfig(beam=settings.default_beam)
+            assert begun["text"] == alone.translate_sentences([TEXT], search, [prefix])[0].text

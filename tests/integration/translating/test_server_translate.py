@@ -172,9 +172,9 @@ async def test_alternatives_join_the_sentences(client: httpx.AsyncClient) -> Non
 async def test_beam_and_alternatives_set_the_search(tmp_path: Path) -> None:
     translator = FakeTranslator()
     async with client_of(make_app(tmp_path, translator)) as client:
-        for more in ({}, {"beam": 4}, {"alternatives": 2}, {"beam": 3, "alternatives": 1}):
+        for more in ({}, {"beam": 1}, {"alternatives": 4}, {"beam": 2, "alternatives": 1}):
             await one(client, body("ciao", **more))
-    assert [(search.beam, search.n_best) for search in translator.searches[1:]] == [(1, 1), (4, 1), (3, 3), (3, 2)]
+    assert [(search.beam, search.n_best) for search in translator.searches[1:]] == [(4, 1), (1, 1), (5, 5), (2, 2)]
 
 
 async def test_details_show_sentences_and_words(client: httpx.AsyncClient) -> None:
