@@ -20,7 +20,8 @@ the front and from the back; figures are medians of the rounds, ratios medians o
 Traghetto is faster or needs less. **The ratios are what counts.**
 
 **The lines** are our own (`benchmarks/sentences.py`): everyday ones, and prose of 25 words. **Traghetto** is the
-whole way with the model that ships: splitting, second tries where a fault can be seen, and words again.
+whole way with the model that ships: splitting, second tries where a fault can be seen, and words again. Server and
+command line search with a beam of 4 unless they are told otherwise.
 
 **CTranslate2** has random weights, in 8 bits, for speed depends on the shape and not on what was learnt. It gets our
 pieces, cut already, and makes as many as our translations have on average; its own vocabulary of 32,000 would cut the
@@ -47,8 +48,8 @@ programs that read tokens.""",
     "start": """
 The peer is a Python program that loads CTranslate2 and a model, and translates one line.""",
     "memory": """
-Of the server what is resident then, of the others the peak. The peer is a Python program with as many models, and 200
-lines.""",
+Of the server what is resident then; of the others the peak of all their processes together, what they share counted
+once. The peer is a Python program with as many models, and 200 lines.""",
     "train": """
 Steps of the trainer as it runs, on batches that stay the same, of the network that ships; beside it the same network on
 PyTorch's own layers, with the same optimiser.""",

@@ -8,30 +8,35 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.suites.contest import Contest, Entrant
+from benchmarks.suites.decode import BEAM, GREEDY, SEARCHES
 from benchmarks.suites.peers import FIREFOX_TINY, OPUS_MT, Work
 from benchmarks.suites.processes import TRANSLATE, run
 from benchmarks.suites.setup import EVERYDAY, PROSE, Setup
 
-LINES = {EVERYDAY: 4000, PROSE: 1000}
+CASES = ((EVERYDAY, GREEDY, 3000), (PROSE, GREEDY, 750), (EVERYDAY, BEAM, 1000))
+"""Kind of lines, search, lines. A beam is what `traghetto translate` does unless it is told otherwise."""
+QUICK_CASES = CASES[:1]
 BATCH = 32
 """Of the peers."""
 
 
 @contextlib.contextmanager
 def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
-    """A case for each kind of lines. The peers get tokens, as they need no cutting into pieces."""
-    yield [_contest(setup, kind) for kind in (LINES if not setup.quick else [EVERYDAY])]
+    """A table for each search, a case for each kind of lines. The peers get tokens, they need not cut into pieces."""
+    yield [_contest(setup, *case) for case in (QUICK_CASES if setup.quick else CASES)]
 
 
-def _contest(setup: Setup, kind: str) -> Contest:
-    lines, count = setup.lines(kind), LINES[kind]
-    entrants = [Entrant("Traghetto", partial(_measure, TRANSLATE, _files(setup, f"{kind}.text", lines.texts[:count])))]
-    tokens = _files(setup, f"{kind}.tokens", [" ".join(source[:-1]) for source in lines.sources[:count]])
+def _contest(setup: Setup, kind: str, search: str, count: int) -> Contest:
+    lines, beam = setup.lines(kind), SEARCHES[search].beam
+    name = f"{count} {kind}"
+    command = (*TRANSLATE, "--beam", str(beam))
+    entrants = [Entrant("Traghetto", partial(_measure, command, _files(setup, f"{name}.text", lines.texts[:count])))]
+    tokens = _files(setup, f"{name}.tokens", [" ".join(source[:-1]) for source in lines.sources[:count]])
     for shape in (OPUS_MT, FIREFOX_TINY):
-        work = Work(shape, BATCH, 1, lines.output_length)
-        command = setup.peers.command(work, setup.peers.best_threads(work, lines.sources)[0])
-        entrants.append(Entrant(shape.name, partial(_measure, command, tokens), yardstick=True))
-    return Contest("traghetto translate on a file, greedy", f"{count:,} {kind}", tuple(entrants))
+        work = Work(shape, BATCH, beam, lines.output_length)
+        theirs = setup.peers.command(work, setup.peers.best_threads(work, lines.sources)[0])
+        entrants.append(Entrant(shape.name, partial(_measure, theirs, tokens), yardstick=True))
+    return Contest(f"traghetto translate on a file, {search}", f"{count:,} {kind}", tuple(entrants))
 
 
 def _files(setup: Setup, name: str, lines: Sequence[str]) -> tuple[Path, Path, int]:
@@ -45,7 +50,7 @@ def _files(setup: Setup, name: str, lines: Sequence[str]) -> tuple[Path, Path, i
 def _measure(command: Sequence[str], files: tuple[Path, Path, int]) -> dict[str, float]:
     """Twice: with all lines, and with one, whose time is that of the start."""
     whole, one, more = files
-    started, seconds = run(command, one).seconds, run(command, whole).seconds
+    started, seconds = run(command, one), run(command, whole)
     return {
         "s": seconds,
         "sentences/s": (more + 1) / seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from benchmarks.suites.contest import Contest, Entrant
@@ -13,7 +14,8 @@ from benchmarks.suites.timing import one_by_one, rate
 from model.config import SearchConfig
 
 BATCHES, QUICK_BATCHES = (1, 8, 32, 128), (1, 32)
-SEARCHES = {"greedy": SearchConfig(), "beam 4": SearchConfig(beam=4)}
+GREEDY, BEAM = "greedy", "beam 4"
+SEARCHES = {GREEDY: SearchConfig(), BEAM: SearchConfig(beam=4)}
 TABLES = [(kind, search) for kind in (EVERYDAY, PROSE) for search in SEARCHES]
 QUICK_TABLES = TABLES[:3]
 ALONE = "1"
@@ -44,11 +46,8 @@ def _contest(setup: Setup, kind: str, search: str, batch: int) -> Contest:
 
 
 def _ours(setup: Setup, lines: Lines, batch: int, config: SearchConfig) -> Iterator[Entrant]:
-    """The whole way, and where that may search a second time, the way without."""
-    ways = {"Traghetto": config}
-    if config.beam == 1:
-        ways["Traghetto, without second tries"] = SearchConfig(retry=False)
-    for name, way in ways.items():
+    """The whole way, and the way without second tries."""
+    for name, way in (("Traghetto", config), ("Traghetto, without second tries", replace(config, retry=False))):
         translate = partial(setup.translator.translate, search=way)
         translate(lines.texts[:batch])  # warm
         alone = partial(one_by_one, translate, lines.texts, setup.seconds)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from benchmarks.suites.contest import Contest, Entrant
 from benchmarks.suites.peers import OPUS_MT, Work
-from benchmarks.suites.processes import TRANSLATE, memory_mb, run, serving
+from benchmarks.suites.processes import TRANSLATE, peak_mb, resident_mb, serving
 from benchmarks.suites.setup import EVERYDAY, Setup
 
 WARM_UP = 200
-LINES, PEER_LINES = 20_000, 200
+LINES, PEER_LINES = 10_000, 200
 ENGLISH = "She was waiting for the bus when it started to rain, and number {} came half an hour late."
 
 
@@ -42,7 +42,7 @@ def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
 
 
 def _peak(command: Sequence[str], given: Path) -> dict[str, float]:
-    return {"MB": run(command, given).peak_mb}
+    return {"MB": peak_mb(command, given)}
 
 
 def _serve(data_dir: Path, texts: Sequence[str]) -> dict[str, float]:
@@ -51,4 +51,4 @@ def _serve(data_dir: Path, texts: Sequence[str]) -> dict[str, float]:
         for number, text in enumerate(texts[:WARM_UP]):
             server.translate(text)
             server.translate(ENGLISH.format(number), "en", "it")
-        return {"MB": memory_mb(server.pid, "VmRSS")}
+        return {"MB": resident_mb(server.pid)}

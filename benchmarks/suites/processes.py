@@ -22,38 +22,62 @@ PAUSE_S = 0.01
 START_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A program that has ended well."""
-
-    seconds: float
-    """From its start to its end."""
-    peak_mb: float
-    """The most memory that was resident."""
-
-
-def run(command: Sequence[str], given: Path) -> Finished:
-    """Run `command` with `given` as its input. Its output is thrown away, but through a pipe, as another program would.
+def run(command: Sequence[str], given: Path) -> float:
+    """Seconds that `command` takes for all of `given`. Its output is thrown away, but through a pipe.
 
     Raises:
         RuntimeError: it failed.
     """
-    peak, started = 0.0, time.perf_counter()
+    started = time.perf_counter()
     with given.open("rb") as file, subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE) as process:
         while os.read(_number(process.stdout), READ_BYTES):
-            peak = max(peak, memory_mb(process.pid, "VmHWM"))  # not getrusage: that begins with what the parent had
+            pass
+    _check(process)
+    return time.perf_counter() - started
+
+
+def peak_mb(command: Sequence[str], given: Path) -> float:
+    """The most memory that `command` and the processes that it starts take for all of `given`, seen every now and then.
+
+    What several of them share counts once. Only where there is /proc; elsewhere 0.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    peak = 0.0
+    with given.open("rb") as file, subprocess.Popen(command, stdin=file, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, sum(_memory_mb(pid, "smaps_rollup", "Pss") for pid in _family(process.pid)))
+            time.sleep(PAUSE_S)
+    _check(process)
+    return peak
+
+
+def _check(process: subprocess.Popen[bytes]) -> None:
     if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with status {process.returncode}")
-    return Finished(time.perf_counter() - started, peak)
+        raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
 
 
-def memory_mb(pid: int, name: str) -> float:
-    """Memory of a process, `VmRSS` for what is resident now or `VmHWM` for the most that was; 0 where none is told."""
+def _family(pid: int) -> Iterator[int]:
+    """A process and all that it has started, and those."""
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has just ended
+            for child in thread.read_text(encoding="ascii").split():
+                yield from _family(int(child))
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process that is resident now."""
+    return _memory_mb(pid, "status", "VmRSS")
+
+
+def _memory_mb(pid: int, file: str, name: str) -> float:
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        told = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii")
     except OSError:
         return 0.0
-    found = re.search(rf"{name}:\s+(\d+) kB", status)
+    found = re.search(rf"^{name}:\s+(\d+) kB", told, re.MULTILINE)
     return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
