@@ -31,9 +31,10 @@ from app.engine.desk import Desk, Done
 from app.engine.limits import EngineLimits
 from app.engine.queue import QueueFull, Scheduler
 from app.engine.tickets import RETRY_SHARE, Batch, Priority, Sentence, Ticket, Unit
-from app.engine.worker import settle_all
+from app.engine.worker import settle, settle_all
 from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown, told
 from app.metrics import Metrics
+from app.timers import Timers
 from model.config import SearchConfig
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Engine:
         self._scheduler = Scheduler(limits.batch_tokens, limits.batch_sentences, limits.queue_tokens)
         self._desk = Desk(self._scheduler, self._tidy)
         self._threads = [threading.Thread(target=self._load_and_work, name="engine", daemon=True)]
+        self._timers = Timers()
         self._decoder = Decoder(limits.batch_tokens, limits.max_beam, metrics)
         self.state: State = "loading"
         self.failure: str | None = None
@@ -142,12 +144,11 @@ class Engine:
             sentences, search, now + timeout_s, priority, retry_by=now + RETRY_SHARE * timeout_s, owner=future
         )
         self._submit(ticket, now)
+        timer = self._timers.call_later(timeout_s, lambda: settle(future, DeadlineExceeded(timeout_s)))
         try:
-            async with asyncio.timeout(timeout_s):
-                return await future
-        except TimeoutError:
-            raise DeadlineExceeded(timeout_s) from None
+            return await future
         finally:
+            timer.cancel()
             if not ticket.closed:
                 self.cancel(ticket)
 

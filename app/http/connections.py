@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from asyncio import TimerHandle
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.http.problems import bad_request_response
+from app.timers import Timer, Timers
 
 log = logging.getLogger("traghetto.http")
 
@@ -29,6 +29,14 @@ ENDING = "ending"
 """Key of a request's `state`: the server is going down, and waits only for the answers that it has begun."""
 
 
+class _Loop:
+    """What a connection needs of the event loop; its timers cost little. One for all connections of a server."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.create_task = loop.create_task
+        self.call_later = Timers().call_later
+
+
 class Connection(HttpToolsProtocol):
     """What `uvicorn.Config` is given as `http`. `limit_concurrency` counts connections here, and nothing else."""
 
@@ -40,8 +48,9 @@ class Connection(HttpToolsProtocol):
         self._most, self.limit_concurrency = self.limit_concurrency, None  # uvicorn would refuse in plain text
         self._is_extra = False
         """Whether it is one too many: there were as many as may be when it came, and still are."""
-        self._head_timer: TimerHandle | None = None
-        self._take_timer: TimerHandle | None = None
+        self._head_timer: Timer | None = None
+        self._take_timer: Timer | None = None
+        self.loop = self._ours = vars(self.server_state).setdefault("loop", _Loop(self.loop))
 
     @property
     def _is_crowded(self) -> bool:
@@ -100,11 +109,11 @@ class Connection(HttpToolsProtocol):
         self._close()
 
     def _expect_head(self, timeout_s: float) -> None:
-        self._head_timer = self.loop.call_later(timeout_s, self._close)
+        self._head_timer = self._ours.call_later(timeout_s, self._close)
 
     def _expect_taking(self) -> None:
         if self._take_timer is None:
-            self._take_timer = self.loop.call_later(self.take_timeout_s, self._break)
+            self._take_timer = self._ours.call_later(self.take_timeout_s, self._break)
 
     def _close(self) -> None:
         """Close when what was written is taken."""

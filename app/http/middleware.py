@@ -22,6 +22,7 @@ from app.errors import AppError, BodyTooLarge, BodyTooSlow, TooManyConnections
 from app.http.connections import CROWDED
 from app.http.problems import CLIENT_CLOSED_REQUEST, crash_response, problem_response
 from app.metrics import UNMATCHED, Metrics
+from app.timers import Timers
 
 log = logging.getLogger("traghetto.http")
 
@@ -61,6 +62,7 @@ class Edge:
         self._body_limit = body_limit
         self._express = express
         self._larger = larger
+        self._timers = Timers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,10 +90,10 @@ class Edge:
             if refusal is not None:
                 await problem_response(refusal)(scope, receive, send_safely)
             elif handler is not None:
-                response = await _handled(handler, Request(scope, _bounded(receive, limit)))
+                response = await _handled(handler, Request(scope, _bounded(receive, limit, self._timers)))
                 await response(scope, receive, send_safely)
             else:
-                await self._app(scope, _bounded(receive, limit), send_safely)
+                await self._app(scope, _bounded(receive, limit, self._timers), send_safely)
         finally:
             route = scope["path"] if handler is not None else _route(scope)
             self._metrics.request(route, status, time.perf_counter() - started)
@@ -123,17 +125,17 @@ def _refusal(scope: Scope, limit: BodyLimit) -> AppError | None:
     return BodyTooLarge(limit.bytes) if _declared_bytes(scope) > limit.bytes else None
 
 
-def _bounded(receive: Receive, limit: BodyLimit) -> Receive:
+def _bounded(receive: Receive, limit: BodyLimit, timers: Timers) -> Receive:
     """`receive`, until more than the allowed bytes or seconds have come, or the whole body."""
     left, more = limit.bytes, True
-    ends = asyncio.get_running_loop().time() + limit.seconds
+    ends = time.monotonic() + limit.seconds
 
     async def receive_bounded() -> Message:
         nonlocal left, more
         if not more:  # only the end of the connection can come now, whenever that is
             return await receive()
         try:
-            async with asyncio.timeout_at(ends):
+            async with timers.timeout(ends - time.monotonic()):
                 message = await receive()
         except TimeoutError:
             raise BodyTooSlow(limit.seconds) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.engine.tickets import Priority
 from app.errors import FieldError, InvalidRequest
@@ -18,8 +18,7 @@ FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 """Control characters that are not white space, and lone surrogates: no text has them, and databases refuse them."""
 
 
-@dataclass(frozen=True, slots=True)
-class TranslationRequest:
+class TranslationRequest(NamedTuple):
     """What every dialect's body becomes."""
 
     texts: Sequence[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.engine.tickets import Sentence
 from app.errors import FieldError, InvalidRequest
@@ -27,8 +27,7 @@ SURE = 0.91
 """The confidence from which even a short sentence is believed to be in the language that is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """One text, ready to be translated."""
 
     source: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.engine.decoder import Outcome
 from app.memory.store import Hit
@@ -16,8 +16,7 @@ from model.text.plan import Plan
 from model.translation import Translation
 
 
-@dataclass(frozen=True, slots=True)
-class TranslatedSentence:
+class TranslatedSentence(NamedTuple):
     """One sentence and its translation."""
 
     source_text: str
@@ -33,8 +32,7 @@ class TranslatedSentence:
         return self.source_text if self.outcome is None else _ranked(self.outcome, rank).text
 
 
-@dataclass(frozen=True, slots=True)
-class TranslatedText:
+class TranslatedText(NamedTuple):
     """One text of the request, translated."""
 
     source: str | None

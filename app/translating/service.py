@@ -13,11 +13,15 @@ from app.engine.engine import Engine
 from app.engine.worker import Worker
 from app.errors import DeadlineExceeded
 from app.settings import Settings
+from app.timers import Timers
 from app.translating.limits import TranslationRequest, check
 from app.translating.preparing import Prepared, Preparer
 from app.translating.result import TranslatedText, assemble
 from model.config import SearchConfig
 
+SLIGHT_CHARS = 300
+"""Plain text of a known language that is not longer is prepared at once, on the event loop: in less time than it takes
+to hand it to another thread and back."""
 SHORT_CHARS = 2000
 """Longer requests are prepared by a thread of their own, so that short ones need not wait for them."""
 MEMORY_WAIT_S = 3.0
@@ -31,6 +35,8 @@ class TranslationService:
         self._settings = settings
         self._engine = engine
         self._memory_ready: asyncio.Event | None = None
+        self._timers = Timers()
+        self._preparer = preparer
         self._short = Worker("prepare-short", preparer.prepare, preparer.warm_up)
         self._long = Worker("prepare-long", preparer.prepare)
 
@@ -75,8 +81,11 @@ class TranslationService:
             self._memory_ready = None
 
     async def _prepared(self, request: TranslationRequest, ends: float) -> list[Prepared]:
-        worker = self._short if sum(map(len, request.texts)) <= SHORT_CHARS else self._long
-        async with asyncio.timeout(max(0.0, ends - time.monotonic())):
+        chars = sum(map(len, request.texts))
+        if chars <= SLIGHT_CHARS and request.source != "auto" and request.format == "text":
+            return self._preparer.prepare(request)
+        worker = self._short if chars <= SHORT_CHARS else self._long
+        async with self._timers.timeout(ends - time.monotonic()):
             return await worker.run(request)
 
     async def _outcomes(self, request: TranslationRequest, prepared: Sequence[Prepared], ends: float) -> list[Outcome]:

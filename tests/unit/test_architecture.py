@@ -30,7 +30,7 @@ FRONT_DOOR = ("app/cli.py", "app/commands/")
 FLOORS = {
     "app": (
         "cli", "commands", "serve", "main", "http", "retraining", "versions", "corrections", "translating",
-        "access engine memory", "storage", "settings", "background", "errors languages metrics scopes",
+        "access engine memory", "storage", "settings", "background", "errors languages metrics scopes timers",
     ),
     "model": (
         "translator", "part_search", "branches ensemble reading repair sentences", "markup", "routes", "torch_search",
