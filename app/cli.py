@@ -1,13 +1,12 @@
 """The command `traghetto`.
 
-Every command imports what it needs when it runs: `--help` is quick, and `serve` never loads the trainer.
+Every command imports what it needs when it runs, asyncio too: `--help` is quick, and `serve` never loads the trainer.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +30,8 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         typer.echo(f"traghetto {metadata.version('traghetto')}")
         raise typer.Exit
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import enum
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from app.access.access import LOCAL, Client
-from app.commands.database import opened_database
+from app.commands.database import opened_database, run
 from app.commands.options import reader_left
 from app.errors import AppError
 from app.scopes import ALL_SCOPES
@@ -84,7 +83,7 @@ def export_file(
     unfinished = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
         with unfinished.open("wb") as file:
-            written = asyncio.run(_export(file, wanted, chosen, sys.stderr.isatty()))
+            written = run(_export(file, wanted, chosen, sys.stderr.isatty()))
         unfinished.replace(out)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -110,7 +109,7 @@ def import_file(
 
       traghetto corrections import memory.tmx --pair it-en
     """
-    report = asyncio.run(_import(file, _format(format, file), pair.value if pair else None, approve, strict))
+    report = run(_import(file, _format(format, file), pair.value if pair else None, approve, strict))
     _tell_problems(report)
     if strict and report.refused:
         raise AppError(f"nothing was stored: {report.refused:,} are refused")
@@ -155,7 +154,7 @@ def _format(chosen: FileFormat | None, file: Path | None) -> Format:
 
 def _export_to_stdout(wanted: Selection, format: Format) -> None:
     try:
-        asyncio.run(_export(sys.stdout.buffer, wanted, format, sys.stderr.isatty() and not sys.stdout.isatty()))
+        run(_export(sys.stdout.buffer, wanted, format, sys.stderr.isatty() and not sys.stdout.isatty()))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise reader_left() from None

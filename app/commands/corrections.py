@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import json
 import uuid
@@ -15,7 +14,7 @@ import typer
 from app.commands import correction_files
 from app.commands.correction_files import OWNER, Pair, Status, progress
 from app.commands.correction_tables import as_dict, print_details, print_statistics, print_table
-from app.commands.database import opened_database
+from app.commands.database import opened_database, run
 
 if TYPE_CHECKING:
     from app.corrections.search import Search
@@ -259,7 +258,7 @@ def _ask(question: Callable[[Corrections], Awaitable[Answer]]) -> Answer:
         async with opened_database() as database:
             return await question(Corrections(database, load_settings(), detect))
 
-    return asyncio.run(ask())
+    return run(ask())
 
 
 async def _search(corrections: Corrections, wanted: Search, most: int | None = None) -> tuple[list[Found], int]:

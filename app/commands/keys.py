@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.database import opened_database
+from app.commands.database import opened_database, run
 from app.commands.options import wide_console
 from app.scopes import SCOPES, Scope
 
@@ -47,7 +46,7 @@ def create(
 
       traghetto keys create "Anna, reviewer" --scope correct --scope review
     """
-    made = asyncio.run(_create(name, [name for name in SCOPES if KeyScope(name) in scope], trusted))
+    made = run(_create(name, [name for name in SCOPES if KeyScope(name) in scope], trusted))
     if as_json:
         typer.echo(json.dumps(_as_dict(made.row) | {"key": made.secret}, indent=2, ensure_ascii=False))
         return
@@ -58,7 +57,7 @@ def create(
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """List all keys, revoked ones too."""
-    rows = asyncio.run(_list())
+    rows = run(_list())
     if as_json:
         typer.echo(json.dumps([_as_dict(row) for row in rows], indent=2, ensure_ascii=False))
     elif rows:
@@ -72,7 +71,7 @@ def revoke(
     key: Annotated[str, typer.Argument(metavar="ID_OR_PREFIX", help="As `traghetto keys list` shows it.")],
 ) -> None:
     """End a key for good. Servers that run refuse it within 2 s."""
-    row = asyncio.run(_revoke(key))
+    row = run(_revoke(key))
     typer.echo(f"revoked {row.id} ({row.name}); running servers refuse it within 2 s", err=True)
 
 
