@@ -7,6 +7,9 @@ from itertools import groupby
 
 from benchmarks.results.figures import STEADY, Figure, ratios
 
+SHOWN = [unit for unit in STEADY if unit != "ms (p50)"]
+"""Units whose ratios are shown: how long one waits for one sentence, and how many go by in a second, is the same."""
+
 
 def tables(figures: Sequence[Figure], level: int = 4) -> str:
     """All of `figures`, which lie table by table, under headings of `level`."""
@@ -26,16 +29,16 @@ def table(figures: Sequence[Figure]) -> str:
         for program, unit in dict.fromkeys((figure.program, figure.unit) for figure in rows):
             of_row = [figure for figure in rows if (figure.program, figure.unit) == (program, unit)]
             lines.append(_row(program, unit, _cells(cases, [(one.case, number(one.value)) for one in of_row])))
-    compared = [ratio for ratio in ratios(figures) if ratio.program == first and ratio.unit in STEADY]
-    for other in dict.fromkeys(ratio.yardstick for ratio in compared):
-        cells = [(ratio.case, f"**{number(ratio.value)} x**") for ratio in compared if ratio.yardstick == other]
-        lines.append(_row(f"**{first} : {other}**", "", _cells(cases, cells)))
+    compared = [ratio for ratio in ratios(figures) if ratio.program == first and ratio.unit in SHOWN]
+    for other, unit in dict.fromkeys((ratio.yardstick, ratio.unit) for ratio in compared):
+        times = [(one.case, one.value) for one in compared if (one.yardstick, one.unit) == (other, unit)]
+        cells = _cells(cases, [(case, f"**{number(value)} x**") for case, value in times])
+        lines.append(_row(f"**{first} : {other}**", unit, cells))
     return "\n".join(lines)
 
 
 def _cells(cases: Sequence[str], filled: Sequence[tuple[str, str]]) -> list[str]:
-    """A cell for each case. Where several units are compared in one, the first counts."""
-    by_case = dict(reversed(filled))
+    by_case = dict(filled)
     return [by_case.get(case, "") for case in cases]
 
 

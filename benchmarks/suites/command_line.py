@@ -36,7 +36,7 @@ def _contest(setup: Setup, kind: str, search: str, count: int) -> Contest:
         work = Work(shape, BATCH, beam, lines.output_length)
         theirs = setup.peers.command(work, setup.peers.best_threads(work, lines.sources)[0])
         entrants.append(Entrant(shape.name, partial(_measure, theirs, tokens), yardstick=True))
-    return Contest(f"traghetto translate on a file, {search}", f"{count:,} {kind}", tuple(entrants))
+    return Contest(f"a file by `traghetto translate`, {search}", f"{count:,} {kind}", tuple(entrants))
 
 
 def _files(setup: Setup, name: str, lines: Sequence[str]) -> tuple[Path, Path, int]:
@@ -52,7 +52,6 @@ def _measure(command: Sequence[str], files: tuple[Path, Path, int]) -> dict[str,
     whole, one, more = files
     started, seconds = run(command, one), run(command, whole)
     return {
-        "s": seconds,
         "sentences/s": (more + 1) / seconds,
         "sentences/s, start-up left out": more / max(seconds - started, 1e-9),
     }
