@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sentences import sentences
 from model.config import SearchConfig
+from model.kernels.int8 import Int8Network
 from model.kernels.native import programs
 from model.kernels.quantize import fast_int8
+from model.routes import Chosen
+from model.torch_search import TorchSearcher
 from model.translator import Translator
-from model.versions.store import BUNDLED, find, list_versions, verify
+from model.versions.store import BUNDLED, find, list_versions, load, verify
 from training.data.assemble import turned
 from training.evaluate import evaluate
 
@@ -100,3 +104,20 @@ def test_a_sentence_translates_the_same_alone_and_in_any_batch(corpus_dir, route
     alone = [translator.translate([source])[0].text for source in sources]
     different = [pair for pair in zip(alone, together, strict=True) if pair[0] != pair[1]]
     assert len(different) <= allowed, json.dumps(different[:5], ensure_ascii=False)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("search", [SearchConfig(), SearchConfig(beam=4, n_best=4)], ids=["greedy", "beam"])
+@pytest.mark.parametrize("pair", ["it-en", "en-it"])
+def test_decode_c_translates_like_pytorch_with_the_same_bits(pair, search):
+    """But for ties: a sum at the edge between two 8-bit numbers rounds to one or the other."""
+    version = load(find([BUNDLED], pair))
+    slow = Chosen(TorchSearcher(Int8Network(version.model), "cpu"), "cpu", "int8", "PyTorch", 1)
+    ours = sentences(100) if pair == "it-en" else ENGLISH * 10
+    fast, reference = (
+        one.translate(ours, search) for one in (Translator(version, "cpu"), Translator(version, chosen=slow))
+    )
+    same = sum(one.text == other.text for one, other in zip(fast, reference, strict=True))
+    assert same >= 0.9 * len(ours)
+    close = sum(abs(one.score - other.score) < 0.02 for one, other in zip(fast, reference, strict=True))
+    assert close >= 0.9 * len(ours)
