@@ -31,8 +31,8 @@ SUITES = {
     "decode": "decode", "command-line": "command_line", "start": "start", "memory": "footprint", "train": "train",
 }  # fmt: skip
 """Name -> module of `benchmarks.suites`, in the order of the page. The trainer's goes last, for it sets up malloc."""
-ROUNDS, SECONDS = 3, 1.0
-QUICK_ROUNDS, QUICK_SECONDS = 3, 0.5
+ROUNDS = 3
+SECONDS, QUICK_SECONDS = 0.6, 0.4
 TOLERANCE = 0.2
 SLOWER, NOTHING_TO_COMPARE = 1, 2
 """Exit statuses."""
@@ -99,7 +99,7 @@ def _arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--suites", nargs="+", choices=SUITES, default=list(SUITES), metavar="NAME",
                         help=f"only these, of {', '.join(SUITES)}")  # fmt: skip
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"the median is taken [{ROUNDS}]")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"the median is taken [{ROUNDS}]")
     parser.add_argument("--quick", action="store_true", help="only the cases that say most, and shorter measurements")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where {FILE} and the page are written")
     parser.add_argument("--check", action="store_true",
@@ -108,7 +108,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tolerance", type=float, default=100 * TOLERANCE, metavar="PERCENT",
                         help=f"by how much ratios may be worse with --check [{100 * TOLERANCE:.0f}]")  # fmt: skip
     arguments = parser.parse_args()
-    if arguments.rounds is not None and arguments.rounds < 1:
+    if arguments.rounds < 1:
         parser.error("at least one round is needed")
     if not 0 < arguments.tolerance < 100:
         parser.error("--tolerance must be between 0 and 100")
@@ -120,8 +120,7 @@ def main() -> int:
     arguments = _arguments()
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 160, highlight=False, soft_wrap=True)
     quick = arguments.quick or arguments.check
-    rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
-    run = measure(arguments.suites, arguments.rounds or rounds, seconds, quick, console)
+    run = measure(arguments.suites, arguments.rounds, QUICK_SECONDS if quick else SECONDS, quick, console)
     whole = not quick and arguments.suites == list(SUITES)
     folder = arguments.output or (FOLDER if whole else None)
     if folder is not None:

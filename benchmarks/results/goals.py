@@ -12,7 +12,7 @@ from benchmarks.results.tables import number
 
 OURS, ONCE = "Traghetto", "Traghetto, without second tries"
 OPUS_MT, FIREFOX_TINY = "CTranslate2, OPUS-MT's shape", "CTranslate2, Firefox's tiny shape"
-FILE, EVERYDAY, PROSE = "a file by `traghetto translate`, greedy", "3,000 everyday lines", "750 lines of 25 words"
+FILE, EVERYDAY, PROSE = "a file by `traghetto translate`, greedy", "2,000 everyday lines", "400 lines of 25 words"
 GREEDY, BEAM, GREEDY_PROSE = "everyday lines, greedy", "everyday lines, beam 4", "lines of 25 words, greedy"
 RATE, LATER, WAIT = "sentences/s", "sentences/s, start-up left out", "ms (p50)"
 

@@ -11,11 +11,11 @@ SHOWN = [unit for unit in STEADY if unit != "ms (p50)"]
 """Units whose ratios are shown: how long one waits for one sentence, and how many go by in a second, is the same."""
 
 
-def tables(figures: Sequence[Figure], level: int = 4) -> str:
-    """All of `figures`, which lie table by table, under headings of `level`."""
+def tables(figures: Sequence[Figure]) -> str:
+    """All of `figures`, which lie table by table, each table under a heading."""
     parts = []
     for name, group in groupby(figures, key=lambda figure: figure.table):
-        parts.append(f"{'#' * level} {name[:1].upper()}{name[1:]}\n\n{table(list(group))}\n")
+        parts.append(f"#### {name[:1].upper()}{name[1:]}\n\n{table(list(group))}\n")
     return "\n".join(parts)
 
 

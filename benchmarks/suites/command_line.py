@@ -13,7 +13,7 @@ from benchmarks.suites.peers import FIREFOX_TINY, OPUS_MT, Work
 from benchmarks.suites.processes import TRANSLATE, run
 from benchmarks.suites.setup import EVERYDAY, PROSE, Setup
 
-CASES = ((EVERYDAY, GREEDY, 3000), (PROSE, GREEDY, 750), (EVERYDAY, BEAM, 1000))
+CASES = ((EVERYDAY, GREEDY, 2000), (PROSE, GREEDY, 400), (EVERYDAY, BEAM, 500))
 """Kind of lines, search, lines. A beam is what `traghetto translate` does unless it is told otherwise."""
 QUICK_CASES = CASES[:1]
 BATCH = 32

@@ -13,7 +13,7 @@ from benchmarks.suites.processes import TRANSLATE, peak_mb, resident_mb, serving
 from benchmarks.suites.setup import EVERYDAY, Setup
 
 WARM_UP = 200
-LINES, PEER_LINES = 10_000, 200
+PEER_LINES = 200
 ENGLISH = "She was waiting for the bus when it started to rain, and number {} came half an hour late."
 
 
@@ -21,23 +21,20 @@ ENGLISH = "She was waiting for the bus when it started to rain, and number {} ca
 def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
     """Two cases; the peer has two models, or one, and a shorter file."""
     lines = setup.lines(EVERYDAY)
-    files = {}
-    for name, written in (("long.text", lines.texts), ("short.tokens", [" ".join(row) for row in lines.sources])):
-        files[name] = setup.scratch / name
-        count = LINES if written is lines.texts else PEER_LINES
-        repeated = (written[number % len(written)] for number in range(count))
-        files[name].write_text("".join(f"{line}\n" for line in repeated), encoding="utf-8")
+    text, tokens = setup.scratch / "long.text", setup.scratch / "short.tokens"
+    text.write_text("".join(f"{line}\n" for line in lines.texts), encoding="utf-8")
+    tokens.write_text("".join(f"{' '.join(row[:-1])}\n" for row in lines.sources[:PEER_LINES]), encoding="utf-8")
 
     def theirs(models: int) -> Entrant:
         command = setup.peers.command(Work(OPUS_MT, 32, 1, lines.output_length), (1, 1), models)
-        measure = partial(_peak, command, files["short.tokens"])
+        measure = partial(_peak, command, tokens)
         return Entrant(f"{OPUS_MT.name}, as many models", measure, yardstick=True)
 
     served = Entrant("Traghetto", partial(_serve, setup.scratch / "memory", lines.texts))
-    translated = Entrant("Traghetto", partial(_peak, TRANSLATE, files["long.text"]))
+    translated = Entrant("Traghetto", partial(_peak, TRANSLATE, text))
     yield [
         Contest("resident memory", f"traghetto serve, {WARM_UP} translations each way", (served, theirs(2))),
-        Contest("resident memory", f"traghetto translate, {LINES:,} lines", (translated, theirs(1))),
+        Contest("resident memory", f"traghetto translate, {len(lines.texts):,} lines", (translated, theirs(1))),
     ]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+LEAST_ALONE = 5
+"""So many single items, however slow."""
 
 
 def rate(work: Callable[[Sequence[T]], object], items: Sequence[T], at_once: int, seconds: float) -> dict[str, float]:
@@ -25,7 +27,7 @@ def rate(work: Callable[[Sequence[T]], object], items: Sequence[T], at_once: int
 def one_by_one(work: Callable[[Sequence[T]], object], items: Sequence[T], seconds: float) -> dict[str, float]:
     """The same of single items, and how long each waits for its answer."""
     waits: list[float] = []
-    while sum(waits) < 1000 * seconds or not waits:
+    while sum(waits) < 1000 * seconds or len(waits) < LEAST_ALONE:
         before = time.perf_counter()
         work([items[len(waits) % len(items)]])
         waits.append(1000 * (time.perf_counter() - before))
