@@ -12,7 +12,8 @@ import importlib
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -63,21 +64,22 @@ def measure_suite(name: str, setup: Setup, rounds: int, console: Console) -> lis
             return compete(name, contests, rounds, lambda what: bar.update(task, advance=1, what=what))
 
 
-def report_changes(run: Run, committed: Path, tolerance: float, console: Console) -> int:
-    """Say what has become slower or faster beside the figures in `committed`; the exit status."""
-    kind = run.machine["kind"]
-    before = record.read(committed).get(kind)
-    if before is None:
-        console.print(
-            f"{committed} has no figures of a processor of the kind {kind}: on such a machine, run make bench"
-        )
-        return NOTHING_TO_COMPARE
-    found = check.changes(run.figures, before.figures)
+def compare(
+    before: Run, measured: Callable[[Sequence[str]], Run], names: Sequence[str], tolerance: float, console: Console
+) -> int:
+    """Measure the suites `names`, and say what has become slower or faster since `before`; the exit status.
+
+    A suite with something slower is measured once more: what was only disturbed is not slower twice.
+    """
+    found = check.changes(measured(names).figures, before.figures)
+    if slower := check.suites_of(check.beyond(found, tolerance)[0]):
+        console.print(f"once more: {', '.join(slower)}")
+        found = check.better_of(found, check.changes(measured(slower).figures, before.figures))
     worse, better = check.beyond(found, tolerance)
     for change in (*worse, *better):
         console.print(str(change), style="red" if change in worse else "green", markup=False)
     console.print(
-        f"{len(found)} ratios beside those of {before.machine['date']} ({before.machine['processor']}, commit "
+        f"{len(found)} cases beside those of {before.machine['date']} ({before.machine['processor']}, commit "
         f"{before.machine['commit']}): {len(worse)} worse by more than {tolerance:.0%}, {len(better)} better"
     )
     if not found:
@@ -120,13 +122,22 @@ def main() -> int:
     arguments = _arguments()
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 160, highlight=False, soft_wrap=True)
     quick = arguments.quick or arguments.check
-    run = measure(arguments.suites, arguments.rounds, QUICK_SECONDS if quick else SECONDS, quick, console)
+    seconds = QUICK_SECONDS if quick else SECONDS
+    measured = partial(measure, rounds=arguments.rounds, seconds=seconds, quick=quick, console=console)
+    if arguments.check:
+        kind = machine.describe()["kind"]
+        before = record.read(FOLDER / FILE).get(kind)
+        if before is None:
+            console.print(f"{FILE} has no figures of a processor of the kind {kind}; on such a machine: make bench")
+            return NOTHING_TO_COMPARE
+        return compare(before, measured, arguments.suites, arguments.tolerance / 100, console)
+    run = measured(arguments.suites)
     whole = not quick and arguments.suites == list(SUITES)
     folder = arguments.output or (FOLDER if whole else None)
     if folder is not None:
         write(run, folder)
         console.print(f"written: {folder / FILE} and the page beside it")
-    return report_changes(run, FOLDER / FILE, arguments.tolerance / 100, console) if arguments.check else 0
+    return 0
 
 
 if __name__ == "__main__":

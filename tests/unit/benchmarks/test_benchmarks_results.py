@@ -1,6 +1,7 @@
 """The file of figures, the page, and what has become slower."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.__main__ import NOTHING_TO_COMPARE, SLOWER, SUITES, report_changes, write
+from benchmarks.__main__ import NOTHING_TO_COMPARE, SLOWER, SUITES, compare, main, write
 from benchmarks.results import check, goals, machine, page, record
 from benchmarks.results.figures import Figure
 from benchmarks.results.record import FILE, FOLDER, Run
@@ -145,9 +146,17 @@ def test_changes_are_told_worst_first_and_tails_are_not_compared() -> None:
     before = [*figures(100.0), *figures(100.0, case="8"), *figures(100.0, case="64"), *figures(1.0, unit="ms (p95)")]
     now = [*figures(90.0), *figures(50.0, case="8"), *figures(1.0, case="1"), *figures(9.0, unit="ms (p95)")]
     found = check.changes(now, before)
-    assert [(change.now.case, round(change.factor, 3)) for change in found] == [("8", 0.5), ("32", 0.9)]
-    assert "8, sentences/s: Traghetto" in str(found[0])
-    assert str(found[0]).endswith("10.0 x, now 5.00 x: 50% worse")
+    assert [(change.place[2], round(change.factor, 3)) for change in found] == [("8", 0.5), ("32", 0.9)]
+    told = f"decode, {goals.GREEDY}, 8: Traghetto is 50% worse: 10.0 x {OPUS_MT}, now 5.00 x (sentences/s)"
+    assert str(found[0]) == told
+
+
+def test_all_peers_and_units_count_alike() -> None:
+    """A peer that was disturbed makes less of a change than ours."""
+    other = Figure("decode", goals.GREEDY, "another", "32", "sentences/s", (10.0, 10.0), yardstick=True)
+    slower = replace(other, values=(20.0, 20.0))
+    (change,) = check.changes([*figures(100.0), slower], [*figures(100.0), other])
+    assert change.factor == pytest.approx(0.5**0.5)
 
 
 def test_a_slow_machine_is_no_change() -> None:
@@ -164,21 +173,44 @@ def test_tolerance_is_the_same_both_ways() -> None:
     ]
     now = [*figures(79.0, case="1"), *figures(81.0, case="8"), *figures(124.0, case="32"), *figures(126.0, case="2")]
     worse, better = check.beyond(check.changes(now, before), 0.2)
-    assert [change.now.case for change in worse] == ["1"]
-    assert [change.now.case for change in better] == ["2"]
+    assert [change.place[2] for change in worse] == ["1"]
+    assert [change.place[2] for change in better] == ["2"]
 
 
 @pytest.mark.parametrize(
-    ("now", "status", "told"),
+    ("rounds", "status", "told"),
     [
-        (run(figures(79.0)), SLOWER, "10.0 x, now 7.90 x: 21% worse"),
-        (run(figures(81.0)), 0, "1 ratios beside those of 2026-11-29 (Some CPU, commit abc): 0 worse by more than 20%"),
-        (run(figures(81.0, case="7")), NOTHING_TO_COMPARE, "0 ratios"),
-        (run(figures(81.0), "avx512_vnni"), NOTHING_TO_COMPARE, "no figures of a processor of the kind avx512_vnni"),
+        ([79.0, 78.0], SLOWER, "Traghetto is 21% worse: 10.0 x"),
+        ([79.0, 81.0], 0, "0 worse by more than 20%, 0 better"),
+        ([81.0], 0, "1 cases beside those of 2026-11-29 (Some CPU, commit abc): 0 worse by more than 20%"),
+        ([130.0], 0, "1 better"),
     ],
 )
-def test_what_has_become_slower_fails(tmp_path: Path, now: Run, status: int, told: str) -> None:
-    record.write(tmp_path / FILE, {"avx2": run(figures(100.0))})
-    said = StringIO()
-    assert report_changes(now, tmp_path / FILE, 0.2, Console(file=said, width=300)) == status
+def test_what_is_slower_twice_fails(rounds: list[float], status: int, told: str) -> None:
+    said, asked = StringIO(), []
+
+    def measured(names: Sequence[str]) -> Run:
+        asked.append(list(names))
+        return run(figures(rounds[len(asked) - 1]))
+
+    console = Console(file=said, width=300)
+    assert compare(run(figures(100.0)), measured, ["decode", "train"], 0.2, console) == status
     assert told in said.getvalue()
+    assert asked == [["decode", "train"], ["decode"]][: len(rounds)]
+
+
+def test_nothing_in_common_is_no_success() -> None:
+    said = StringIO()
+    found = compare(run(figures(1.0)), lambda names: run(figures(1.0, case="7")), ["decode"], 0.2, Console(file=said))
+    assert found == NOTHING_TO_COMPARE
+    assert "0 cases" in said.getvalue()
+
+
+def test_without_figures_of_such_a_processor_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record.write(tmp_path / FILE, {"another kind": run(figures(100.0), "another kind")})
+    monkeypatch.setattr("benchmarks.__main__.FOLDER", tmp_path)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--check"])
+    assert main() == NOTHING_TO_COMPARE
+    assert f"no figures of a processor of the kind {machine.describe()['kind']}" in capsys.readouterr().err
