@@ -164,7 +164,7 @@ class Engine:
 
     def _retry_after_s(self) -> int:
         """What the queue should take at the measured speed."""
-        speed = self._decoder.cost_per_s * self._scheduler.slots
+        speed = self._decoder.cost_per_s * self._scheduler.capacity.slots
         return max(1, min(MAX_RETRY_AFTER_S, math.ceil(self._scheduler.waiting_cost / speed))) if speed else 1
 
     def replace(self, translator: Translator) -> None:
@@ -242,8 +242,7 @@ class Engine:
         self._answer([(ticket, DeadlineExceeded(ticket.deadline - ticket.submitted)) for ticket in late])
         self._finish(scheduler.settle(now))
         self._decoder.release(scheduler.needs)
-        scheduler.has_spare = self._decoder.is_shared
-        scheduler.slots = self._limits.at_once if self._decoder.is_shared else 1
+        scheduler.capacity = self._limits.capacity(shared=self._decoder.is_shared)
         self._metrics.waiting_tokens.set(scheduler.waiting_tokens)
         self._metrics.waiting_sentences.set(scheduler.waiting_units)
 

@@ -1,9 +1,9 @@
 """What goes into the next batch. Plain Python: no tensors, no threads, no clock of its own.
 
     tickets (one a request)        units (one a different sentence)
-      A: [a1 a2 a3]                  a batch takes some units of each ticket in turn, while
+      A: [a1 a2 a3 a4]               a batch takes a few units of each ticket in turn, while
       B: [b1]                        longest unit x units x beam <= budget:
-      C: [c1 c2]                       a1 b1 c1 | a2 c2 | a3
+      C: [c1 c2]                       a1 a2 b1 | c1 c2 a3 | a4
 
 Units of one batch share the pair, the model version and the search settings. A ticket keeps the versions that were
 current when it came, also across a swap. A sentence that is already waiting or being translated for somebody is not
@@ -22,6 +22,7 @@ The lock around all this is the caller's business.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from app.engine.room import Room
@@ -38,17 +39,26 @@ LANES = {True: (Lane.QUICK,), False: (Lane.LONG, Lane.JOB)}
 """By whether a batch is quick, what it is filled from, in order."""
 
 
+@dataclass(frozen=True)
+class Capacity:
+    """What the decoder can do at once."""
+
+    batch_cost: int
+    """What a batch may be charged, padding included, unless it is one sentence."""
+    slots: int = 1
+    """Batches that may run at once."""
+    has_spare: bool = False
+    """Whether a quick batch may run beside them."""
+
+
 class Scheduler:
     """The queue of tickets, the units in flight, and how many batches run."""
 
     def __init__(self, batch_tokens: int, batch_sentences: int, queue_tokens: int) -> None:
-        self._batch_tokens = batch_tokens
+        self.capacity = Capacity(batch_tokens)
+        """May be changed at any time."""
         self._batch_sentences = batch_sentences
         self._queue_tokens = queue_tokens
-        self.slots = 1
-        """Batches that may run at once."""
-        self.has_spare = False
-        """Whether a quick batch may run beside them."""
         self._running = {True: 0, False: 0}
         """Batches, quick ones and long ones."""
         self._last_was_quick = False
@@ -66,7 +76,7 @@ class Scheduler:
     @property
     def batch_is_full(self) -> bool:
         """Whether what waits is enough for a batch, by its cost or by its count."""
-        return self.waiting_cost >= self._batch_tokens or self.waiting_units >= self._batch_sentences
+        return self.waiting_cost >= self.capacity.batch_cost or self.waiting_units >= self._batch_sentences
 
     @property
     def may_begin(self) -> bool:
@@ -153,14 +163,14 @@ class Scheduler:
     def _choices(self) -> tuple[bool, ...]:
         """What may begin now, quick batches or long ones; the better choice first."""
         quick, long = self._running[True], self._running[False]
-        if quick + long < self.slots:
+        if quick + long < self.capacity.slots:
             in_turn = not self._last_was_quick if quick == long else quick < long
             is_quick = in_turn or not self._lanes[Lane.LONG]
             return (is_quick, not is_quick)
-        return (True,) if self.has_spare and not quick else ()
+        return (True,) if self.capacity.has_spare and not quick else ()
 
     def _composed(self, quick: bool) -> Batch | None:
-        room = Room(self._batch_tokens, self._share(), first_only=True)
+        room = Room(self.capacity.batch_cost, self._share(), first_only=True)
         lanes = [self._lanes[lane] for lane in LANES[quick]]
         if self._was_again[quick]:  # between two batches of second searches, one of what came meanwhile
             room.fill(lanes[0])
@@ -171,7 +181,7 @@ class Scheduler:
 
     def _share(self) -> int:
         """Units that a batch may have: little that waits is shared between the slots that are free."""
-        free = self.slots - sum(self._running.values())
+        free = self.capacity.slots - sum(self._running.values())
         if free < 2 or self.waiting_cost < SHARED_FROM_COST:
             return self._batch_sentences
         return min(self._batch_sentences, -(-self.waiting_units // free))

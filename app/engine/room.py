@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from app.engine.tickets import Group, Ticket, Unit
 
-TURNS = 8
-"""A request's turn takes this part of a batch at most, and one sentence at least."""
+TURN_COST = 640
+"""What a request's turn may be charged: a list of 16 everyday sentences by a beam of four. One sentence always fits.
+
+With one sentence a turn, lists that many clients send would all be done at the end only.
+"""
 
 
 @dataclass(slots=True)
@@ -28,26 +31,25 @@ class Room:
         passed_over: list[Ticket] = []
         while lane and not self.full:
             ticket = lane.popleft()
-            taken = self._turn(ticket)
+            is_over = self._turn(ticket)
             if not ticket.pending:
                 ticket.queued = False
-            elif not taken:
-                passed_over.append(ticket)
-            elif self.full and taken < self.budget // TURNS:
-                lane.appendleft(ticket)
-            else:
+            elif is_over:
                 lane.append(ticket)
+            else:
+                passed_over.append(ticket)
         lane.extendleft(reversed(passed_over))
 
-    def _turn(self, ticket: Ticket) -> int:
-        """Take what comes next of `ticket`; gives what that is charged."""
-        taken = 0
+    def _turn(self, ticket: Ticket) -> bool:
+        """Take what comes next of `ticket`; whether its turn is over."""
+        most = min(TURN_COST, self.budget)
         while not self.full and (unit := _head(ticket)) is not None and self._fits(unit):
-            if taken and taken + unit.cost > self.budget // TURNS:
-                break
+            if ticket.turn and ticket.turn + unit.cost > most:
+                ticket.turn = 0
+                return True
             self._take(ticket.pending.popleft())
-            taken += unit.cost
-        return taken
+            ticket.turn += unit.cost
+        return False
 
     def _fits(self, unit: Unit) -> bool:
         if self.group is None:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from model.config import SearchConfig
 
-RETRY_COST = 12
-"""What a token is charged in a second search, beside a greedy one: docs/decisions/0007-retries.md has the times."""
+RETRY_COST = 4
+"""What a token is charged in a second search beside the first, which is done again. By decode.c a second search of a
+sentence of nonsense or prose took 4 to 6 times as long as a greedy one, and with a beam of four 6 to 7 times."""
 RETRY_SHARE = 0.5
 """Of a ticket's time; what has not been searched again by then is not any more."""
 
@@ -24,8 +25,9 @@ class Priority(enum.IntEnum):
     JOB = 1
 
 
-QUICK_COST = 128
-"""What all sentences of an interactive request may be charged so that it travels apart from longer ones."""
+QUICK_COST = 320
+"""What all sentences of an interactive request may be charged so that it travels apart from longer ones: eight of ten
+tokens by a beam of four."""
 
 
 class Lane(enum.IntEnum):
@@ -82,6 +84,8 @@ class Ticket:
     pending: deque[Unit] = field(default_factory=deque)
     queued: bool = False
     """In its lane."""
+    turn: int = 0
+    """What it was charged since its turn began."""
 
     @property
     def cost(self) -> int:
@@ -119,7 +123,7 @@ class Group(NamedTuple):
     @property
     def weight(self) -> int:
         """What a token is charged."""
-        return RETRY_COST if self.again else self.search.beam
+        return self.search.beam + (RETRY_COST if self.again else 0)
 
 
 @dataclass(eq=False, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.engine.queue import Scheduler
+from app.engine.queue import Capacity, Scheduler
 from app.engine.tickets import QUICK_COST, RETRY_COST, Batch, Lane, Priority, Sentence, Ticket
 from model.config import SearchConfig
 
@@ -21,7 +23,7 @@ def ticket(name: str, count: int, tokens: int = 10, search: SearchConfig = GREED
 
 def scheduler(slots: int = 1, *, spare: bool = False, batch_tokens: int = 640, sentences: int = 64) -> Scheduler:
     queue = Scheduler(batch_tokens, sentences, 10**6)
-    queue.slots, queue.has_spare = slots, spare
+    queue.capacity = Capacity(batch_tokens, slots, spare)
     return queue
 
 
@@ -37,6 +39,14 @@ def end(queue: Scheduler, batch: Batch) -> None:
     queue.end(batch)
 
 
+def begin_after(queue: Scheduler) -> Batch:
+    """The next batch where there is one slot, and it is taken."""
+    queue.capacity = replace(queue.capacity, slots=2)
+    batch = begin(queue)
+    queue.capacity = replace(queue.capacity, slots=1)
+    return batch
+
+
 def names(batch: Batch) -> set[str]:
     """Whose sentences it holds."""
     return {text.rstrip("0123456789") for text in batch.texts}
@@ -46,9 +56,9 @@ def names(batch: Batch) -> set[str]:
     ("one", "lane"),
     [
         (ticket("a", 1), Lane.QUICK),
-        (ticket("a", 12), Lane.QUICK),
-        (ticket("a", 13), Lane.LONG),
-        (ticket("a", 4, search=SearchConfig(beam=4)), Lane.LONG),
+        (ticket("a", 32), Lane.QUICK),
+        (ticket("a", 33), Lane.LONG),
+        (ticket("a", 9, search=SearchConfig(beam=4)), Lane.LONG),
         (ticket("a", 1, tokens=QUICK_COST + 1), Lane.LONG),
         (ticket("a", 1, tokens=0), Lane.QUICK),
         (ticket("a", 1, priority=Priority.JOB), Lane.JOB),
@@ -136,30 +146,44 @@ def test_what_waits_is_shared_between_the_free_slots() -> None:
     assert len(begin(little).units) == 8, "not worth two batches"
 
 
-def test_a_request_of_usual_length_is_done_in_one_turn() -> None:
+@pytest.mark.parametrize("batch_tokens", [640, 1280])
+def test_a_list_of_usual_length_is_done_in_one_turn(batch_tokens: int) -> None:
     """One sentence of each in turn would have all of them wait until the last batch."""
-    queue = scheduler(batch_tokens=1280, sentences=128)
-    for name in "abcdefghijklmnop":
-        queue.add(ticket(name, 16), now=0)
-    first = begin(queue)
-    complete = [one for unit in first.units for one in queue.finish(unit, "result")]
-    assert len(first.units) == 128 and len(complete) == 8
+    queue = scheduler(batch_tokens=batch_tokens)
+    lists = [ticket(name, 16, search=SearchConfig(beam=4)) for name in "abcdefghijklmnop"]
+    for one in lists:
+        queue.add(one, now=0)
+    for number in range(1, 9):
+        end(queue, begin(queue))
+        assert sum(one.closed for one in lists) == number * batch_tokens // 640 or all(one.closed for one in lists)
+
+
+def test_the_end_of_a_batch_does_not_end_a_turn() -> None:
+    """Else the rest of it would wait until everybody else has had theirs."""
+    queue = scheduler()
+    uneven = Ticket([Sentence("it-en", f"a{number}", 8 + number) for number in range(40)], GREEDY, deadline=100.0)
+    queue.add(uneven, now=0)
+    for name in "bcdefg":
+        queue.add(ticket(name, 40), now=0)
+    first, second = begin(queue), begin_after(queue)
+    assert names(first) == {"a"} and len(first.units) < 40, "padding left no room for all of it"
+    assert names(second) >= {"a", "b"}
 
 
 def test_turns_are_bounded() -> None:
-    queue = scheduler(batch_tokens=640)
+    queue = scheduler(batch_tokens=1280, sentences=128)
     queue.add(ticket("endless", 5000), now=0)
     for name in ("b", "c"):
-        queue.add(ticket(name, 20), now=0)
-    first = begin(queue)
-    assert names(first) == {"endless", "b", "c"}
-    assert sum(text.startswith("endless") for text in first.texts) <= 640 // 10 - 2 * 16, "no more than is left over"
+        queue.add(ticket(name, 40), now=0)
+    first, second = begin(queue), begin_after(queue)
+    assert sum(text.startswith("endless") for text in first.texts) == 64
+    assert names(first) == {"endless", "b", "c"} and names(second) == {"c", "endless"}
 
 
 def test_a_second_search_of_a_short_request_does_not_wait_behind_those_of_a_long_one() -> None:
-    queue = scheduler(slots=2, spare=True, batch_tokens=4 * RETRY_COST * 10)
+    queue = scheduler(slots=2, spare=True, batch_tokens=4 * (1 + RETRY_COST) * 10)
     queue.add(ticket("nonsense", 60), now=0)
-    for _ in range(2):
+    for _ in range(3):
         batch = begin(queue)
         for unit in batch.units:
             queue.again(unit, "draft")
