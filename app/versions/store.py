@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,8 +94,9 @@ def load_tested(settings: Settings, pair: str, version: str) -> Translator:
 def _load(settings: Settings) -> dict[str, Translator]:
     from model.errors import VersionNotFound
 
-    loaded = ((pair, _load_current(settings, pair)) for pair in PAIRS)
-    found: dict[str, Translator] = {pair: one for pair, one in loaded if one is not None}
+    with ThreadPoolExecutor(len(PAIRS), thread_name_prefix="load") as pool:  # most of it is NumPy's, side by side
+        loaded = zip(PAIRS, pool.map(partial(_load_current, settings), PAIRS), strict=True)
+        found: dict[str, Translator] = {pair: one for pair, one in loaded if one is not None}
     if not found:
         places = " and ".join(str(root) for root in model_roots(settings))
         raise VersionNotFound("there is no model; train one with: traghetto train CONFIG.toml", places)
@@ -139,7 +142,7 @@ def _pointed(settings: Settings, pair: str) -> tuple[str, ...]:
 
 
 def _spare_the_collector() -> None:
-    """Take what is loaded out of the garbage collector's rounds: torch alone brings some 200,000 objects for good."""
+    """Take what is loaded out of the garbage collector's rounds: the libraries bring hundreds of thousands of objects for good."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)

@@ -86,9 +86,9 @@ class SubwordTokenizer:
             self._processor.LoadFromSerializedProto(serialized)
         except RuntimeError as error:
             raise TokenizerError(f"not a SentencePiece model: {error}") from error
-        expected = SPECIAL_PIECES + RESERVED_PIECES
-        found = tuple(self._processor.IdToPiece(id) for id in range(min(len(expected), self.vocab_size)))
-        if found != expected:
+        self._pieces = [str(self._processor.IdToPiece(id)) for id in range(self.vocab_size)]
+        expected = [*SPECIAL_PIECES, *RESERVED_PIECES]
+        if self._pieces[: len(expected)] != expected:
             raise TokenizerError(
                 "this SentencePiece model was not trained by us: its first pieces are not the reserved ones"
             )
@@ -124,7 +124,7 @@ class SubwordTokenizer:
         return str(self._processor.Decode([id for id in ids if id > EOS]))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        return [str(self._processor.IdToPiece(int(id))) for id in ids]
+        return [self._pieces[id] for id in ids]
 
     def save(self, path: Path) -> None:
         path.write_bytes(self._serialized)
