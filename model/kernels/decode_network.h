@@ -14,9 +14,9 @@
 #define NOT_NORMALISED -1.0f
 
 /* Rows of bytes [rows, inputs] with their scales -> some panels of [rows, outputs]; rows of `y` are `stride` apart. A
- * panel stays in the cache for all rows. */
-static void multiply_panels(const Linear *linear, int32_t panel, int32_t end, const uint8_t *x, const float *row_scale,
-                            int32_t rows, float *y, size_t stride) {
+ * panel stays in the cache for all rows. Compiled once, not where it is called: it holds a block for each count of rows. */
+static __attribute__((noinline)) void multiply_panels(const Linear *linear, int32_t panel, int32_t end, const uint8_t *x,
+                                                      const float *row_scale, int32_t rows, float *y, size_t stride) {
     for (; panel < end; panel++, y += PANEL) {
         for (int32_t row = 0; row < rows; row += ROWS) {
             const uint8_t *from = x + (size_t)row * linear->inputs;

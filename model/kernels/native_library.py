@@ -34,7 +34,7 @@ Able = Literal["can_decode", "can_train_bf16", "can_train_fp32"]
 """Functions of the library that ask the CPU: one for each file."""
 COMPILERS = ("gcc", "cc", "clang")
 MACHINES = ("x86_64", "amd64")
-COMPILE_TIMEOUT_S = 120.0
+COMPILE_TIMEOUT_S = 300.0
 SLOWLY = "decoding and training go through PyTorch, more slowly"
 
 
