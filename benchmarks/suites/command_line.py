@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.suites.contest import Contest, Entrant
 from benchmarks.suites.decode import BEAM, GREEDY, SEARCHES
 from benchmarks.suites.peers import FIREFOX_TINY, OPUS_MT, Work
-from benchmarks.suites.processes import TRANSLATE, run
+from benchmarks.suites.processes import TRANSLATE
 from benchmarks.suites.setup import EVERYDAY, PROSE, Setup
 
 CASES = ((EVERYDAY, GREEDY, 2000), (PROSE, GREEDY, 400), (EVERYDAY, BEAM, 500))
@@ -30,12 +30,14 @@ def _contest(setup: Setup, kind: str, search: str, count: int) -> Contest:
     lines, beam = setup.lines(kind), SEARCHES[search].beam
     name = f"{count} {kind}"
     command = (*TRANSLATE, "--beam", str(beam))
-    entrants = [Entrant("Traghetto", partial(_measure, command, _files(setup, f"{name}.text", lines.texts[:count])))]
+    entrants = [
+        Entrant("Traghetto", partial(_measure, setup, command, _files(setup, f"{name}.text", lines.texts[:count])))
+    ]
     tokens = _files(setup, f"{name}.tokens", [" ".join(source[:-1]) for source in lines.sources[:count]])
     for shape in (OPUS_MT, FIREFOX_TINY):
         work = Work(shape, BATCH, beam, lines.output_length)
         theirs = setup.peers.command(work, setup.peers.best_threads(work, lines.sources)[0])
-        entrants.append(Entrant(shape.name, partial(_measure, theirs, tokens), yardstick=True))
+        entrants.append(Entrant(shape.name, partial(_measure, setup, theirs, tokens), yardstick=True))
     return Contest(f"a file by `traghetto translate`, {search}", f"{count:,} {kind}", tuple(entrants))
 
 
@@ -47,10 +49,10 @@ def _files(setup: Setup, name: str, lines: Sequence[str]) -> tuple[Path, Path, i
     return *paths, len(lines) - 1
 
 
-def _measure(command: Sequence[str], files: tuple[Path, Path, int]) -> dict[str, float]:
+def _measure(setup: Setup, command: Sequence[str], files: tuple[Path, Path, int]) -> dict[str, float]:
     """Twice: with all lines, and with one, whose time is that of the start."""
     whole, one, more = files
-    started, seconds = run(command, one), run(command, whole)
+    started, seconds = setup.programs.run(command, one), setup.programs.run(command, whole)
     return {
         "sentences/s": (more + 1) / seconds,
         "sentences/s, start-up left out": more / max(seconds - started, 1e-9),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.suites.contest import Contest, Entrant
 from benchmarks.suites.peers import OPUS_MT, Work
-from benchmarks.suites.processes import TRANSLATE, peak_mb, resident_mb, serving
+from benchmarks.suites.processes import TRANSLATE
 from benchmarks.suites.setup import EVERYDAY, Setup
 
 WARM_UP = 200
@@ -27,25 +27,25 @@ def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
 
     def theirs(models: int) -> Entrant:
         command = setup.peers.command(Work(OPUS_MT, 32, 1, lines.output_length), (1, 1), models)
-        measure = partial(_peak, command, tokens)
+        measure = partial(_peak, setup, command, tokens)
         return Entrant(f"{OPUS_MT.name}, as many models", measure, yardstick=True)
 
-    served = Entrant("Traghetto", partial(_serve, setup.scratch / "memory", lines.texts))
-    translated = Entrant("Traghetto", partial(_peak, TRANSLATE, text))
+    served = Entrant("Traghetto", partial(_serve, setup, lines.texts))
+    translated = Entrant("Traghetto", partial(_peak, setup, TRANSLATE, text))
     yield [
         Contest("resident memory", f"traghetto serve, {WARM_UP} translations each way", (served, theirs(2))),
         Contest("resident memory", f"traghetto translate, {len(lines.texts):,} lines", (translated, theirs(1))),
     ]
 
 
-def _peak(command: Sequence[str], given: Path) -> dict[str, float]:
-    return {"MB": peak_mb(command, given)}
+def _peak(setup: Setup, command: Sequence[str], given: Path) -> dict[str, float]:
+    return {"MB": setup.programs.peak_mb(command, given)}
 
 
-def _serve(data_dir: Path, texts: Sequence[str]) -> dict[str, float]:
+def _serve(setup: Setup, texts: Sequence[str]) -> dict[str, float]:
     """Resident memory of `traghetto serve` once it has translated in both directions."""
-    with serving(data_dir, texts[0]) as server:
+    with setup.programs.serving(texts[0]) as server:
         for number, text in enumerate(texts[:WARM_UP]):
             server.translate(text)
             server.translate(ENGLISH.format(number), "en", "it")
-        return {"MB": resident_mb(server.pid)}
+        return {"MB": server.resident_mb()}

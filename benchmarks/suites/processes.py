@@ -16,86 +16,91 @@ from pathlib import Path
 from typing import IO
 
 TRAGHETTO = str(Path(sys.executable).with_name("traghetto"))
-TRANSLATE = (TRAGHETTO, "translate", "--pair", "it-en", "--device", "cpu")
+TRANSLATE = (TRAGHETTO, "translate", "--pair", "it-en")
 READ_BYTES = 1 << 16
-PAUSE_S = 0.01
+PAUSE_S, LOOK_S = 0.01, 0.05
+"""Between two requests of a server that is not ready, and between two looks at memory."""
 START_TIMEOUT_S = 60.0
 
 
-def run(command: Sequence[str], given: Path) -> float:
-    """Seconds that `command` takes for all of `given`. Its output is thrown away, but through a pipe.
+@dataclass(frozen=True)
+class Programs:
+    """Programs that see neither the settings nor the trained models of whoever runs the benchmark."""
 
-    Raises:
-        RuntimeError: it failed.
-    """
-    started = time.perf_counter()
-    with given.open("rb") as file, subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE) as process:
-        while os.read(_number(process.stdout), READ_BYTES):
-            pass
-    _check(process)
-    return time.perf_counter() - started
+    data_dir: Path
 
+    @property
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TRAGHETTO_")}
+        return {**kept, "TRAGHETTO_DATA_DIR": str(self.data_dir), "TRAGHETTO_DEVICE": "cpu"}
 
-def peak_mb(command: Sequence[str], given: Path) -> float:
-    """The most memory that `command` and the processes that it starts take for all of `given`, seen every now and then.
+    def run(self, command: Sequence[str], given: Path) -> float:
+        """Seconds that `command` takes for all of `given`. Its output is thrown away, but through a pipe.
 
-    What several of them share counts once. Only where there is /proc; elsewhere 0.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    peak = 0.0
-    with given.open("rb") as file, subprocess.Popen(command, stdin=file, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            peak = max(peak, sum(_memory_mb(pid, "smaps_rollup", "Pss") for pid in _family(process.pid)))
-            time.sleep(PAUSE_S)
-    _check(process)
-    return peak
-
-
-def _check(process: subprocess.Popen[bytes]) -> None:
-    if process.returncode:
-        raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and all that it has started, and those."""
-    yield pid
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # it has just ended
-            for child in thread.read_text(encoding="ascii").split():
-                yield from _family(int(child))
-
-
-def resident_mb(pid: int) -> float:
-    """Memory of a process that is resident now."""
-    return _memory_mb(pid, "status", "VmRSS")
-
-
-def _memory_mb(pid: int, file: str, name: str) -> float:
-    try:
-        told = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii")
-    except OSError:
-        return 0.0
-    found = re.search(rf"^{name}:\s+(\d+) kB", told, re.MULTILINE)
-    return int(found[1]) * 1024 / 1e6 if found else 0.0
-
-
-def first_line(command: Sequence[str], line: str) -> float:
-    """Seconds from the start of `command` until it has answered `line` with a line; its input stays open until then."""
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        os.write(_number(process.stdin), line.encode() + b"\n")
-        if not os.read(_number(process.stdout), READ_BYTES):
-            raise RuntimeError(f"{command[0]} gave no answer")
+        Raises:
+            RuntimeError: it failed.
+        """
+        started = time.perf_counter()
+        with (
+            given.open("rb") as file,
+            subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, env=self._environment) as process,
+        ):
+            while os.read(_number(process.stdout), READ_BYTES):
+                pass
+        _check(process)
         return time.perf_counter() - started
 
+    def peak_mb(self, command: Sequence[str], given: Path) -> float:
+        """The most memory that `command` and the processes that it starts take for all of `given`, as often as looked.
 
-def _number(pipe: IO[bytes] | None) -> int:
-    """The file descriptor of a pipe that was asked for; by it, what has come is read at once."""
-    if pipe is None:
-        raise RuntimeError("no pipe was asked for")
-    return pipe.fileno()
+        What several of them share counts once. Only where there is /proc; elsewhere 0.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        peak = 0.0
+        with (
+            given.open("rb") as file,
+            subprocess.Popen(command, stdin=file, stdout=subprocess.DEVNULL, env=self._environment) as process,
+        ):
+            while process.poll() is None:
+                peak = max(peak, sum(_memory_mb(pid, "smaps_rollup", "Pss") for pid in _family(process.pid)))
+                time.sleep(LOOK_S)
+        _check(process)
+        return peak
+
+    def first_line(self, command: Sequence[str], line: str) -> float:
+        """Seconds from the start of `command` until it has answered `line` with a line; its input stays open so long.
+
+        Raises:
+            RuntimeError: it gave no answer.
+        """
+        started = time.perf_counter()
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment) as process:
+            os.write(_number(process.stdin), line.encode() + b"\n")
+            if not os.read(_number(process.stdout), READ_BYTES):
+                raise RuntimeError(f"{command[0]} gave no answer")
+            return time.perf_counter() - started
+
+    @contextlib.contextmanager
+    def serving(self, text: str) -> Iterator[Server]:
+        """`traghetto serve` in a process of its own, from when it has answered `text` on.
+
+        Raises:
+            RuntimeError: it did not start; what it wrote is told.
+        """
+        command = [TRAGHETTO, "serve", "--port", "0"]
+        started = time.perf_counter()
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self._environment) as process:
+            try:
+                server = Server(process.pid, _port(process), 0.0)
+                while not server.translate(text):
+                    if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT_S:
+                        raise RuntimeError("traghetto serve translates nothing")
+                    time.sleep(PAUSE_S)
+                yield replace(server, first_answer_s=time.perf_counter() - started)
+            finally:
+                process.terminate()
 
 
 @dataclass(frozen=True)
@@ -119,27 +124,9 @@ class Server:
         finally:
             connection.close()
 
-
-@contextlib.contextmanager
-def serving(data_dir: Path, text: str) -> Iterator[Server]:
-    """`traghetto serve` in a process of its own, from when it has answered `text` on.
-
-    Raises:
-        RuntimeError: it did not start; what it wrote is told.
-    """
-    command = [TRAGHETTO, "serve", "--port", "0"]
-    environment = {**os.environ, "TRAGHETTO_DATA_DIR": str(data_dir), "TRAGHETTO_DEVICE": "cpu"}
-    started = time.perf_counter()
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            server = Server(process.pid, _port(process), 0.0)
-            while not server.translate(text):
-                if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT_S:
-                    raise RuntimeError("traghetto serve translates nothing")
-                time.sleep(PAUSE_S)
-            yield replace(server, first_answer_s=time.perf_counter() - started)
-        finally:
-            process.terminate()
+    def resident_mb(self) -> float:
+        """Memory of its process that is resident now."""
+        return _memory_mb(self.pid, "status", "VmRSS")
 
 
 def _port(process: subprocess.Popen[str]) -> int:
@@ -150,3 +137,33 @@ def _port(process: subprocess.Popen[str]) -> int:
         if found := re.search(r"listens on http://\S+:(\d+)", line):
             return int(found[1])
     raise RuntimeError(f"traghetto serve did not start: {''.join(said)}")
+
+
+def _number(pipe: IO[bytes] | None) -> int:
+    """The file descriptor of a pipe that was asked for; by it, what has come is read at once."""
+    if pipe is None:
+        raise RuntimeError("no pipe was asked for")
+    return pipe.fileno()
+
+
+def _check(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode:
+        raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and all that it has started, and those."""
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has just ended
+            for child in thread.read_text(encoding="ascii").split():
+                yield from _family(int(child))
+
+
+def _memory_mb(pid: int, file: str, name: str) -> float:
+    try:
+        told = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    found = re.search(rf"^{name}:\s+(\d+) kB", told, re.MULTILINE)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.sentences import mean_words, prose, sentences
 from benchmarks.suites.contest import Contest
 from benchmarks.suites.peers import Peers, Sources, as_sources
+from benchmarks.suites.processes import Programs
 from model.translator import Translator
 from model.versions.store import load
 
@@ -47,7 +48,7 @@ class Setup:
             quick: only the cases that say most.
         """
         self.version, self.scratch, self.seconds, self.quick = version, scratch, seconds, quick
-        self.peers = Peers(scratch, SEED)
+        self.peers, self.programs = Peers(scratch, SEED), Programs(scratch / "data")
         self.lines = functools.cache(self._lines)
 
     @functools.cached_property
