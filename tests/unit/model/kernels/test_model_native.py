@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -139,6 +140,19 @@ def test_neighbours_change_nothing():
         for source, limit, found in zip(SOURCES, LIMITS, together, strict=True):
             (alone,) = decoder.search(request(sources=[source], limits=[limit], prefixes=[[]]), config)
             assert [(one.tokens, one.log_probs) for one in alone] == [(one.tokens, one.log_probs) for one in found]
+
+
+@needs_library
+def test_calls_before_and_beside_it_change_nothing():
+    """Calls leave their memory for the next ones, larger or smaller, and several threads decode at once."""
+    decoder = decoder_of(network())
+    calls = [
+        request(sources=SOURCES[:size], limits=LIMITS[:size], prefixes=[[]] * size) for size in (1, len(SOURCES), 3, 17)
+    ]
+    found = [[one.tokens for (one,) in decoder.search(call, PLAIN)] for call in calls]
+    with ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(lambda call: decoder.search(call, PLAIN), calls * 10))
+    assert [[one.tokens for (one,) in of_call] for of_call in again] == found * 10
 
 
 @needs_library
