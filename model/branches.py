@@ -53,13 +53,13 @@ class Branches:
         else what `config` finds, whose next word does not go on with the last one that is forced. By means of `search`.
         """
         count = config.n_best if config.branches else 1
-        one_step = replace(config, beam=count, n_best=count, branches=False)
+        one_step = replace(config, beam=count, n_best=count, branches=False, complete=False)
         (firsts,) = search([part], one_step, Limits(self._forbidden(part, config), 1))
         if firsts[0].finished:
             return firsts
         likely = [firsts[0], *(first for first in firsts[1:] if first.log_probs[-1] >= LEAST)]
         begun = [replace(part, prefix=first.tokens, word_ended=False) for first in likely]
-        rest = replace(config, beam=1, n_best=1, branches=False) if config.branches else config
+        rest = replace(config, beam=1, n_best=1, branches=False, complete=False) if config.branches else config
         found = search(begun, rest, Limits())
         return [of_one[0] for of_one in found] if config.branches else found[0]
 

@@ -127,7 +127,7 @@ class SearchConfig(JsonConfig):
     retry: bool = True
     """Search wider where a translation has a fault that can be seen (`model.text.retry`); not of the search."""
     complete: bool = False
-    """No hypothesis ends without every placeholder of the source; needs a beam: see `model.search.constraints`."""
+    """No hypothesis ends without every placeholder of the source (the first 31); see `model.search.constraints`."""
     branches: bool = False
     """The `n_best` differ in the first word that is not forced, and go on from there greedily: see `model.branches`."""
 
@@ -143,5 +143,6 @@ class SearchConfig(JsonConfig):
             1 <= self.max_length_extra <= 200,
             f"max_length_extra must be between 1 and 200, not {self.max_length_extra}",
         )
+        require(self.beam > 1 or not self.complete, "complete needs a beam")
         require(self.no_repeat_ngram >= 0, "no_repeat_ngram must be 0 (off) or more")
         require(self.max_token_run >= 0, "max_token_run must be 0 (off) or more")

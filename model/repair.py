@@ -1,6 +1,6 @@
 """What is done about a translation with a fault that can be seen: another search, or another reading.
 
-translations -> those with a fault -> a wider search -> the best (.text.retry)
+translations -> those with a fault -> a second search -> the best (.text.retry)
              -> those that copy the first word -> read with a small letter -> the one of which it is surer
              -> those that lost a rare name -> read without their names -> names put in
              -> those that still lack a number -> beam on a sentence without numbers -> numbers put in
@@ -55,7 +55,7 @@ class Repairer:
         found = self._searched_again(parts, found, search)
         for again in (self._small(parts, found, search), self._without_names(parts, found, search)):
             for row, scored in again:
-                found[row] = [scored, *found[row][1:]]
+                found[row] = _instead(scored, found[row], search)
         rows = [row for row, part in enumerate(parts) if part.ids is not None and _lacks_number(part, found[row][0])]
         if search.retry and rows:
             self._without_numbers(rows, parts, found, search)
@@ -64,21 +64,21 @@ class Repairer:
         return found
 
     def _searched_again(self, parts: Sequence[Part], found: Found, search: SearchConfig) -> Found:
-        """Translations with a fault are tried again with a wider search, all together."""
-        again: defaultdict[SearchConfig, dict[tuple[str, tuple[int, ...]], list[int]]] = defaultdict(dict)
+        """Translations with a fault are tried again with a beam, all together."""
+        again: defaultdict[SearchConfig, dict[tuple[str, tuple[int, ...], bool], list[int]]] = defaultdict(dict)
         for row, (part, scored) in enumerate(zip(parts, found, strict=True)):
             wider = None if part.ids is None else second_search(part.text, scored[0], search)
             if wider is None:
                 continue
             if search.retry:
-                again[wider].setdefault((part.text, tuple(part.prefix)), []).append(row)  # each text once: it is slow
+                again[wider].setdefault((part.text, tuple(part.prefix), part.word_ended), []).append(row)  # once
             else:
                 found[row] = [marked(scored[0]), *scored[1:]]
         for wider, texts in again.items():
             wanted = [parts[rows[0]] for rows in texts.values()]
             for rows, others in zip(texts.values(), self.decode(wanted, wider), strict=True):
                 for row in rows:
-                    found[row] = [best(parts[row].text, found[row][0], others), *found[row][1:]]
+                    found[row] = _instead(best(parts[row].text, found[row][0], others), found[row], search)
         return found
 
     def _small(self, parts: Sequence[Part], found: Found, search: SearchConfig) -> Iterator[tuple[int, Scored]]:
@@ -122,13 +122,14 @@ class Repairer:
                 texts[parts[row].text].append(row)
         guards = [(text, guarded) for text in texts if (guarded := self._mask_numbers(text)) is not None]
         masks = [(text, one, seen) for text, one in guards if (seen := self._seen(one)) is not None]
-        wider = replace(search, beam=BEAM, n_best=BEAM)
+        width = max(BEAM, search.beam)
+        wider = replace(search, beam=width, n_best=width)
         for (text, guarded, part), scored in zip(masks, self.decode([part for *_, part in masks], wider), strict=True):
             chosen = best(part.text, scored[0], scored[1:])
             translation = restore(guarded, [chosen.translation])
             if not translation.warnings and not wrong_numbers(text, translation.text):
                 for row in texts[text]:
-                    found[row] = [Scored(translation, chosen.coverage), *found[row][1:]]
+                    found[row] = _instead(Scored(translation, chosen.coverage), found[row], search)
 
     def _mask_numbers(self, sentence: str) -> Guarded | None:
         """`sentence` with placeholders for its numbers; None if it has none, or placeholders."""
@@ -155,6 +156,12 @@ def _copies_first(text: str, scored: Scored) -> bool:
         return False
     word, written = match.group().lower(), scored.translation.text.lower()
     return word in written and word in WORDS.findall(written)
+
+
+def _instead(mended: Scored, found: Sequence[Scored], search: SearchConfig) -> list[Scored]:
+    """`mended` before what was `found`, as many as were asked for."""
+    others = (one for one in found if one.translation.text != mended.translation.text)
+    return [mended, *others][: search.n_best]
 
 
 def _lacks_number(part: Part, scored: Scored) -> bool:

@@ -20,8 +20,8 @@ from model.search.request import Searcher
 from model.versions.store import Version
 
 DEVICES = ("auto", "cpu", "cuda")
-GPU_FILES = (Path("/dev/nvidiactl"), Path("/dev/nvidia0"), Path("/dev/dxg"))
-"""One of them is there where Linux, or Windows' Linux, has a GPU that CUDA could use."""
+GPU_FILES = (Path("/dev/nvidiactl"), Path("/dev/nvidia0"), Path("/dev/dxg"), Path("/dev/kfd"))
+"""One of them is there where Linux, or Windows' Linux, has a GPU that PyTorch could use."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class TorchSearcher:
         device, runs = self._device, request.max_runs
         options = Options(
             forbidden=torch.from_numpy(request.forbidden).to(device),
-            max_runs=None if runs is None else torch.tensor(runs, device=device),
+            max_runs=torch.tensor(runs or [0] * len(request.sources), device=device),
             required=request.required,
             not_empty=True,
         )

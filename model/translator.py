@@ -163,7 +163,7 @@ class Translator:
 
         One with nothing to translate in it is copied; an empty one stays empty. What must not be translated stays as it
         is (`model.text.kept`). The clauses of a long one are translated apart. One all in capitals is translated as if
-        it were not, and comes back in capitals. A greedy translation with a fault that can be seen is tried again with
+        it were not, and comes back in capitals. A translation with a fault that can be seen is tried again with
         a beam; where `search` says not to, it is marked as `faulty`.
 
         Args:

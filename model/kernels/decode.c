@@ -141,7 +141,7 @@ static int32_t propose(const Work *work, int32_t first, int32_t width, Proposal 
 static int better_first(const void *left, const void *right) {
     const Proposal *a = left, *b = right;
     if (a->score != b->score) return a->score > b->score ? -1 : 1;
-    return a < b ? -1 : a > b;
+    return a->parent != b->parent ? a->parent - b->parent : a->token - b->token;
 }
 
 /* All that `width` rows of a sentence propose, what they miss included, the best first: how many, or -1 on no number. */
@@ -424,7 +424,7 @@ static int are_ids(const int32_t *ids, size_t count, int32_t vocab) {
 static int fits(const Network *network, const Job *job) {
     const size_t batch = job->batch;
     if (job->beam < 1 || job->beam > MAX_BEAM || job->n_best < 1 || job->n_best > job->beam) return 0;
-    if (job->required_most < 0 || job->required_most > MAX_REQUIRED) return 0;
+    if (job->required_most < 0 || job->required_most > MAX_REQUIRED || (job->required_most && job->beam == 1)) return 0;
     for (size_t row = 0; row < batch; row++) {
         const int32_t most = row ? job->lengths[row - 1] : job->longest;
         if (job->lengths[row] < 1 || job->lengths[row] > most) return 0;

@@ -8,13 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.kernels.packing import LEVELS, SMALLEST, ZERO
 from model.network.recurrent import Recurrent
 
-LEVELS = 127
-"""Largest magnitude of a symmetric 8-bit value, and of two neighbouring weights together, as in `.packing`."""
-ZERO = 128
-"""What stands for 0 in an activation: the instructions multiply unsigned activations by signed weights."""
-SMALLEST = 1e-8
 ROUND = torch.tensor(ZERO + 0.5)
 """Added before cutting to an integer, which then rounds."""
 
@@ -28,7 +24,7 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
     """`weight` `[out, in]` as int8, and the scales `[out]` that give it back."""
     weight = weight.detach().float()
     pairs = functional.pad(weight, (0, weight.shape[1] % 2)).abs().view(len(weight), -1, 2).sum(dim=2)
-    scale = pairs.amax(dim=1).clamp_(min=SMALLEST).div_(LEVELS)
+    scale = pairs.amax(dim=1).clamp_(min=float(SMALLEST)).div_(LEVELS)
     return (weight / scale[:, None]).round_().to(torch.int8), scale
 
 
@@ -48,7 +44,7 @@ class Int8Linear:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """`[rows, in]` -> `[rows, out]`, both fp32; each row has its own scale."""
-        largest = rows.abs().amax(dim=1, keepdim=True).clamp_(min=SMALLEST)
+        largest = rows.abs().amax(dim=1, keepdim=True).clamp_(min=float(SMALLEST))
         summed = self._multiply(torch.addcmul(ROUND, rows, LEVELS / largest).to(torch.uint8), 1.0, None)
         return torch.addcmul(self._bias, summed, largest.div_(LEVELS), out=summed)
 

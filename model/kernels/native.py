@@ -27,7 +27,7 @@ FAILURES = {
     1: "there is not enough memory for this batch",
     2: "the decoder's output is not a finite number, or nothing is left that may be generated; "
     "the weights may be damaged",
-    3: "an id that is not in the vocabulary, an empty source, or a limit below 1",
+    3: "an id that is not in the vocabulary, an empty source, a limit below 1, or more required than a beam can have",
 }
 
 
@@ -109,6 +109,8 @@ class NativeDecoder:
         """
         self._library = _checked_library()
         self.program = program or programs()[-1]
+        if self.program not in programs():
+            raise SearchError(f"decode.c for {self.program} does not run here; there are: {', '.join(programs())}")
         self._kept: list[NDArray[Any]] = []
         packer = Packer(weights)
         self._network = _Network(
@@ -174,6 +176,9 @@ class NativeDecoder:
         """As `model.search.request.Searcher` says."""
         if not request.sources:
             return []
+        width = request.forbidden.shape[-1]
+        if width != self._network.target_vocab:
+            raise SearchError(f"forbidden is of {width} tokens, the vocabulary has {self._network.target_vocab}")
         call = _Call(request, config)
         number = PROGRAMS[self.program]
         status = self._library.decode(number, ctypes.byref(self._network), ctypes.byref(call.job))

@@ -99,9 +99,9 @@ class _Proposals:
         """The best `beam` that do not end."""
         scores = self.scores.masked_fill(self.tokens == EOS, float("-inf"))
         scores, index = scores.topk(min(beam, scores.shape[1]), dim=1)
+        log_probs, parents, tokens = (kept.gather(1, index) for kept in (self.log_probs, self.parents, self.tokens))
         missing = None if self.missing is None else self.missing.gather(1, index)
-        columns = (self.log_probs, self.parents, self.tokens)
-        return _Proposals(scores, *(column.gather(1, index) for column in columns), missing)
+        return _Proposals(scores, log_probs, parents, tokens, missing)
 
     def follow(self, kept: Tensor, live: _Live) -> tuple[Tensor, _Live]:
         """The rows `[kept * proposals]` to take over from the step's state, and the next live hypotheses.

@@ -1,7 +1,7 @@
-"""A second, wider search where a translation loops, was cut off, skips a word, loses or invents a number or
+"""A second search where a translation loops, was cut off, skips a word, loses or invents a number or
 a placeholder.
 
-    translations -> those with a fault -> wider search -> the best of what was found, the first one included
+    translations -> those with a fault -> beam -> the best of what was found, the first one included
 
 Measured, also what was not worth it: docs/decisions/0007-retries.md.
 """

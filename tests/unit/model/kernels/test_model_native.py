@@ -158,12 +158,13 @@ def test_calls_before_and_beside_it_change_nothing():
 @needs_library
 @pytest.mark.parametrize("name", ["output.bias", "decoder.attention.value.weight", "bridge.project.weight",
                                   "decoder.readout.bias", "encoder.layers.0.forwards.layer.bias_hh_l0"])  # fmt: skip
-def test_broken_weights_are_noticed(name):
+@pytest.mark.parametrize("beam", [1, 4])
+def test_broken_weights_are_noticed(name, beam):
     model = network()
     with torch.no_grad():
         dict(model.named_parameters())[name].view(-1)[3] = float("nan")
     with pytest.raises(SearchError, match="not a finite number"):
-        decoder_of(model).search(request(), PLAIN)
+        decoder_of(model).search(request(), replace(PLAIN, beam=beam))
 
 
 @needs_library

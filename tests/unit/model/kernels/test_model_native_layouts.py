@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from layouts import LAYOUTS, drawn
 from model.config import ModelConfig, SearchConfig
 from model.errors import SearchError
 from model.kernels.int8 import Int8Network
-from model.kernels.native import NativeDecoder, supports
+from model.kernels.native import NativeDecoder, programs, supports
 from model.network.seq2seq import Seq2Seq
 from model.network.weights import weights_of
 from model.search.hypothesis import Hypothesis
@@ -21,6 +22,7 @@ from model.text.ids import EOS
 from model.torch_search import TorchSearcher
 
 pytestmark = pytest.mark.native
+SMALL = {"embedding_size": 32, "encoder_hidden_size": 32, "decoder_hidden_size": 64, "attention_heads": 2}
 ROUNDING = 0.1
 """Of a log-probability or a weight: what a sum just at the edge between two 8-bit numbers makes of it downstream."""
 FIRST_ID = 4
@@ -89,22 +91,77 @@ def test_any_layout_gives_what_pytorch_gives(seed: int, greedy: bool) -> None:
     search = SearchConfig(max_token_run=0) if greedy else some_search(rng)
     model, request = network(config), some_request(rng, config, search.beam)
     slow = TorchSearcher(Int8Network(model), "cpu").search(request, search)
-    fast = NativeDecoder(config, weights_of(model)).search(request, search)
+    fast = NativeDecoder(config, weights_of(model), rng.choice(programs())).search(request, search)
     alike = 0
     for row, (ours, theirs, source) in enumerate(zip(fast, slow, request.sources, strict=True)):
         if ours[0].tokens == theirs[0].tokens:
             alike += 1
             assert_alike(ours[0], theirs[0], len(source))
+        assert [one.finished for one in ours] == sorted((one.finished for one in ours), reverse=True)
+        assert len({(*one.tokens, one.finished) for one in ours}) == len(ours)
         for one in ours:
             assert_allowed(one, request, row)
             assert one.score == pytest.approx(sum(one.log_probs) / len(one.log_probs) ** search.length_penalty)
     assert alike >= 0.6 * len(slow) - 1, "more than ties turned"
 
 
+@pytest.mark.parametrize("program", ["avx2", "avx512_vnni"])
+@pytest.mark.parametrize("beam", [2, 4, 5])
+def test_pieces_that_must_occur(program: str, beam: int) -> None:
+    if program not in programs():
+        pytest.skip(f"this CPU has no {program}")
+    rng = drawn(beam)
+    config = replace(ModelConfig(90, 77), **SMALL)
+    model, batch = network(config), 31
+    request = Request(
+        sources=[[*some_ids(rng, 90, 9), EOS] for _ in range(batch)],
+        limits=[14] * batch,
+        prefixes=[some_ids(rng, 77, 1) for _ in range(batch)],
+        forbidden=np.zeros(77, np.bool_),
+        required=[some_ids(rng, 77, 3) for _ in range(batch)],
+    )
+    search = SearchConfig(beam=beam, n_best=2, no_repeat_ngram=2, max_token_run=0)
+    slow = TorchSearcher(Int8Network(model), "cpu").search(request, search)
+    fast = NativeDecoder(config, weights_of(model), program).search(request, search)
+    assert sum(ours[0].tokens == theirs[0].tokens for ours, theirs in zip(fast, slow, strict=True)) > 0.7 * batch
+    for row, found in enumerate(fast):
+        for one in found:
+            assert_allowed(one, request, row)
+
+
+@pytest.mark.parametrize("program", ["avx2", "avx512_vnni"])
+def test_no_sum_overflows(program: str) -> None:
+    """All weights of an output layer as large as a pair may be, all that it reads as large as a byte."""
+    if program not in programs():
+        pytest.skip(f"this CPU has no {program}")
+    config = replace(ModelConfig(90, 77), **SMALL)
+    model = network(config)
+    with torch.no_grad():
+        model.decoder.readout.weight.zero_()
+        model.decoder.readout.bias.fill_(3.0)
+        model.decoder.readout.bias[::5] = -3.0
+        weight = model.output.weight
+        weight.fill_(0.25)
+        weight[::3, ::2], weight[::3, 1::2] = 0.5, 0.0
+        weight[1::3] *= -1
+    request = Request([[5, EOS]], [6], [[]], np.zeros(77, np.bool_))
+    slow = TorchSearcher(Int8Network(model), "cpu").search(request, SearchConfig(beam=4, max_token_run=0))
+    fast = NativeDecoder(config, weights_of(model), program).search(request, SearchConfig(beam=4, max_token_run=0))
+    assert fast[0][0].log_probs == pytest.approx(slow[0][0].log_probs, abs=1e-3)
+
+
+def test_a_cpu_with_vnni_uses_it() -> None:
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    assert ("avx512_vnni" in programs()) == ("avx512_vnni" in flags and "avx512bw" in flags)
+
+
 def assert_allowed(found: Hypothesis, request: Request, row: int) -> None:
     """It has what is forced and, where it ends, what is required, and is not too long."""
     assert len(found.log_probs) <= request.limits[row]
     assert found.tokens[: len(request.prefixes[row])] == request.prefixes[row]
+    own = found.tokens[len(request.prefixes[row]) :]
+    forbidden = request.forbidden if request.forbidden.ndim == 1 else request.forbidden[row]
+    assert not forbidden[own].any()
     if request.required is not None and found.finished:
         assert all(found.tokens.count(token) >= count for token, count in Counter(request.required[row]).items())
 
@@ -112,12 +169,13 @@ def assert_allowed(found: Hypothesis, request: Request, row: int) -> None:
 @pytest.mark.parametrize(
     "change",
     [{"sources": [[50, EOS], [90, EOS]]}, {"sources": [[-1, EOS], [5, EOS]]}, {"sources": [[5, EOS], []]},
-     {"limits": [3, 0]}, {"prefixes": [[5], [77]]}],
-    ids=["beyond the vocabulary", "below it", "empty source", "no step", "prefix beyond the vocabulary"],
+     {"limits": [3, 0]}, {"prefixes": [[5], [77]]}, {"required": [[5], [77]]}, {"required": [[5] * 32, [5]]},
+     {"forbidden": np.zeros(76, np.bool_)}],
+    ids=["beyond the vocabulary", "below it", "empty source", "no step", "prefix beyond the vocabulary",
+         "required beyond it", "too much required", "a narrow table"],
 )  # fmt: skip
 def test_numbers_that_lead_out_of_the_tables_are_refused(change: dict[str, object]) -> None:
-    sizes = {"embedding_size": 32, "encoder_hidden_size": 32, "decoder_hidden_size": 64, "attention_heads": 2}
-    model = network(replace(ModelConfig(90, 77), **sizes))
+    model = network(replace(ModelConfig(90, 77), **SMALL))
     decoder = NativeDecoder(model.config, weights_of(model))
     given = {
         "sources": [[5, EOS], [6, EOS]],
@@ -126,5 +184,5 @@ def test_numbers_that_lead_out_of_the_tables_are_refused(change: dict[str, objec
         "forbidden": np.zeros(77, np.bool_),
     }
     with pytest.raises(SearchError, match="vocabulary"):
-        decoder.search(Request(**{**given, **change}), SearchConfig())  # type: ignore[arg-type]
+        decoder.search(Request(**{**given, **change}), SearchConfig(beam=2))  # type: ignore[arg-type]
     assert decoder.search(Request(**given), SearchConfig())  # type: ignore[arg-type]

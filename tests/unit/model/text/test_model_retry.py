@@ -179,4 +179,10 @@ def test_the_best_of_a_beam_is_mended_and_its_alternatives_stay(translator: Tran
     assert bare[2].text == "i have cats" and [one.text for one in bare[2].alternatives] == ["i have 12 cats"]
     found = translator.translate(FAULTY, SearchConfig(beam=2, n_best=2))
     assert [one.text for one in found] == REPAIRED and found[2].retried
+    assert [one.text for one in found[2].alternatives] == ["i have cats"]
     assert translator.translate(["la casa"], SearchConfig(beam=2, n_best=2))[0].alternatives[0].text == "house"
+
+
+def test_a_lost_placeholder_behind_words_that_are_begun(translator: Translator) -> None:
+    (found,) = translator.translate_sentences(["ho {name} cani"], prefixes=["i have "])
+    assert "{name}" in found.text and found.retried
