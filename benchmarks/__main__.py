@@ -44,6 +44,7 @@ def measure(names: Sequence[str], rounds: int, seconds: float, quick: bool, cons
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(find([BUNDLED], "it-en"), Path(folder), seconds=seconds, quick=quick)
+        console.print(f"Traghetto decodes by {setup.translator.kernels}", style="dim")
         for name in names:
             started = time.monotonic()
             found = measure_suite(name, setup, rounds, console)
