@@ -65,7 +65,7 @@ def translate_lines(files: Files, translator: Translator, search: SearchConfig, 
     """
     with closing(Input(files.source)) as source:
         target, done = _opened(files, translator, search)
-        processes = _processes(files, translator, source.size_bytes, threads)
+        processes = _processes(source, threads) if translator.is_shared else 1
         with closing(target), _told_to_resume(files):
             pieces = without_first(pieces_of(source, READ_BYTES if processes == 1 else SHARED_BYTES), done)
             translate_texts = partial(translator.translate, search=search)
@@ -76,11 +76,9 @@ def translate_lines(files: Files, translator: Translator, search: SearchConfig, 
     return tally
 
 
-def _processes(files: Files, translator: Translator, size_bytes: int | None, threads: int) -> int:
-    """One for each of `threads`, but none that would have nothing to do, and only where they can be forked."""
-    if not translator.is_shared or files.on_terminal:
-        return 1
-    return threads if size_bytes is None else min(threads, 1 + size_bytes // SHARED_BYTES)
+def _processes(source: Input, threads: int) -> int:
+    """One for each of `threads`, but none that would have nothing to do."""
+    return threads if source.size_bytes is None else min(threads, 1 + source.size_bytes // SHARED_BYTES)
 
 
 def translate_stream(
@@ -92,7 +90,7 @@ def translate_stream(
 ) -> Tally:
     """Translate `pieces` in so many `processes`, and `write` each as soon as it and those before it are done."""
     tally = Tally()
-    for done in in_order(partial(_translated, translate_texts), pieces, processes):
+    for done in _in_order(partial(_translated, translate_texts), iter(pieces), processes):
         write(done.data)
         tally.count += done.count
         tally.truncated += done.truncated
@@ -145,6 +143,15 @@ def _told_to_resume(files: Files) -> Iterator[None]:
         if files.kept:
             typer.echo("traghetto: stopped; with --resume the same command goes on", err=True)
         raise
+
+
+def _in_order(work: Callable[[Piece], Translated], pieces: Iterator[Piece], processes: int) -> Iterator[Translated]:
+    """Here, until a piece shows that lines come faster than one by one: to start the processes takes a while."""
+    for piece in pieces:
+        if sum(map(len, piece.lines)) >= SHARED_BYTES // 2:
+            yield from in_order(work, chain([piece], pieces), processes)
+        else:
+            yield work(piece)
 
 
 def _translated(translate_texts: TranslateTexts, piece: Piece) -> Translated:

@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 from functools import partial
@@ -59,8 +60,9 @@ def size_of(path: Path) -> int:
 def begun(data_dir: Path, lines: Path, output: Path, size: int, *options: str) -> subprocess.Popen[bytes]:
     """The program, once `output` has more than `size` bytes."""
     process = subprocess.Popen(
-        command("--input", lines, "--output", output, *options), stderr=subprocess.PIPE, env=environment(data_dir)
-    )
+        command("--input", lines, "--output", output, *options), stderr=subprocess.PIPE, env=environment(data_dir),
+        start_new_session=True,
+    )  # fmt: skip
     wait_until(
         lambda: size_of(output) > size or process.poll() is not None, f"{output.name} grows beyond {size}", TIMEOUT_S
     )
@@ -93,13 +95,29 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(
 def test_interrupted_it_says_how_to_go_on(tiny_data_dir: Path, lines: Path, expected: bytes, tmp_path: Path) -> None:
     output = tmp_path / "lines.en"
     with begun(tiny_data_dir, lines, output, 0) as process:
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to all processes
         assert process.stderr is not None
         said = process.stderr.read().decode()
         assert process.wait(TIMEOUT_S) == 130
     assert "--resume" in said and "Traceback" not in said
     written = output.read_bytes()
     assert expected.startswith(written) and written.endswith(b"\n"), "a torn line, though nothing was killed"
+
+
+def test_a_full_disk_is_told_and_gone_on_from(
+    tiny_data_dir: Path, lines: Path, expected: bytes, tmp_path: Path
+) -> None:
+    """A limit on the size of files does what a full disk does: it leaves a torn line."""
+    output = tmp_path / "lines.en"
+    line = f"ulimit -f 20; exec {shlex.join(command('-i', lines, '-o', output))}"
+    limited = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, env=environment(tiny_data_dir), timeout=TIMEOUT_S,
+        check=False,
+    )  # fmt: skip
+    fails(Ended(limited.returncode, limited.stdout, limited.stderr), 1, f"{output}: File too large")
+    assert output.read_bytes() == expected[: 20 * 1024]
+    succeeded(as_program(*command("-i", lines, "-o", output, "--resume")[1:], TRAGHETTO_DATA_DIR=str(tiny_data_dir)))
+    assert output.read_bytes() == expected
 
 
 def test_only_one_writes_a_file(tiny_data_dir: Path, lines: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -46,13 +47,30 @@ def translated(read: Callable[[int], bytes], processes: int) -> tuple[bytes, Tal
     return b"".join(written), tally
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.parametrize("processes", [1, 3])
-def test_one_line_each_in_order(processes: int) -> None:
-    read = reader(b"uno\n\ndue\r\n \n", b"tre\x00\xe2\x80\xa8!\xff\nquat", b"tro")
-    written, tally = translated(read, processes)
+def test_one_line_each_in_order() -> None:
+    written, tally = translated(reader(b"uno\n\ndue\r\n \n", b"tre\x00\xe2\x80\xa8!\xff\nquat", b"tro"), 1)
     assert written.decode().split("\n") == ["UNO", "", "DUE", "", "TRE  !\ufffd", "QUATTRO", ""]
     assert (tally.count, tally.truncated) == (6, 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_several_processes_give_the_same() -> None:
+    pieces = [b"uno\n", b"due\n" * 3000, b"tre\n\n" * 3000, b"quat", b"tro"]
+    assert translated(reader(*pieces), 3) == translated(reader(*pieces), 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_processes_are_started_only_when_there_is_much() -> None:
+    def who(texts: Sequence[str]) -> list[Shouted]:
+        return [Shouted(str(os.getpid()))] * len(texts)
+
+    written: list[bytes] = []
+    read = reader(b"uno\n", b"due\n", *[b"tanto\n" * 3000] * 4, b"poco\n")
+    translate_stream(pieces(read), written.append, who, processes=2)
+    found = [set(data.split()) for data in written]
+    here, (first, second) = {b"%d" % os.getpid()}, found[2:4]
+    assert found == [here, here, first, second, first, second, first]
+    assert len(first | second | here) == 3
 
 
 @given(st.binary(max_size=3000), st.integers(1, 40))
