@@ -19,6 +19,8 @@ ZERO = 128
 SMALLEST = np.float32(1e-8)
 EPSILON = 1e-5
 """Of a layer norm: PyTorch's default, which `model.network` leaves as it is."""
+ROWS_AT_ONCE = 2000
+"""Of a table: in fp32 all of them would take more memory than anything that comes after."""
 PANEL = 32
 """Outputs side by side, as in `decode.h`."""
 
@@ -72,7 +74,10 @@ class Packer:
         rows = self.array(f"{embedding}.weight")
         rows -= rows.mean(axis=1, keepdims=True)
         rows /= np.sqrt(np.square(rows).mean(axis=1, keepdims=True) + np.float32(EPSILON))
-        return (rows @ inputs[0].T + inputs[1]).astype(np.float16)
+        table = np.empty((len(rows), len(inputs[1])), np.float16)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            table[start : start + ROWS_AT_ONCE] = rows[start : start + ROWS_AT_ONCE] @ inputs[0].T + inputs[1]
+        return table
 
 
 def product(layer: tuple[Floats, Floats], padding: float = 0.0) -> Product:

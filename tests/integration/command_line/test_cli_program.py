@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_translate_gives_one_line_for_each_odd_line(tiny_data_dir: Path) -> None
     assert len("\n".join(answers).splitlines()) == len(lines), "an answer holds a character that ends a line elsewhere"
     assert [i for i, line in enumerate(lines) if not line.strip()] == [i for i, line in enumerate(answers) if not line]
     assert answers[8] == "42"
+
+
+@pytest.mark.native
+@pytest.mark.weights
+@pytest.mark.parametrize("beam", ["1", "4"])
+def test_translate_needs_no_torch_where_decode_c_decodes(tmp_path: Path, beam: str) -> None:
+    """To import it takes longer than all the rest until the first line."""
+    code = "import sys; sys.modules['torch'] = None; from app.cli import main; main()"
+    command = [sys.executable, "-c", code, "translate", "--pair", "it-en", "--beam", beam]
+    done = subprocess.run(
+        command, input="Il gatto dorme.\n" * 300, capture_output=True, text=True, env=environment(tmp_path),
+        timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 300), done.stderr
 
 
 def test_translate_keeps_order_and_the_answer_depends_on_the_line_alone(tiny_data_dir: Path) -> None:

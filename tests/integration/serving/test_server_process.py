@@ -29,6 +29,8 @@ try:
 except AppError as error:
     sys.exit(str(error))
 """
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None"
+"""Whoever imports it from then on gets an ImportError."""
 SLOW_FAKE = """
 import sys
 sys.path[:0] = [{tests!r}]
@@ -92,6 +94,19 @@ def test_it_translates_with_a_real_model_and_ends_on_sigterm(tiny_data_dir: Path
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == -signal.SIGTERM
     assert (tiny_data_dir / "traghetto.db").is_file(), "the embedded database must be migrated at start"
+
+
+@pytest.mark.native
+@pytest.mark.weights
+def test_it_needs_no_torch_where_decode_c_decodes(tmp_path: Path) -> None:
+    """A worker would take half a gigabyte, and seconds to start."""
+    searches = ({}, {"beam": 1}, {"alternatives": 2}, {"prefix": "Where "}, {"prefix": "Wh", "alternatives": 3})
+    with served(WITHOUT_TORCH + SERVE, data_dir=str(tmp_path)) as (_, address):
+        for search in searches:
+            answer = httpx.post(f"{address}/v1/translate", json=body("Dove abiti?", **search), timeout=60)
+            assert answer.status_code == 200, answer.text
+        back = {"text": "Where do you live?", "source": "auto", "target": "it"}
+        assert httpx.post(f"{address}/v1/translate", json=back, timeout=60).json()["translations"][0]["source"] == "en"
 
 
 def test_several_workers_share_the_address(tiny_data_dir: Path) -> None:
