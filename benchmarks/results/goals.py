@@ -13,6 +13,9 @@ from benchmarks.results.tables import number
 OURS, ONCE = "Traghetto", "Traghetto, without second tries"
 OPUS_MT, FIREFOX_TINY = "CTranslate2, OPUS-MT's shape", "CTranslate2, Firefox's tiny shape"
 FILE, EVERYDAY, PROSE = "a file by `traghetto translate`, greedy", "2,000 everyday lines", "400 lines of 25 words"
+HTTP, BARE, LONE = "Traghetto over HTTP", "the translator alone", "alone"
+SINGLE, LISTS, BESIDE = "closed loop, single sentences", "closed loop, lists of 16", "a short sentence now and then"
+BULK, NONSENSE = "beside 5,000 sentences, in 50 requests at once", "beside 50,000 characters of nonsense"
 GREEDY, BEAM, GREEDY_PROSE = "everyday lines, greedy", "everyday lines, beam 4", "lines of 25 words, greedy"
 RATE, LATER, WAIT = "sentences/s", "sentences/s, start-up left out", "ms (p50)"
 
@@ -59,6 +62,16 @@ GOALS = (
          Key(GREEDY, "32", RATE), Key(GREEDY, "32", RATE, ONCE)),
     Goal("second tries, 25-word lines, batches of 32: what is left", 0.7, "x",
          Key(GREEDY_PROSE, "32", RATE), Key(GREEDY_PROSE, "32", RATE, ONCE)),
+    Goal("HTTP, 64 clients, lists of 16: share of the translator alone", 0.85, "x",
+         Key(LISTS, "64 clients", RATE, HTTP), Key(LISTS, "64 clients", RATE, BARE)),
+    Goal("HTTP, 64 clients, single sentences: share of the translator alone", 0.7, "x",
+         Key(SINGLE, "64 clients", RATE, HTTP), Key(SINGLE, "64 clients", RATE, BARE)),
+    Goal("HTTP, 16 clients, single sentences: 99 of 100 wait", 60, "ms",
+         Key(SINGLE, "16 clients", "ms (p99)", HTTP), at_most=True),
+    Goal("a short sentence beside 5,000 of another user, to one alone", 2, "x",
+         Key(BESIDE, BULK, WAIT, HTTP), Key(BESIDE, BULK, WAIT, LONE), at_most=True),
+    Goal("a short sentence beside nonsense: 95 of 100 wait", 1000, "ms",
+         Key(BESIDE, NONSENSE, "ms (p95)", HTTP), at_most=True),
     Goal("first line of `traghetto translate`", 1.5, "s",
          Key("from start to answer", "first line of traghetto translate", "s"), at_most=True),
     Goal("first answer of `traghetto serve`", 3, "s",

@@ -50,6 +50,11 @@ The peer is a Python program that loads CTranslate2 and a model, and translates 
     "memory": """
 Of the server what is resident then; of the others the peak of all their processes together, what they share counted
 once. The peer is a Python program with as many models, and 200 lines.""",
+    "serve": """
+Clients in processes of their own on the same cores. Closed loop: each waits for its answer before it asks again; open
+loop: requests come at random moments, whatever the server does. Every answer is compared with the translator's, or with
+an earlier one to the same text: one wrong, failed or mixed up ends the run. Where there are peers, they are the
+translator alone, in batches of 128, and the same client with the server to itself.""",
     "train": """
 Steps of the trainer as it runs, on batches that stay the same, of the network that ships; beside it the same network on
 PyTorch's own layers, with the same optimiser.""",
