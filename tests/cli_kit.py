@@ -86,3 +86,13 @@ def failed(result: Ended, status: int, *words: str, stdout: str | None = "") -> 
     assert "Traceback" not in said
     for word in words:
         assert word in said, said
+
+
+def terminal_output(leader: int) -> str:
+    """All that was written to a pseudo-terminal whose other end is closed."""
+    pieces = []
+    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+        while piece := os.read(leader, 65536):
+            pieces.append(piece)
+    os.close(leader)
+    return b"".join(pieces).decode()

@@ -3,14 +3,15 @@
     pieces -> a thread hands them out in turn -> process 1 | process 2 | ... -> results, taken in the same turn
 
 Python runs one thread at a time, and where decoding is fast half of the work on a sentence is Python. The processes are
-forked, so that they share the memory of all that is loaded. That is safe as long as no other thread runs: not where
-PyTorch decodes.
+forked, so that they share the memory of all that is loaded. That is safe where no other thread holds a lock that they
+need: the bar's holds none such; those of PyTorch do.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,6 +96,7 @@ def _work(work: Callable[[Piece], Made], end: Connection, parents_ends: Sequence
         while True:
             piece = end.recv()
             end.send(piece if piece is None or isinstance(piece, Exception) else _tried(work, piece))
+    os._exit(0)  # without a last look at stderr, on which the bar may have been drawing when this was forked
 
 
 def _tried(work: Callable[[Piece], Made], piece: Piece) -> Made | Exception:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from cli_kit import PROGRAM, TIMEOUT_S, Ended, as_program, in_process, succeeded
+from cli_kit import PROGRAM, TIMEOUT_S, Ended, as_program, in_process, succeeded, terminal_output
 from cli_kit import failed as fails
 from patience import wait_until
 
@@ -149,6 +149,23 @@ def test_memory_does_not_grow_with_the_input(tiny_data_dir: Path, tmp_path: Path
         late = peak_mib(process.pid)
         assert process.wait(TIMEOUT_S) == 0
     assert late < early + 4, f"{early} MiB after 1 MB, {late} MiB after 5.5 MB"
+
+
+def test_the_bar_counts_what_was_done_before(tiny_data_dir: Path, lines: Path, expected: bytes, tmp_path: Path) -> None:
+    output = tmp_path / "lines.en"
+    with begun(tiny_data_dir, lines, output, len(expected) // 4) as process:
+        process.kill()
+    leader, follower = os.openpty()
+    process = subprocess.Popen(
+        command("-i", lines, "-o", output, "--resume"), stderr=follower,
+        env={**environment(tiny_data_dir), "TERM": "xterm", "COLUMNS": "120"},
+    )  # fmt: skip
+    os.close(follower)
+    shown = terminal_output(leader)
+    assert process.wait(TIMEOUT_S) == 0
+    count = expected.count(b"\n")
+    assert f"{count:,} lines" in shown and "/s" in shown and "100%" in shown
+    assert output.read_bytes() == expected
 
 
 def test_gzip_files_are_unpacked_and_packed(tiny_data_dir: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import toy_corpus
-from cli_kit import PROGRAM, TIMEOUT_S, Ended, as_program, in_process, succeeded
+from cli_kit import PROGRAM, TIMEOUT_S, Ended, as_program, in_process, succeeded, terminal_output
 from cli_kit import failed as fails
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
@@ -117,16 +116,6 @@ def test_interrupt_ends_with_status_130(tiny_data_dir: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(TIMEOUT_S) == 130
         assert b"Traceback" not in process.stderr.read()
-
-
-def terminal_output(leader: int) -> str:
-    """All that was written to a pseudo-terminal whose other end is closed."""
-    pieces = []
-    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-        while piece := os.read(leader, 65536):
-            pieces.append(piece)
-    os.close(leader)
-    return b"".join(pieces).decode()
 
 
 def test_progress_goes_to_a_terminal_on_stderr_and_nowhere_else(tiny_data_dir: Path, tmp_path: Path) -> None:
