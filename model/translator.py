@@ -16,6 +16,7 @@ from pathlib import Path
 from model.batches import plan_batches
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError
+from model.kernels.malloc import give_back_freed_memory
 from model.part_search import PartSearch
 from model.reading import Reader
 from model.repair import Repairer
@@ -92,7 +93,10 @@ class Translator:
             ConfigError: the device or the route is unknown, or not there.
         """
         version = load(folder)
-        return cls(version, chosen=choose(version, device, route, threads, shared=shared))
+        translator = cls(version, chosen=choose(version, device, route, threads, shared=shared))
+        del version
+        give_back_freed_memory()
+        return translator
 
     @classmethod
     def load_together(
