@@ -304,10 +304,19 @@ def test_importing_does_nothing(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr) == ("", ""), "importing wrote something"
 
 
-def test_command_line_starts_without_torch(tmp_path: Path) -> None:
-    """`traghetto --help` must not take seconds."""
-    code = "import sys, app.cli; assert not {'torch', 'fastapi', 'sqlalchemy', 'training'} & set(sys.modules)"
+@pytest.mark.parametrize(
+    ("imported", "heavy"),
+    [
+        ("app.cli", "torch fastapi sqlalchemy numpy training"),
+        ("model.translator, app.versions.store, app.settings", "torch fastapi sqlalchemy training"),
+        ("app.serve, model.translator", "torch training"),
+    ],
+    ids=["help", "translate", "serve"],
+)
+def test_what_starts_often_starts_quickly(tmp_path: Path, imported: str, heavy: str) -> None:
+    """`traghetto --help`, `translate` and `serve` load nothing that they do not need, before it is needed."""
+    code = f"import sys, {imported}; sys.exit(' '.join(set({heavy!r}.split()) & set(sys.modules)) or 0)"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.returncode == 0, f"{imported} loads {result.stderr[-2000:]}"
