@@ -33,7 +33,7 @@ from model.kernels.cores import usable_cores
 MARKS = ("<unk>", "<s>", "</s>")
 POSITIONS = 512
 SHORTLIST = 50
-TRIAL_LENGTH = 8
+TRIAL_BATCH, TRIAL_LENGTH = 32, 8
 ARGOS_BEAM = 4
 
 Threads = tuple[int, int]
@@ -130,11 +130,11 @@ class Peers:
             translator.translate_batch([source], **Work(OPUS_MT, 32, ARGOS_BEAM, length).options, **options)
 
     def best_threads(self, work: Work, sources: Sources) -> tuple[Threads, float]:
-        """The way to give it this machine's cores that is fastest here, by a trial, and its sentences/s, roughly."""
-        trial = replace(work, length=min(work.length, TRIAL_LENGTH))
+        """The way to give it this machine's cores that is fastest here, by a short trial, and its sentences/s, roughly."""
+        trial = replace(work, batch=min(work.batch, TRIAL_BATCH), length=min(work.length, TRIAL_LENGTH))
         found = []
         for threads in thread_settings():
-            taken = sources[: work.batch * threads[0]]
+            taken = sources[: trial.batch * threads[0]]
             seconds = []
             for _ in range(2):  # the first has to warm it
                 started = time.perf_counter()
