@@ -130,7 +130,7 @@ class Peers:
             translator.translate_batch([source], **Work(OPUS_MT, 32, ARGOS_BEAM, length).options, **options)
 
     def best_threads(self, work: Work, sources: Sources) -> tuple[Threads, float]:
-        """The way to give it this machine's cores that is fastest here, by a short trial, and its sentences/s, roughly."""
+        """The way to give it this machine's cores that is fastest here, by a short trial, and sentences/s, roughly."""
         trial = replace(work, batch=min(work.batch, TRIAL_BATCH), length=min(work.length, TRIAL_LENGTH))
         found = []
         for threads in thread_settings():
