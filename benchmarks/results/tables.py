@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from benchmarks.results.figures import STEADY, Figure, ratios
-
-SHOWN = [unit for unit in STEADY if unit != "ms (p50)"]
-"""Units whose ratios are shown: how long one waits for one sentence, and how many go by in a second, is the same."""
+from benchmarks.results.figures import RATES, STEADY, Figure, ratios
 
 
 def tables(figures: Sequence[Figure]) -> str:
@@ -29,7 +26,9 @@ def table(figures: Sequence[Figure]) -> str:
         for program, unit in dict.fromkeys((figure.program, figure.unit) for figure in rows):
             of_row = [figure for figure in rows if (figure.program, figure.unit) == (program, unit)]
             lines.append(_row(program, unit, _cells(cases, [(one.case, number(one.value)) for one in of_row])))
-    compared = [ratio for ratio in ratios(figures) if ratio.program == first and ratio.unit in SHOWN]
+    rated = any(figure.unit in RATES for figure in figures)  # then how long one waits for one sentence says the same
+    shown = [unit for unit in STEADY if not (rated and unit == "ms (p50)")]
+    compared = [ratio for ratio in ratios(figures) if ratio.program == first and ratio.unit in shown]
     for other, unit in dict.fromkeys((ratio.yardstick, ratio.unit) for ratio in compared):
         times = [(one.case, one.value) for one in compared if (one.yardstick, one.unit) == (other, unit)]
         cells = _cells(cases, [(case, f"**{number(value)} x**") for case, value in times])

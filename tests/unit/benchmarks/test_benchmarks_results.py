@@ -70,6 +70,13 @@ def test_a_table_has_a_column_for_each_case_and_ratios_below() -> None:
     ]
 
 
+def test_ratios_of_waiting_are_shown_where_there_is_no_rate() -> None:
+    assert (
+        table(figures(5.0, unit="ms (p50)")).splitlines()[-1]
+        == f"| **Traghetto : {OPUS_MT}** | ms (p50) | **2.00 x** |"
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(12345.6, "12,346"), (123.4, "123"), (12.34, "12.3"), (1.234, "1.23"), (0.054, "0.054"), (0.0, "0.000")],
