@@ -132,9 +132,11 @@ def main() -> int:
             console.print(f"{FILE} has no figures of a processor of the kind {kind}; on such a machine: make bench")
             return NOTHING_TO_COMPARE
         return compare(before, measured, arguments.suites, arguments.tolerance / 100, console)
-    run = measured(arguments.suites)
     whole = not quick and arguments.suites == list(SUITES)
     folder = arguments.output or (FOLDER if whole else None)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)  # now, and not when all is measured
+    run = measured(arguments.suites)
     if folder is not None:
         write(run, folder)
         console.print(f"written: {folder / FILE} and the page beside it")
