@@ -338,7 +338,8 @@ def test_translations_begin_with_their_forced_prefix(beam: int) -> None:
         assert result.text.startswith(prefix)
         assert all(text.startswith(prefix) for text in texts_only(list(result.alternatives)))
         if not prefix:
-            assert result == without
+            assert result.text == without.text
+            assert result.score == pytest.approx(without.score, abs=1e-4)  # in another batch sums have another order
 
 
 def test_a_prefix_is_obeyed_where_the_text_would_have_been_copied() -> None:
