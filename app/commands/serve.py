@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ def serve(
 
       TRAGHETTO_ADMIN_KEY=$(openssl rand -hex 24) traghetto serve --host 0.0.0.0
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy packs the weights of both directions side by side
     from app.serve import run
     from app.settings import load_settings
 

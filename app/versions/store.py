@@ -143,7 +143,6 @@ def _pointed(settings: Settings, pair: str) -> tuple[str, ...]:
 
 def _spare_the_collector() -> None:
     """Take what is loaded, libraries and all, out of the garbage collector's rounds: it is there for good."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
 
