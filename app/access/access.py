@@ -87,7 +87,7 @@ class Access:
 
     async def require_translate(self, request: Request) -> None:
         """As `require` for `translate`, at next to no cost where that is open to all and no key was sent."""
-        if not self._translate_open or any(name == b"authorization" for name, _ in request.scope["headers"]):
+        if not self._translate_open or b"authorization" in dict(request.scope["headers"]):
             await self.require(request, "translate")
 
     def is_stranger(self, request: Request) -> bool:

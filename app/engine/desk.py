@@ -6,6 +6,7 @@ clients first gives them a moment to come back, so that they share its next batc
 
 from __future__ import annotations
 
+import enum
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,15 @@ from app.engine.tickets import Batch
 
 LINGER, MAX_LINGER_S = 0.3, 0.02
 """How long a thread may wait for the clients of its last batch: a share of that batch's time, and seconds."""
+
+
+class Role(enum.Enum):
+    """Which batches a thread takes."""
+
+    FIRST = enum.auto()
+    """Long ones; all of them, where one batch runs at a time."""
+    LONG = enum.auto()
+    QUICK = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +42,62 @@ class Desk:
 
     def __init__(self, queue: Scheduler, tidy: Callable[[float], None]) -> None:
         self._queue, self._tidy = queue, tidy
-        self._changed = threading.Condition()
-        self._closed = False
-        self._idle = 0
-        """Threads that wait for anything to begin."""
+        self._lock = threading.Lock()
+        self._something = {role: threading.Condition(self._lock) for role in Role}
+        """For threads that wait for anything to begin."""
+        self._idle = dict.fromkeys(Role, 0)
+        """How many those are."""
+        self._back = threading.Condition(self._lock)
+        """For threads that wait for clients to come back."""
         self._awaited: list[int] = []
-        """Of the threads that wait for clients to come back, how many units must wait in the queue."""
+        """How many units must wait in the queue for each of those."""
+        self._closed = False
 
     @property
     def lock(self) -> AbstractContextManager[object]:
         """For whatever reads or changes the queue."""
-        return self._changed
+        return self._lock
 
     def wake(self) -> None:
         """Wake those threads that may have something to do now. The lock must be held."""
-        if (self._idle and self._queue.may_begin) or (self._awaited and self._is_worth_it(min(self._awaited))):
-            self._changed.notify_all()
+        is_over = self._is_over
+        for role, idle in self._idle.items():
+            if idle and (is_over or self._queue.may_begin(self._kinds(role))):
+                self._something[role].notify_all()
+        if self._awaited and self._is_worth_it(min(self._awaited)):
+            self._back.notify_all()
 
     def close(self) -> None:
         """Hand out what waits, and then nothing more."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self.wake()
 
-    def take(self, done: Done | None) -> Batch | None:
+    def take(self, role: Role, done: Done | None) -> Batch | None:
         """Wait for the next batch of a thread that comes back with `done`; None if there will be none."""
-        with self._changed:
+        with self._lock:
             if done is not None:
                 self._await_clients(done)
                 self._queue.end(done.batch)
             while True:
                 self._tidy(time.monotonic())
-                batch = self._queue.next_batch()
-                if batch is not None or (self._closed and not self._queue.waiting_units):
-                    self._changed.notify_all() if self._closed else self.wake()
+                batch = self._queue.next_batch(self._kinds(role))
+                self.wake()
+                if batch is not None or self._is_over:
                     return batch
-                self._idle += 1
-                self._changed.wait()
-                self._idle -= 1
+                self._idle[role] += 1
+                self._something[role].wait()
+                self._idle[role] -= 1
+
+    @property
+    def _is_over(self) -> bool:
+        return self._closed and not self._queue.waiting_units
+
+    def _kinds(self, role: Role) -> tuple[bool, ...]:
+        """What a thread may begin, quick batches or long ones."""
+        if self._queue.capacity.has_spare:
+            return (role is Role.QUICK,)
+        return (True, False) if role is Role.FIRST else ()
 
     def _await_clients(self, done: Done) -> None:
         """Give the clients of a shared batch a moment to come back, so that the next one has them all.
@@ -85,7 +113,7 @@ class Desk:
         ends = time.monotonic() + min(MAX_LINGER_S, LINGER * done.seconds)
         self._awaited.append(awaited)
         while not self._is_worth_it(awaited) and (left_s := ends - time.monotonic()) > 0:
-            self._changed.wait(left_s)
+            self._back.wait(left_s)
         self._awaited.remove(awaited)
 
     def _is_worth_it(self, awaited: int) -> bool:

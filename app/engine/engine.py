@@ -4,14 +4,13 @@
     translate() -> Scheduler.add     expire, next_batch -> Translator.translate -> finish
                 <- futures settled by one call_soon_threadsafe a batch
 
-Where the decoder may be called from several threads at once, there is one for each core, and one more for short
-requests that find all of them busy with long ones (`app.engine.queue`). While one thread reads what it found or waits
-for clients, others decode, so that no core is idle; each batch is decoded by the one thread that took it. Else, as with
-PyTorch, which uses all cores for one batch, there is one batch at a time.
+Where the decoder may be called by several threads at once, as many batches run as there are cores, each decoded by the
+one thread that took it, and one more for short requests that find all cores busy with long ones (`app.engine.queue`).
+While one thread reads what it found, others decode, so that no core is idle. Long batches have threads of their own,
+which give way to all others. Else, as with PyTorch, which uses all cores for one batch, one thread runs all batches.
 
-While a batch is being translated, the next one gathers; there is no fixed window (see `app.engine.desk`). A batch
-that fails is halved until the sentence that the model cannot take is alone, so that its neighbours get their answers;
-the thread lives on.
+While a batch is translated, the next one gathers; there is no fixed window (see `app.engine.desk`). A batch that fails
+is halved until the sentence that the model cannot take is alone, so that its neighbours get their answers.
 
 `replace` gives new requests to another version; earlier ones are answered by the version that they met.
 """
@@ -27,11 +26,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from app.engine.decoder import Decoder, Failed, Outcome, summary
-from app.engine.desk import Desk, Done
+from app.engine.desk import Desk, Done, Role
 from app.engine.limits import EngineLimits
 from app.engine.queue import QueueFull, Scheduler
 from app.engine.tickets import RETRY_SHARE, Batch, Priority, Sentence, Ticket, Unit
-from app.engine.worker import settle, settle_all
+from app.engine.worker import give_way, settle, settle_all
 from app.errors import DeadlineExceeded, NotReady, Overloaded, PairUnavailable, ShuttingDown, told
 from app.metrics import Metrics
 from app.timers import Timers
@@ -118,7 +117,7 @@ class Engine:
         return translator.count_tokens(texts)
 
     def max_tokens(self, pair: str) -> int:
-        """Source tokens that the network of `pair`, which is served, reads at once."""
+        """Source tokens that the network of `pair` reads at once."""
         return self._decoder.translators[pair].max_source_tokens
 
     async def translate(
@@ -215,7 +214,8 @@ class Engine:
             log.critical("The models could not be loaded: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
             self._fail(f"The models could not be loaded: {told(error)}")
             return
-        others = [threading.Thread(target=self._work, name="engine", daemon=True) for _ in range(self._limits.at_once)]
+        roles = [*[Role.LONG] * (self._limits.at_once - 1), *[Role.QUICK] * self._limits.at_once]
+        others = [threading.Thread(target=self._work, args=(role,), name="engine", daemon=True) for role in roles]
         with self._desk.lock:
             if self.state == "loading":
                 self.state = "ready"
@@ -223,12 +223,14 @@ class Engine:
                 for thread in others:
                     thread.start()
         self._on_loop(self._loaded.set)
-        self._work()
+        self._work(Role.FIRST)
 
-    def _work(self) -> None:
+    def _work(self, role: Role) -> None:
+        if role is not Role.QUICK and self._decoder.is_shared:
+            give_way()
         done = None
         try:
-            while (batch := self._desk.take(done)) is not None:
+            while (batch := self._desk.take(role, done)) is not None:
                 done = Done(batch, self._process(batch))
                 del batch
         except BaseException:

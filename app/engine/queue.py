@@ -22,6 +22,7 @@ The lock around all this is the caller's business.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,8 @@ SHARED_FROM_COST = 128
 """Less than this is not worth sharing between several slots."""
 LANES = {True: (Lane.QUICK,), False: (Lane.LONG, Lane.JOB)}
 """By whether a batch is quick, what it is filled from, in order."""
+ALL_KINDS = (True, False)
+"""Quick batches and long ones."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,9 @@ class Scheduler:
         """Whether what waits is enough for a batch, by its cost or by its count."""
         return self.waiting_cost >= self.capacity.batch_cost or self.waiting_units >= self._batch_sentences
 
-    @property
-    def may_begin(self) -> bool:
-        """Whether a batch may begin now, if what waits is still wanted."""
-        return any(self._lanes[lane] for quick in self._choices() for lane in LANES[quick])
+    def may_begin(self, kinds: Collection[bool] = ALL_KINDS) -> bool:
+        """Whether a batch of one of `kinds`, quick or long, may begin now, if what waits is still wanted."""
+        return any(self._lanes[lane] for quick in self._choices() if quick in kinds for lane in LANES[quick])
 
     @property
     def busy(self) -> bool:
@@ -143,10 +145,13 @@ class Scheduler:
             self._part(unit, 1)
         ticket.units.clear()
 
-    def next_batch(self) -> Batch | None:
-        """What to translate next, or None if nothing waits or may begin. Call `expire` first, and `end` later."""
+    def next_batch(self, kinds: Collection[bool] = ALL_KINDS) -> Batch | None:
+        """What to translate next, quick or long, or None if nothing of these `kinds` waits or may begin.
+
+        Call `expire` first, and `end` later.
+        """
         for quick in self._choices():
-            batch = self._composed(quick)
+            batch = self._composed(quick) if quick in kinds else None
             if batch is not None:
                 self._running[quick] += 1
                 self._last_was_quick = quick

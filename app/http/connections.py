@@ -25,6 +25,8 @@ TAKE_TIMEOUT_S = 60.0
 """For a client to take what was written, before more is; and what is left when the connection is to close."""
 CROWDED = "crowded"
 """Key of a request's `state`: it came by a connection beyond the limit."""
+CONTINUE = b"HTTP/1.1 100 "
+"""How an interim answer begins, after which a client sends its body."""
 ENDING = "ending"
 """Key of a request's `state`: the server is going down, and waits only for the answers that it has begun."""
 
@@ -35,6 +37,36 @@ class _Loop:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.create_task = loop.create_task
         self.call_later = Timers().call_later
+
+
+class _Joined:
+    """What an answer is written to: its head waits for the first of its body, which always follows.
+
+    uvloop hands each write to the system at once. Two of them woke the client twice, and took a fifth of the loop's
+    time.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        """None while nothing was written; empty when it was sent."""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep what is the head."""
+        if self._head is not None:
+            self._transport.write(self._head + data)
+            self._head = b""
+        elif data.startswith(CONTINUE):
+            self._transport.write(data)
+        else:
+            self._head = data
+
+    def close(self) -> None:
+        """Write what was kept, and close."""
+        if self._head:
+            self.write(b"")
+        self._transport.close()
 
 
 class Connection(HttpToolsProtocol):
@@ -78,6 +110,8 @@ class Connection(HttpToolsProtocol):
         if self._is_extra:
             self.scope["state"][CROWDED] = True
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = _Joined(self.transport)  # type: ignore[assignment]
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

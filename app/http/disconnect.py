@@ -54,7 +54,7 @@ class DisconnectWatch:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             for task, receive in list(self._waiting.items()):
-                if await _disconnected(receive) and task in self._waiting:
+                if await _disconnected(receive) and self._waiting.get(task) is receive:
                     self._gone.add(task)
                     task.cancel()
 

@@ -1,4 +1,7 @@
-"""Translated texts: sentences, from the model or from memory, and what stands between them."""
+"""Translated texts: sentences, from the model or from memory, and what stands between them.
+
+Lists stand where generators would do: most texts have one sentence, and thousands are put together each second.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ class TranslatedText(NamedTuple):
     @property
     def correction_ids(self) -> list[uuid.UUID]:
         """The approved corrections that answered, in order, each once."""
-        return list(dict.fromkeys(part.hit.correction_id for part in self.sentences if part.hit is not None))
+        return list(dict.fromkeys([part.hit.correction_id for part in self.sentences if part.hit is not None]))
 
     @property
     def from_memory(self) -> bool:
@@ -90,8 +93,8 @@ class TranslatedText(NamedTuple):
 
     def _mean_score(self, rank: int) -> float | None:
         chosen = [_ranked(part.outcome, rank) for part in self.sentences if part.outcome is not None]
-        tokens = sum(one.tokens for one in chosen)
-        total = sum(one.score * one.tokens for one in chosen)
+        tokens = sum([one.tokens for one in chosen])
+        total = sum([one.score * one.tokens for one in chosen])
         return total / max(1, tokens) if chosen and math.isfinite(total) else None
 
 

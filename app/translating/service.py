@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from app.engine.decoder import Outcome
 from app.engine.engine import Engine
-from app.engine.worker import Worker
+from app.engine.worker import Worker, give_way
 from app.errors import DeadlineExceeded
 from app.settings import Settings
 from app.timers import Timers
@@ -38,7 +38,7 @@ class TranslationService:
         self._timers = Timers()
         self._preparer = preparer
         self._short = Worker("prepare-short", preparer.prepare, preparer.warm_up)
-        self._long = Worker("prepare-long", preparer.prepare)
+        self._long = Worker("prepare-long", preparer.prepare, give_way)
 
     def start(self, memory_ready: asyncio.Event | None = None) -> None:
         """Start the threads that split, detect and count. The first requests wait a little for `memory_ready`."""

@@ -99,9 +99,9 @@ def test_short_requests_have_a_spare_slot_where_long_ones_hold_all() -> None:
     queue.add(ticket("long", 500), now=0)
     held = [begin(queue), begin(queue)]
     assert queue.next_batch() is None, "long ones have only as many as there are cores"
-    assert not queue.may_begin
+    assert not queue.may_begin()
     queue.add(ticket("short", 1), now=1)
-    assert queue.may_begin
+    assert queue.may_begin()
     quick = begin(queue)
     assert names(quick) == {"short"}
     queue.add(ticket("next", 1), now=2)
@@ -109,7 +109,7 @@ def test_short_requests_have_a_spare_slot_where_long_ones_hold_all() -> None:
     end(queue, quick)
     assert names(begin(queue)) == {"next"}
     end(queue, held[0])
-    assert queue.may_begin is False, "a quick batch runs, and another slot is held: two of two"
+    assert not queue.may_begin(), "a quick batch runs, and another slot is held: two of two"
 
 
 def test_without_a_spare_slot_they_wait_for_the_running_batch() -> None:
@@ -215,7 +215,7 @@ def test_slots_are_never_passed_and_everybody_is_answered(done: list, slots: int
         else:
             tickets.append(ticket(f"{move[0]}{number}x", move[1]))
             queue.add(tickets[-1], now=number)
-        while queue.may_begin and (batch := queue.next_batch()) is not None:
+        while queue.may_begin() and (batch := queue.next_batch()) is not None:
             running.append(batch)
         quick = sum(batch.quick for batch in running)
         assert len(running) <= slots + spare and len(running) - quick <= slots
