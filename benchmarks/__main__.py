@@ -29,7 +29,8 @@ from benchmarks.suites.setup import SEED, Setup, Suite
 from model.versions.store import BUNDLED, find
 
 SUITES = {
-    "decode": "decode", "command-line": "command_line", "start": "start", "memory": "footprint", "train": "train",
+    "decode": "decode", "command-line": "command_line", "start": "start", "memory": "footprint", "serve": "serve",
+    "train": "train",
 }  # fmt: skip
 """Name -> module of `benchmarks.suites`, in the order of the page. The trainer's goes last, for it sets up malloc."""
 ROUNDS = 3

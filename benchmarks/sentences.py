@@ -35,6 +35,7 @@ SECOND_CLAUSES = (
     " quando i bambini sono già a scuola", ", e nessuno capisce come faccia",
 )  # fmt: skip
 SHORT_SHARE, LONG_SHARE = 0.15, 0.1
+SYLLABLES = [consonant + vowel for consonant in "bcdfglmnprstvz" for vowel in "aeiou"]
 
 OPENINGS = (
     "Quando la neve comincia a sciogliersi", "Dopo molti anni passati in città", "Prima che il sole tramonti",
@@ -87,6 +88,19 @@ def prose(count: int, seed: int = 1) -> list[str]:
     rng = random.Random(seed)
     return [
         f"{rng.choice(OPENINGS)}, {rng.choice(PEOPLE)} {rng.choice(DEEDS)}{rng.choice(REMARKS)}." for _ in range(count)
+    ]
+
+
+def nonsense(count: int, seed: int = 1) -> list[str]:
+    """`count` sentences of no language, each with numbers to lose: many of their translations show a fault."""
+    rng = random.Random(seed)
+
+    def word() -> str:
+        return "".join(rng.choices(SYLLABLES, k=rng.randint(2, 4)))
+
+    return [
+        f"{word().capitalize()} {rng.randint(100, 9999)} {word()} {word()} {rng.randint(100, 9999)} {word()} {word()}."
+        for _ in range(count)
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from pathlib import Path
 
@@ -14,23 +13,10 @@ from patience import eventually
 
 from app.main import create_app
 from app.settings import Settings
+from benchmarks.sentences import nonsense
 
 SENTENCES = 120
 NAMES = ("Anna", "Marco", "Maria", "Luca", "Carla", "Paolo")
-SYLLABLES = [consonant + vowel for consonant in "bcdfglmnprstvz" for vowel in "aeiou"]
-
-
-def nonsense(count: int) -> str:
-    """Sentences of no language, each with numbers to lose: nearly all of their translations show a fault."""
-    rng = random.Random(1)
-
-    def word() -> str:
-        return "".join(rng.choices(SYLLABLES, k=rng.randint(2, 4)))
-
-    return " ".join(
-        f"{word().capitalize()} {rng.randint(100, 9999)} {word()} {word()} {rng.randint(100, 9999)} {word()} {word()}."
-        for _ in range(count)
-    )
 
 
 @pytest.mark.weights
@@ -41,7 +27,7 @@ async def test_nonsense_does_not_hold_up_a_short_request(tmp_path: Path) -> None
     app = create_app(settings)
     async with client_of(app) as client:
         await app.state.services.engine.wait_ready(60)
-        hostile = asyncio.create_task(client.post("/v1/translate", json=body(nonsense(SENTENCES))))
+        hostile = asyncio.create_task(client.post("/v1/translate", json=body(" ".join(nonsense(SENTENCES)))))
         await eventually(lambda: app.state.services.engine._scheduler.busy, "the nonsense is being translated")
         began, waited = time.monotonic(), []
         while not hostile.done():
