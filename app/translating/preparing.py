@@ -70,13 +70,12 @@ class Preparer:
     def _prepare(self, text: str, request: TranslationRequest) -> Prepared:
         source = OTHER[request.target] if request.source == "auto" else request.source
         plan, hits = self._recalled(text, source, request)
-        read = text if request.format == "text" else " ".join(map(plan.shown, plan.sentences))
-        detection = self._detect(read) if request.source == "auto" else None
-        language = self._language_of(read, detection, source, alone=len(plan.sentences) < 2)
-        found = [
-            language(plan.shown(segment.text)) if segment.text and hit is None else source
-            for segment, hit in zip(plan.segments, hits, strict=True)
-        ]
+        detection: Detection | None = None
+        found: Sequence[str | None] = [source] * len(hits)
+        if request.source == "auto":
+            read = text if request.format == "text" else " ".join(map(plan.shown, plan.sentences))
+            detection = self._detect(read)
+            found = self._languages(plan, hits, source, _shown(detection, read, source))
         asks = [
             bool(segment.text) and hit is None and one == source
             for segment, hit, one in zip(plan.segments, hits, found, strict=True)
@@ -98,15 +97,18 @@ class Preparer:
                 told = f"is too long for a prefix: {pieces} pieces of words; at most {most} are read at once"
                 raise InvalidRequest([FieldError(request.field, told, most)])
 
-    def _language_of(
-        self, text: str, detection: Detection | None, source: str, *, alone: bool
-    ) -> Callable[[str], str | None]:
-        """What tells the language of a sentence: where it does not show, that of the text, or else `source`, the one
-        that may be translated; None for what is in neither. `alone`: the text has no other sentence."""
-        if detection is None:
-            return lambda _: source
-        around = _shown(detection, text, source)
-        return lambda sentence: around if alone else _shown(self._detect(sentence), sentence, around)
+    def _languages(self, plan: Plan, hits: Sequence[Hit | None], source: str, around: str | None) -> list[str | None]:
+        """The language of each segment, None for what is in neither: where it does not show, or there is but one
+        sentence, `around`, that of the text; `source`, which may be translated, where nobody asks."""
+        alone = len(plan.sentences) < 2
+
+        def language(sentence: str) -> str | None:
+            return around if alone else _shown(self._detect(sentence), sentence, around)
+
+        return [
+            language(plan.shown(segment.text)) if segment.text and hit is None else source
+            for segment, hit in zip(plan.segments, hits, strict=True)
+        ]
 
     def _recalled(self, text: str, source: str, request: TranslationRequest) -> tuple[Plan, Sequence[Hit | None]]:
         """The plan of `text` and what memory answers: for the whole of it if it can, else for each sentence."""
