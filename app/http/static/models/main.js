@@ -16,6 +16,7 @@ let chosen = "";
 let waits = 0;
 let later;
 let turn = 0; // of loading a version: what an older one brings is not shown
+const drawn = {}; // what parts show
 
 const at = (...names) => names.map(encodeURIComponent).join("/");
 const ofPair = () => models.filter((one) => one.pair === pair);
@@ -25,26 +26,34 @@ function failed(problem) {
   showError("error", problem.message);
 }
 
+// Draw a part anew if what it shows has changed: else a click that has begun there, and what is open, would be lost.
+function draw(id, shown, elements) {
+  const now = JSON.stringify(shown);
+  if (drawn[id] === now) return;
+  drawn[id] = now;
+  part(id).replaceChildren(...elements());
+}
+
 async function load() {
   const held = ["tree", "pairs"].find((id) => part(id).contains(document.activeElement)); // drawn anew, it would lose the focus
   try {
     ({ models, rollback } = await call(PATH));
     part("error").hidden = true;
   } catch (problem) {
-    part("tree").replaceChildren();
+    draw("tree", null, () => []);
     failed(problem);
     return false;
   }
   const [wantedPair, wanted] = location.hash.slice(1).split("/"); // names need no escapes
   const pairs = [...new Set(models.map((one) => one.pair))].sort().reverse();
   pair = pairs.includes(wantedPair) ? wantedPair : pairs[0] ?? "";
-  part("pairs").replaceChildren(...pairs.map((one) => make("button", { "aria-pressed": String(one === pair), onclick: () => go(one) }, one.replace("-", " → "))));
+  draw("pairs", [pairs, pair], () => pairs.map((one) => make("button", { "aria-pressed": String(one === pair), onclick: () => go(one) }, one.replace("-", " → "))));
   chosen = ofPair().some((one) => one.version === wanted) ? wanted : current() || ofPair()[0]?.version || "";
   const back = part("rollback");
   back.disabled = !rollback[pair];
   back.title = back.disabled ? t("no_rollback") : "";
   part("retrain").disabled = !pair || !part("run").hidden;
-  drawTree();
+  draw("tree", [models, pair, chosen], tree);
   if (held) part(held).querySelector('[aria-current="true"], [aria-pressed="true"]')?.focus();
   offer(pair, ofPair().map((one) => one.version), current(), chosen);
   if (chosen) await look();
@@ -63,16 +72,16 @@ const go = (toPair, version = "") => {
 
 // --- the tree: each version below the one that it was made from
 
-function drawTree() {
+function tree() {
   const known = new Map(ofPair().map((one) => [one.version, []]));
   const roots = ofPair().filter((one) => one.parent === one.version || !known.get(one.parent)?.push(one));
-  const drawn = new Set();
-  const branch = (ones) => make("ul", {}, ones.filter((one) => !drawn.has(one) && drawn.add(one)).map((one) => {
+  const placed = new Set();
+  const branch = (ones) => make("ul", {}, ones.filter((one) => !placed.has(one) && placed.add(one)).map((one) => {
     const below = known.get(one.version);
     return make("li", {}, entry(one), below.length ? branch(below) : null);
   }));
-  const lists = [branch(roots), ...ofPair().map((one) => (drawn.has(one) ? null : branch([one])))]; // those that descend from each other
-  part("tree").replaceChildren(...(models.length ? lists.filter(Boolean) : [make("p", {}, t("no_versions"))]));
+  const lists = [branch(roots), ...ofPair().map((one) => (placed.has(one) ? null : branch([one])))]; // those that descend from each other
+  return models.length ? lists.filter(Boolean) : [make("p", {}, t("no_versions"))];
 }
 
 function entry(one) {
@@ -92,9 +101,9 @@ async function look() {
   try {
     const found = await call(`${PATH}/${at(pair, chosen)}`);
     const beside = models.find((one) => one.pair === pair && one.current && one.version !== chosen);
-    if (mine === turn) box.replaceChildren(...showVersion(found, beside, (button) => promote(found, beside, button)));
+    if (mine === turn) draw("version", [found, beside], () => showVersion(found, beside, (button) => promote(found, beside, button)));
   } catch (problem) {
-    if (mine === turn) box.replaceChildren(make("p", { class: "error" }, problem.message));
+    if (mine === turn) draw("version", problem.message, () => [make("p", { class: "error" }, problem.message)]);
   }
   if (mine === turn) box.setAttribute("aria-busy", "false");
 }

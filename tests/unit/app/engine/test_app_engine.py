@@ -229,7 +229,7 @@ async def test_a_request_full_of_nonsense_takes_turns_with_everybody_else() -> N
 
 
 async def test_when_half_of_its_time_is_over_a_request_is_answered_with_drafts() -> None:
-    translator = FakeTranslator(seconds_per_batch=0.01, max_source_tokens=30)
+    translator = FakeTranslator(seconds_per_batch=0.02, max_source_tokens=30)
     async with running(translator, limits=EngineLimits(240, 64, 10_000, 8)) as engine:
         found = await translate(engine, *(f"babble {number}" for number in range(3000)), timeout_s=4)
         assert set(found) == {"MENDED", "DRAFT"}, "nobody who has a translation is answered 503"
