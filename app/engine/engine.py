@@ -5,8 +5,8 @@
                 <- futures settled by one call_soon_threadsafe a batch
 
 Where the decoder may be called by several threads at once, as many batches run as there are cores, each decoded by the
-one thread that took it, and one more for short requests that find all cores busy with long ones (`app.engine.queue`).
-While one thread reads what it found, others decode, so that no core is idle. Long batches have threads of their own,
+one thread that took it, and one more for short requests that find all cores busy (`app.engine.queue`): while one
+thread reads what it found, others decode, so that no core is idle. Long batches have threads of their own,
 which give way to all others. Else, as with PyTorch, which uses all cores for one batch, one thread runs all batches.
 
 While a batch is translated, the next one gathers; there is no fixed window (see `app.engine.desk`). A batch that fails
@@ -214,7 +214,7 @@ class Engine:
             log.critical("The models could not be loaded: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
             self._fail(f"The models could not be loaded: {told(error)}")
             return
-        roles = [*[Role.LONG] * (self._limits.at_once - 1), *[Role.QUICK] * self._limits.at_once]
+        roles = [*[Role.LONG] * (self._limits.at_once - 1), *[Role.QUICK] * (self._limits.at_once + 1)]
         others = [threading.Thread(target=self._work, args=(role,), name="engine", daemon=True) for role in roles]
         with self._desk.lock:
             if self.state == "loading":

@@ -11,7 +11,8 @@ queued twice: its unit gets one more waiter.
 
 Several batches may run at once, each in a slot. Short requests have batches of their own (`Lane.QUICK`): they do not
 travel with what takes long, nor wait for it, for one of their batches may begin beside the slots where all of these
-are taken by long ones. Where both wait for one slot, they have it in turn. Jobs only fill what is left of long batches.
+are taken, by whatever it is. Where both wait for one slot, they have it in turn. Jobs only fill what is left of long
+batches.
 
 A translation with a visible fault comes back with `again`: its unit waits once more, at the price of a wider search, in
 batches of its own kind. So a request full of nonsense takes turns with all others. After `RETRY_SHARE` of a ticket's
@@ -51,7 +52,7 @@ class Capacity:
     slots: int = 1
     """Batches that may run at once."""
     has_spare: bool = False
-    """Whether a quick batch may run beside them."""
+    """Whether one quick batch may run beside them."""
 
 
 class Scheduler:
@@ -64,6 +65,8 @@ class Scheduler:
         self._queue_tokens = queue_tokens
         self._running = {True: 0, False: 0}
         """Batches, quick ones and long ones."""
+        self._running_units = 0
+        """In all of them."""
         self._last_was_quick = False
         self._lanes: dict[Lane, deque[Ticket]] = {lane: deque() for lane in Lane}
         self._in_flight: dict[Key, Unit] = {}
@@ -154,6 +157,7 @@ class Scheduler:
             batch = self._composed(quick) if quick in kinds else None
             if batch is not None:
                 self._running[quick] += 1
+                self._running_units += len(batch.units)
                 self._last_was_quick = quick
                 self._was_again[quick] = batch.group.again
                 for unit in batch.units:
@@ -164,6 +168,7 @@ class Scheduler:
     def end(self, batch: Batch) -> None:
         """Another may begin in the place of `batch`."""
         self._running[batch.quick] -= 1
+        self._running_units -= len(batch.units)
 
     def _choices(self) -> tuple[bool, ...]:
         """What may begin now, quick batches or long ones; the better choice first."""
@@ -172,10 +177,10 @@ class Scheduler:
             in_turn = not self._last_was_quick if quick == long else quick < long
             is_quick = in_turn or not self._lanes[Lane.LONG]
             return (is_quick, not is_quick)
-        return (True,) if self.capacity.has_spare and not quick else ()
+        return (True,) if self.capacity.has_spare and quick + long == self.capacity.slots else ()
 
     def _composed(self, quick: bool) -> Batch | None:
-        room = Room(self.capacity.batch_cost, self._share(), first_only=True)
+        room = Room(self.capacity.batch_cost, self._share(quick), first_only=True)
         lanes = [self._lanes[lane] for lane in LANES[quick]]
         if self._was_again[quick]:  # between two batches of second searches, one of what came meanwhile
             room.fill(lanes[0])
@@ -184,12 +189,12 @@ class Scheduler:
             room.fill(lane)
         return None if room.group is None else Batch(room.group, room.units, quick)
 
-    def _share(self) -> int:
-        """Units that a batch may have: little that waits is shared between the slots that are free."""
-        free = self.capacity.slots - sum(self._running.values())
-        if free < 2 or self.waiting_cost < SHARED_FROM_COST:
+    def _share(self, quick: bool) -> int:
+        """Units that a batch may have: its part of all that there are, so that batches that run at once end at once."""
+        if self.waiting_cost < SHARED_FROM_COST:
             return self._batch_sentences
-        return min(self._batch_sentences, -(-self.waiting_units // free))
+        ways = self.capacity.slots + (quick and self.capacity.has_spare)
+        return min(self._batch_sentences, -(-(self.waiting_units + self._running_units) // ways))
 
     def expire(self, now: float) -> list[Ticket]:
         """Take out the waiting tickets whose deadline has passed; the caller answers them."""

@@ -146,6 +146,19 @@ def test_what_waits_is_shared_between_the_free_slots() -> None:
     assert len(begin(little).units) == 8, "not worth two batches"
 
 
+def test_short_requests_alone_have_one_batch_more_than_there_are_slots() -> None:
+    """While a thread reads what it found, a core would be idle; and all get about the same part."""
+    queue = scheduler(slots=2, spare=True)
+    for number in range(60):
+        queue.add(ticket(f"short{number}x", 1, tokens=8), now=0)
+    running = [begin(queue), begin(queue), begin(queue)]
+    assert [len(batch.units) for batch in running] == [20, 20, 20]
+    queue.add(ticket("late", 1), now=1)
+    assert queue.next_batch() is None
+    end(queue, running[0])
+    assert names(begin(queue)) == {"late"}
+
+
 @pytest.mark.parametrize("batch_tokens", [640, 1280])
 def test_a_list_of_usual_length_is_done_in_one_turn(batch_tokens: int) -> None:
     """One sentence of each in turn would have all of them wait until the last batch."""
