@@ -9,6 +9,8 @@ torch is imported where PyTorch decodes, or to look for a GPU where there may be
 
 from __future__ import annotations
 
+import functools
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,11 @@ from pathlib import Path
 from model.config import require
 from model.kernels import native
 from model.kernels.cores import usable_cores
+from model.kernels.native_library import is_uncompiled
 from model.search.request import Searcher
 from model.versions.store import Version
+
+log = logging.getLogger("traghetto.model")
 
 DEVICES = ("auto", "cpu", "cuda")
 GPU_FILES = (Path("/dev/nvidiactl"), Path("/dev/nvidia0"), Path("/dev/dxg"), Path("/dev/kfd"))
@@ -70,9 +75,12 @@ def choose(
     """
     device = choose_device(device)
     if device == "cpu" and route in ("auto", "int8") and native.supports(version.config):
-        decoder = native.NativeDecoder(version.config, version.weights)
-        at_once = 1 if shared else threads or _usual_threads()
-        return Chosen(decoder, device, "int8", f"decode.c for {decoder.program}", at_once, shared)
+        if native.programs():
+            decoder = native.NativeDecoder(version.config, version.weights)
+            at_once = 1 if shared else threads or _usual_threads()
+            return Chosen(decoder, device, "int8", f"decode.c for {decoder.program}", at_once, shared)
+        if is_uncompiled():
+            _warn()
     import torch
 
     from model.kernels.quantize import checked_route, prepare
@@ -82,6 +90,12 @@ def choose(
         torch.set_num_threads(threads)
     taken = checked_route(route, device)
     return Chosen(TorchSearcher(prepare(version.model, device, taken), device), device, taken, "PyTorch", 1)
+
+
+@functools.cache
+def _warn() -> None:
+    """Once a process: it looks as if all were well, and everything takes many times as long."""
+    log.warning("decode.c is not compiled, or was changed since: PyTorch translates, more slowly. Compile: make native")
 
 
 def _usual_threads() -> int:

@@ -66,7 +66,7 @@ class _Job(ctypes.Structure):
 
 
 def supports(config: ModelConfig) -> bool:
-    """Whether `decode.c` has the layout of `config`, and this machine has the library."""
+    """Whether `decode.c` has the layout of `config`."""
     sizes = (config.encoder_hidden_size, config.decoder_hidden_size, config.embedding_size)
     return (
         config.cell == "gru"
@@ -78,7 +78,6 @@ def supports(config: ModelConfig) -> bool:
         and config.embedding_size <= config.decoder_hidden_size
         and config.embedding_size not in (config.memory_size, config.decoder_hidden_size)  # no residual in layers 1
         and max(config.encoder_layers, config.decoder_layers) <= MAX_LAYERS
-        and load_library() is not None
     )
 
 

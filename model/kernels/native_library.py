@@ -99,6 +99,11 @@ def load_library(able: Able = "can_decode") -> ctypes.CDLL | None:
     return library if getattr(library, able)() else None
 
 
+def is_uncompiled() -> bool:
+    """Whether there is no library for these sources, on a machine for which they were written."""
+    return platform.machine().lower() in MACHINES and not built_path(_is_sanitized_process()).exists()
+
+
 def _is_sanitized_process() -> bool:
     """Whether this process was started with the runtime of AddressSanitizer, which must come before all else."""
     return os.name == "posix" and hasattr(ctypes.CDLL(None), "__asan_init")

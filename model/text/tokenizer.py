@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -41,6 +42,9 @@ CONTROL_PIECES = (
 RESERVED_PIECES = CONTROL_PIECES + PLACEHOLDERS
 FIRST_FREE_ID = len(SPECIAL_PIECES) + len(RESERVED_PIECES)
 
+CACHED_TEXTS, CACHED_CHARS = 1024, 200
+"""How many texts, and how long, are not encoded again: the server counts tokens before it translates. The library gives
+up the interpreter each time, and where others want it, that costs far more than the two microseconds of the work."""
 SPACE = "▁"
 """SentencePiece's visible space: it begins the first piece of each word."""
 
@@ -86,6 +90,7 @@ class SubwordTokenizer:
             self._processor.LoadFromSerializedProto(serialized)
         except RuntimeError as error:
             raise TokenizerError(f"not a SentencePiece model: {error}") from error
+        self._encoded = lru_cache(CACHED_TEXTS)(self._processor.Encode)
         self._pieces = [str(self._processor.IdToPiece(id)) for id in range(self.vocab_size)]
         expected = [*SPECIAL_PIECES, *RESERVED_PIECES]
         if self._pieces[: len(expected)] != expected:
@@ -111,10 +116,8 @@ class SubwordTokenizer:
 
     def encode(self, text: str, sample: float = 0.0) -> list[int]:
         if sample:
-            ids = self._processor.Encode(text, enable_sampling=True, alpha=sample, nbest_size=-1)
-        else:
-            ids = self._processor.Encode(text)
-        return list(ids)
+            return list(self._processor.Encode(text, enable_sampling=True, alpha=sample, nbest_size=-1))
+        return list(self._encoded(text) if len(text) <= CACHED_CHARS else self._processor.Encode(text))
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         # one by one: the library starts a thread for each list, 27 microseconds where a sentence takes 2

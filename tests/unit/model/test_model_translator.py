@@ -14,10 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from translations import said
 
+from model import routes
 from model.batches import plan_batches
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
-from model.kernels.native import supports
+from model.kernels import native
 from model.kernels.quantize import fast_int8
 from model.network.seq2seq import Seq2Seq
 from model.part_search import PLACEHOLDER_IDS
@@ -414,12 +415,26 @@ def test_a_saved_version_is_loaded_with_its_card(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("route", ["bf16", "int8"])
 def test_the_narrow_routes_translate_too(route: str) -> None:
-    if route == "int8" and not (fast_int8("cpu") or supports(network().config)):
+    if route == "int8" and not (fast_int8("cpu") or native.programs()):
         pytest.skip("this CPU has no 8-bit products")
     version = Version.of(Card("it-en", "test", "2026-01-01", {}), network(), subwords(), subwords())
     results = Translator(version, "cpu", route).translate(SENTENCES, replace(SHORT, beam=2))
     assert any(result.text for result in results)
     assert all(result.score <= 0 for result in results)
+
+
+def test_who_translates_slowly_for_want_of_a_compiler_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    version = Version.of(Card("it-en", "test", "2026-01-01", {}), network(), subwords(), subwords())
+    monkeypatch.setattr(native, "supports", lambda config: True)
+    monkeypatch.setattr(native, "programs", list)
+    for missing, warned in ((False, []), (True, ["WARNING"])):
+        routes._warn.cache_clear()
+        monkeypatch.setattr(routes, "is_uncompiled", lambda missing=missing: missing)
+        assert routes.choose(version, "cpu").program == routes.choose(version, "cpu").program == "PyTorch"
+        assert [record.levelname for record in caplog.records] == warned
+    assert "make native" in caplog.text
 
 
 def test_unknown_devices_routes_and_folders_are_refused(tmp_path: Path) -> None:
