@@ -21,8 +21,8 @@ from app.scopes import SCOPES, Scope
 from model.kernels.cores import usable_cores
 
 PREFIX = "TRAGHETTO_"
-NOT_SETTINGS = ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR")
-"""Variables of the tests and the trainer that share the prefix, besides all of `TRAGHETTO_TEST_...`."""
+NOT_SETTINGS = ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR", "TRAGHETTO_INSTRUCTIONS")
+"""Variables of the tests, the trainer and the decoder that share the prefix, besides all of `TRAGHETTO_TEST_...`."""
 TEST_PREFIX = "TRAGHETTO_TEST_"
 MIN_ADMIN_KEY_CHARS = 16
 DRIVERS = {

@@ -105,6 +105,9 @@ def _arguments() -> argparse.Namespace:
                         help=f"only these, of {', '.join(SUITES)}")  # fmt: skip
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"the median is taken [{ROUNDS}]")
     parser.add_argument("--quick", action="store_true", help="only the cases that say most, and shorter measurements")
+    parser.add_argument(
+        "--avx2", action="store_true", help="hold all programs to AVX2; without the trainer, which has no such bound"
+    )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where {FILE} and the page are written")
     parser.add_argument("--check", action="store_true",
                         help="quickly, then compare the ratios with the committed ones, which stay as they are; exit "
@@ -112,6 +115,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tolerance", type=float, default=100 * TOLERANCE, metavar="PERCENT",
                         help=f"by how much ratios may be worse with --check [{100 * TOLERANCE:.0f}]")  # fmt: skip
     arguments = parser.parse_args()
+    if arguments.avx2:
+        arguments.suites = [name for name in arguments.suites if name != "train"]
     if arguments.rounds < 1:
         parser.error("at least one round is needed")
     if not 0 < arguments.tolerance < 100:
@@ -122,6 +127,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """The command line."""
     arguments = _arguments()
+    if arguments.avx2:
+        machine.hold_to_avx2()
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 160, highlight=False, soft_wrap=True)
     quick = arguments.quick or arguments.check
     seconds = QUICK_SECONDS if quick else SECONDS
@@ -133,7 +140,7 @@ def main() -> int:
             console.print(f"{FILE} has no figures of a processor of the kind {kind}; on such a machine: make bench")
             return NOTHING_TO_COMPARE
         return compare(before, measured, arguments.suites, arguments.tolerance / 100, console)
-    whole = not quick and arguments.suites == list(SUITES)
+    whole = not quick and set(SUITES) - set(arguments.suites) <= ({"train"} if arguments.avx2 else set())
     folder = arguments.output or (FOLDER if whole else None)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)  # now, and not when all is measured

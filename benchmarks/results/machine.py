@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from model.kernels.cores import usable_cores
+from model.kernels.native import INSTRUCTIONS
 from training.data.sources import commit
 
 CPUINFO = Path("/proc/cpuinfo")
 FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni")
 """Those that decide which code runs, here and in CTranslate2."""
+HELD_TO_AVX2 = {
+    INSTRUCTIONS: "avx2", "CT2_FORCE_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
+}  # fmt: skip
+"""Variables that keep Traghetto, CTranslate2 and PyTorch from using wider instructions."""
 LIBRARIES = ("ctranslate2", "numpy", "torch", "sentencepiece")
 
 
@@ -22,16 +28,23 @@ def kind(flags: list[str]) -> str:
     return next((name for name in ("avx512_vnni", "avx2") if name in flags), platform.machine().lower())
 
 
+def hold_to_avx2() -> None:
+    """Let this process and those that it starts use no wider instructions; before any of the libraries is imported."""
+    os.environ.update(HELD_TO_AVX2)
+
+
 def describe() -> dict[str, Any]:
-    """Processor, cores, versions, commit and date, as JSON."""
+    """Processor, cores, versions, commit and date, as JSON; `held` says that it could do more than it was let."""
     try:
         model, flags = read_processor(CPUINFO.read_text(encoding="utf-8"))
     except OSError:
         model, flags = platform.processor(), []
+    held = "avx512_vnni" in flags and os.environ.get(INSTRUCTIONS) == HELD_TO_AVX2[INSTRUCTIONS]
     return {
-        "kind": kind(flags),
+        "kind": "avx2" if held else kind(flags),
         "processor": model,
         "flags": flags,
+        "held": held,
         "cores": usable_cores(),
         "system": platform.system(),
         "python": platform.python_version(),

@@ -69,24 +69,8 @@ def page(runs: Mapping[str, Run]) -> str:
         parts.append(f"## {NAMES.get(kind, kind)}\n\n{_machine(run)}\n")
         parts.append(f"### Beside the goals\n\n{goals(run.figures, kind)}\n")
         parts += [_suite(name, list(group)) for name, group in groupby(run.figures, key=lambda figure: figure.suite)]
-    return "\n".join(parts if "avx512_vnni" in runs else [*parts, EARLIER])
+    return "\n".join(parts)
 
-
-EARLIER = """## Processors with AVX-512 VNNI, before
-
-24 November 2026, two cores of an AMD EPYC (Zen 5), greedy, before there were second tries; 2,048 everyday lines,
-medians of five rounds. CTranslate2 in OPUS-MT's shape, each figure by its best thread setting.
-
-| sentences/s | M parameters | one by one | batches of 32 | of 64 | of 128 | p50 alone | p95 alone |
-|---|---:|---:|---:|---:|---:|---:|---:|
-| Traghetto (int8, decode.c, 2 at once) | 10.0 | 1,292 | 5,949 | 6,047 | 6,266 | 0.7 ms | 1.2 ms |
-| CTranslate2, OPUS-MT's shape (int8) | 60.4 | 53 | 542 | 623 | 553 | 36.9 ms | 40.9 ms |
-| CTranslate2, as many parameters as ours (int8) | 10.7 | 708 | 2,560 | 2,505 | 2,267 | 2.5 ms | 3.6 ms |
-
-Over HTTP 64 clients, each with one sentence at a time, had 3,265 sentences/s, 54 % of the translator alone at batches
-of 64; p50 19 ms, p95 25 ms.
-"""
-"""Shown until a run on such a processor takes its place."""
 
 NAMES = {"avx2": "Processors with AVX2", "avx512_vnni": "Processors with AVX-512 VNNI"}
 
@@ -94,9 +78,10 @@ NAMES = {"avx2": "Processors with AVX2", "avx512_vnni": "Processors with AVX-512
 def _machine(run: Run) -> str:
     told = run.machine
     versions = ", ".join(f"{name} {told[name]}" for name in ("ctranslate2", "torch", "numpy") if told.get(name))
+    held = "; **all programs held to AVX2**" if told.get("held") else ""
     return (
-        f"{told['date']}, {told['processor']}, {told['cores']} cores ({', '.join(told['flags'])}); {told['system']}, "
-        f"Python {told['python']}, {versions}; commit {told['commit']}. Traghetto "
+        f"{told['date']}, {told['processor']}, {told['cores']} cores ({', '.join(told['flags'])}){held}; "
+        f"{told['system']}, Python {told['python']}, {versions}; commit {told['commit']}. Traghetto "
         f"decodes by {run.kernels}; {run.rounds} rounds."
     )
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from model.kernels.native import INSTRUCTIONS
+
 TRAGHETTO = str(Path(sys.executable).with_name("traghetto"))
 TRANSLATE = (TRAGHETTO, "translate", "--pair", "it-en")
 READ_BYTES = 1 << 16
@@ -31,7 +33,11 @@ class Programs:
 
     @property
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TRAGHETTO_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name == INSTRUCTIONS or not name.startswith("TRAGHETTO_")
+        }
         return {**kept, "TRAGHETTO_DATA_DIR": str(self.data_dir), "TRAGHETTO_DEVICE": "cpu"}
 
     def run(self, command: Sequence[str], given: Path) -> float:

@@ -6,6 +6,7 @@ Everything works without it, through PyTorch: the translations agree but for rou
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import ModelConfig, SearchConfig
-from model.errors import SearchError
+from model.errors import ConfigError, SearchError
 from model.kernels.native_library import load_library
 from model.kernels.packing import EPSILON, PANEL, Floats, Packer, Product, product
 from model.search.hypothesis import Hypothesis
@@ -23,6 +24,8 @@ MAX_LAYERS = 8
 NO_LIMIT = 2**31 - 1
 PROGRAMS = {"avx2": 1, "avx512_vnni": 2}
 """By the instructions that they need, their numbers in `decode.c`; the last one that this CPU has is the fastest."""
+INSTRUCTIONS = "TRAGHETTO_INSTRUCTIONS"
+"""The environment variable that names the widest of them that may be used: to compare, and where one is at fault."""
 FAILURES = {
     1: "there is not enough memory for this batch",
     2: "the decoder's output is not a finite number, or nothing is left that may be generated; "
@@ -82,9 +85,16 @@ def supports(config: ModelConfig) -> bool:
 
 
 def programs() -> list[str]:
-    """What `decode.c` can run here, by the instructions needed, the fastest last; nothing where it was not compiled."""
-    library = load_library()
-    return [] if library is None else [name for name, number in PROGRAMS.items() if library.has_program(number)]
+    """What `decode.c` can run here, by the instructions needed, the fastest last; nothing where it was not compiled.
+
+    Raises:
+        ConfigError: `INSTRUCTIONS` is set to none of these names.
+    """
+    widest = os.environ.get(INSTRUCTIONS) or max(PROGRAMS, key=PROGRAMS.__getitem__)
+    if widest not in PROGRAMS:
+        raise ConfigError(f"{INSTRUCTIONS} must be one of {', '.join(PROGRAMS)}, not {widest!r}")
+    library, allowed = load_library(), [name for name, number in PROGRAMS.items() if number <= PROGRAMS[widest]]
+    return [] if library is None else [name for name in allowed if library.has_program(PROGRAMS[name])]
 
 
 def _checked_library() -> ctypes.CDLL:

@@ -25,7 +25,7 @@ def test_each_text_is_asked_and_answered_once(tmp_path: Path, clients: int, per_
     assert (found.failed, found.mixed_up, found.changed) == (0, 0, 0)
     assert found.answered == -(-len(TEXTS) // max(1, per_request))
     assert found.translations == expected
-    assert 0 < found.p50_ms <= found.p95_ms <= found.p99_ms <= found.longest_ms <= 1000 * found.seconds
+    assert 0 < found.p50_ms <= found.p95_ms <= found.p99_ms <= found.longest_ms <= 1000 * found.seconds + 0.1, "rounded"
     assert found.sentences_per_s == pytest.approx(len(TEXTS) / found.seconds, rel=0.01)
 
 

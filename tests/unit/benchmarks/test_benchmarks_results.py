@@ -149,6 +149,17 @@ def test_this_machine_can_be_described() -> None:
     assert told["kind"]
 
 
+def test_a_processor_that_is_held_back_counts_as_the_lesser_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in machine.HELD_TO_AVX2:
+        monkeypatch.setenv(variable, "")  # and when this test is over, all are as before
+    monkeypatch.setattr(machine, "read_processor", lambda cpuinfo: ("AMD EPYC", ["avx2", "avx512_vnni"]))
+    assert (machine.describe()["kind"], machine.describe()["held"]) == ("avx512_vnni", False)
+    machine.hold_to_avx2()
+    assert (machine.describe()["kind"], machine.describe()["held"]) == ("avx2", True)
+    monkeypatch.setattr(machine, "read_processor", lambda cpuinfo: ("AMD EPYC", ["avx2"]))
+    assert (machine.describe()["kind"], machine.describe()["held"]) == ("avx2", False)
+
+
 def test_changes_are_told_worst_first_and_tails_are_not_compared() -> None:
     before = [*figures(100.0), *figures(100.0, case="8"), *figures(100.0, case="64"), *figures(1.0, unit="ms (p95)")]
     now = [*figures(90.0), *figures(50.0, case="8"), *figures(1.0, case="1"), *figures(9.0, unit="ms (p95)")]

@@ -11,9 +11,9 @@ import torch
 from layouts import LAYOUTS, drawn
 
 from model.config import ModelConfig, SearchConfig
-from model.errors import SearchError
+from model.errors import ConfigError, SearchError
 from model.kernels.int8 import Int8Network
-from model.kernels.native import NativeDecoder, programs, supports
+from model.kernels.native import INSTRUCTIONS, NativeDecoder, programs, supports
 from model.network.seq2seq import Seq2Seq
 from model.network.weights import weights_of
 from model.search.hypothesis import Hypothesis
@@ -153,6 +153,14 @@ def test_no_sum_overflows(program: str) -> None:
 def test_a_cpu_with_vnni_uses_it() -> None:
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     assert ("avx512_vnni" in programs()) == ("avx512_vnni" in flags and "avx512bw" in flags)
+
+
+def test_the_widest_instructions_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(INSTRUCTIONS, "avx2")
+    assert programs() == ["avx2"]
+    monkeypatch.setenv(INSTRUCTIONS, "sse9")
+    with pytest.raises(ConfigError, match="TRAGHETTO_INSTRUCTIONS must be one of avx2, avx512_vnni, not 'sse9'"):
+        programs()
 
 
 def assert_allowed(found: Hypothesis, request: Request, row: int) -> None:
