@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
 
 
 class Preparer:
-    """Plans the texts of requests. Belongs to no thread; none of it is for the event loop."""
+    """Plans the texts of requests. Belongs to no thread; of all of it, only slight requests are for the event loop."""
 
     def __init__(self, detect: Detect, memory: Memory, count_tokens: TokenCounter, max_tokens: TokenLimit) -> None:
         self._detect, self._memory, self._count_tokens, self._max_tokens = detect, memory, count_tokens, max_tokens
