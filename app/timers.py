@@ -18,14 +18,21 @@ TICK_S = 0.05
 class Timer:
     """One that was begun by `Timers.call_later`."""
 
-    __slots__ = ("_timers", "callback", "when")
+    __slots__ = ("_callback", "_timers", "when")
 
     def __init__(self, timers: Timers, when: float, callback: Callable[[], object]) -> None:
-        self._timers, self.when, self.callback = timers, when, callback
+        self._timers, self.when = timers, when
+        self._callback: Callable[[], object] | None = callback
 
     def cancel(self) -> None:
-        """It will not go off."""
+        """It will not go off, even if its time is over and it is about to."""
         self._timers.waiting.discard(self)
+        self._callback = None
+
+    def go_off(self) -> None:
+        """Call back, unless it was cancelled."""
+        if self._callback is not None:
+            self._callback()
 
 
 class Timers:
@@ -51,8 +58,8 @@ class Timers:
     def _tick(self) -> None:
         loop, now = asyncio.get_running_loop(), time.monotonic()
         for timer in [timer for timer in self.waiting if timer.when <= now]:
-            timer.cancel()
-            loop.call_soon(timer.callback)
+            self.waiting.discard(timer)
+            loop.call_soon(timer.go_off)
         self._is_ticking = bool(self.waiting)
         if self._is_ticking:
             loop.call_later(TICK_S, self._tick)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from patience import eventually
@@ -22,6 +23,20 @@ async def test_timers_go_off_in_their_order_and_cancelled_ones_never() -> None:
     assert not timers.waiting
     timers.call_later(0.0, lambda: gone.append("again"))
     await eventually(lambda: len(gone) == 3, "it ticks again after a pause")
+
+
+async def test_one_that_is_cancelled_when_its_time_is_over_does_not_go_off() -> None:
+    """What ends in the same turn of the loop as its bound has ended in time; its next wait is not cancelled for it."""
+    timers, gone = Timers(), []
+
+    def go_off(other: int) -> None:
+        gone.append(other)
+        both[other].cancel()
+
+    both = [timers.call_later(0.0, partial(go_off, other)) for other in (1, 0)]
+    await eventually(lambda: gone, "one of the two goes off")
+    await asyncio.sleep(2 * TICK_S)
+    assert len(gone) == 1
 
 
 async def test_one_that_fails_does_not_stop_the_others() -> None:
