@@ -118,7 +118,8 @@ class Translator:
     @property
     def kernels(self) -> str:
         """What decodes, for people: the number format, the program, and how many batches at once."""
-        return f"{self.route}, {self._chosen.program}, {self._chosen.at_once} at once"
+        decoding = f"{self.route}, {self._chosen.program}"
+        return decoding if self.is_shared else f"{decoding}, {self._chosen.at_once} at once"
 
     def count_tokens(self, sentences: Sequence[str]) -> list[int]:
         """Source tokens of each sentence as the network reads it, the end mark included."""

@@ -59,11 +59,13 @@ class Desk:
         return self._lock
 
     def wake(self) -> None:
-        """Wake those threads that may have something to do now. The lock must be held."""
+        """Wake a thread of each role that may have something to do now; it wakes the next. The lock must be held."""
         is_over = self._is_over
         for role, idle in self._idle.items():
-            if idle and (is_over or self._queue.may_begin(self._kinds(role))):
+            if idle and is_over:
                 self._something[role].notify_all()
+            elif idle and self._queue.may_begin(self._kinds(role)):
+                self._something[role].notify()
         if self._awaited and self._is_worth_it(min(self._awaited)):
             self._back.notify_all()
 

@@ -11,8 +11,8 @@ queued twice: its unit gets one more waiter.
 
 Several batches may run at once, each in a slot. Short requests have batches of their own (`Lane.QUICK`): they do not
 travel with what takes long, nor wait for it, for one of their batches may begin beside the slots where all of these
-are taken, by whatever it is. Where both wait for one slot, they have it in turn. Jobs only fill what is left of long
-batches.
+are taken, by whatever it is. Where both wait, quick batches leave half of the slots to long ones, or have one slot in
+turn with them. Jobs only fill what is left of long batches, and are left one slot.
 
 A translation with a visible fault comes back with `again`: its unit waits once more, at the price of a wider search, in
 batches of its own kind. So a request full of nonsense takes turns with all others. After `RETRY_SHARE` of a ticket's
@@ -173,11 +173,21 @@ class Scheduler:
     def _choices(self) -> tuple[bool, ...]:
         """What may begin now, quick batches or long ones; the better choice first."""
         quick, long = self._running[True], self._running[False]
-        if quick + long < self.capacity.slots:
-            in_turn = not self._last_was_quick if quick == long else quick < long
-            is_quick = in_turn or not self._lanes[Lane.LONG]
-            return (is_quick, not is_quick)
-        return (True,) if self.capacity.has_spare and quick + long == self.capacity.slots else ()
+        if not self.capacity.has_spare:
+            is_quick = not self._last_was_quick or not self._lanes[Lane.LONG]
+            return (is_quick, not is_quick) if quick + long < self.capacity.slots else ()
+        owed = self._owed_to_long()
+        may_begin = {
+            True: quick + max(long, owed) <= self.capacity.slots,
+            False: quick + long < self.capacity.slots or (quick + long == self.capacity.slots and long < owed),
+        }
+        return tuple(is_quick for is_quick in (long >= owed, long < owed) if may_begin[is_quick])
+
+    def _owed_to_long(self) -> int:
+        """Slots that quick batches leave to long ones: half of them while one waits, and one to jobs."""
+        if self._lanes[Lane.LONG]:
+            return max(1, self.capacity.slots // 2)
+        return 1 if self._lanes[Lane.JOB] else 0
 
     def _composed(self, quick: bool) -> Batch | None:
         room = Room(self.capacity.batch_cost, self._share(quick), first_only=True)
@@ -225,6 +235,8 @@ class Scheduler:
         tickets = dict.fromkeys(ticket for unit in units for ticket, _ in unit.waiters if not ticket.closed)
         for ticket in tickets:
             ticket.closed = True
+        for unit in units:
+            unit.live = 0  # one that comes back with a fault is wanted by nobody
         for lane in self._lanes.values():
             lane.clear()
         self._in_flight.clear()

@@ -33,7 +33,7 @@ class Room:
             ticket = lane.popleft()
             is_over = self._turn(ticket)
             if not ticket.pending:
-                ticket.queued = False
+                ticket.queued, ticket.turn = False, 0
             elif is_over:
                 lane.append(ticket)
             else:

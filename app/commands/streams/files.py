@@ -120,6 +120,11 @@ class Output:
             while view:
                 view = view[file.write(view) :]
 
+    def sync(self) -> None:
+        """Wait until what was written to a file is on its disk."""
+        with _naming(self._name):
+            os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """End it; what was written to a gzip file can be unpacked only then."""
         with _naming(self._name):

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,28 +63,32 @@ def begin(source: Path, output: Path, run: Run, resume: bool) -> tuple[int, int]
     except (BlockingIOError, PermissionError):
         raise AppError(f"{output}: another process is writing it") from None
     lines, size = _whole_lines(descriptor) if resume else (0, 0)
-    if lines:
-        _check(source, output, run, lines)
+    if resume and os.fstat(descriptor).st_size:
+        _check(source, output, run, lines, is_torn=os.fstat(descriptor).st_size > size)
     os.truncate(descriptor, size)
     write_whole(progress_of(output), run.to_json())
     return descriptor, lines
 
 
 def end(output: Path) -> None:
-    """Say that `output` is complete."""
-    progress_of(output).unlink()
+    """Say that `output`, which must be on the disk, is complete."""
+    progress_of(output).unlink(missing_ok=True)
 
 
-def _check(source: Path, output: Path, run: Run, lines: int) -> None:
-    """Raise unless the `lines` of `output` are the first of `run`."""
+def _check(source: Path, output: Path, run: Run, lines: int, *, is_torn: bool) -> None:
+    """Raise unless the whole `lines` of `output`, and what was torn behind them, are the first of `run`."""
     try:
         begun = Run.from_json(progress_of(output).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if _count_lines(source) != lines:
+        if is_torn or _count_lines(source) != lines:
             raise AppError(f"{output}: without {progress_of(output).name} nobody can tell how it was begun") from None
-        return  # all is there
+        about = f"{output} has a line for each of the input already; what made them is not known any more"
+        sys.stderr.write(f"traghetto: {about}\n")
+        return
     except (ConfigError, UnicodeDecodeError) as error:
         raise AppError(f"{progress_of(output)}: {error}") from None
+    if not lines:
+        return  # nothing of it is kept
     was, now = begun.to_dict(), run.to_dict()
     others = [f"{name} {was[name]}, now {now[name]}" for name in was if was[name] != now[name]]
     if others:

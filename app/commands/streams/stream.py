@@ -63,16 +63,18 @@ def translate_lines(files: Files, translator: Translator, search: SearchConfig, 
         AppError: what is there cannot be gone on with.
         OSError: a file cannot be read or written; names it.
     """
+    kept = files.kept
     with closing(Input(files.source)) as source:
         target, done = _opened(files, translator, search)
         processes = _processes(source, threads) if translator.is_shared else 1
-        with closing(target), _told_to_resume(files):
+        with closing(target), _told_to_resume(is_kept=kept is not None):
             pieces = without_first(pieces_of(source, READ_BYTES if processes == 1 else SHARED_BYTES), done)
             translate_texts = partial(translator.translate, search=search)
             with progress(files, "lines", source.size_bytes, (done, source.position)) as advance:
                 tally = translate_stream(pieces, target.write, translate_texts, advance, processes)
-    if files.kept:
-        end(files.kept[1])
+            if kept is not None:
+                target.sync()
+                end(kept[1])
     return tally
 
 
@@ -135,12 +137,12 @@ def _opened(files: Files, translator: Translator, search: SearchConfig) -> tuple
 
 
 @contextmanager
-def _told_to_resume(files: Files) -> Iterator[None]:
+def _told_to_resume(*, is_kept: bool) -> Iterator[None]:
     """Say after Ctrl-C what can be done with what is there."""
     try:
         yield
     except KeyboardInterrupt:
-        if files.kept:
+        if is_kept:
             typer.echo("traghetto: stopped; with --resume the same command goes on", err=True)
         raise
 

@@ -75,7 +75,7 @@ def _taken(end: Connection) -> Made | None:
 def _hand_out(pieces: Iterable[Piece], ends: Sequence[Connection]) -> None:
     with contextlib.suppress(OSError):  # a process has ended; who waits for its result will see it
         for end, piece in zip(cycle(ends), _to_the_end(pieces), strict=False):
-            end.send(piece)
+            _send(end, piece)
 
 
 def _to_the_end(pieces: Iterable[Piece]) -> Iterator[Piece | Exception | None]:
@@ -95,8 +95,20 @@ def _work(work: Callable[[Piece], Made], end: Connection, parents_ends: Sequence
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             piece = end.recv()
-            end.send(piece if piece is None or isinstance(piece, Exception) else _tried(work, piece))
+            _send(end, piece if piece is None or isinstance(piece, Exception) else _tried(work, piece))
     os._exit(0)  # without a last look at stderr, on which the bar may have been drawing when this was forked
+
+
+def _send(end: Connection, item: object) -> None:
+    """Send `item`, or the text of an error that cannot be sent."""
+    try:
+        end.send(item)
+    except OSError:
+        raise  # nobody is there
+    except Exception:
+        if not isinstance(item, Exception):
+            raise
+        end.send(AppError(f"{type(item).__name__}: {item}"))
 
 
 def _tried(work: Callable[[Piece], Made], piece: Piece) -> Made | Exception:

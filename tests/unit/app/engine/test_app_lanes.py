@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -135,6 +138,62 @@ def test_with_two_slots_each_kind_has_one() -> None:
         end(queue, ended)
         running.append(begin(queue))
         assert {batch.quick for batch in running} == {True, False}, "neither kind holds both"
+
+
+THREADS = {1: (True, True, False), 2: (True, True, True, False, False), 8: (True,) * 9 + (False,) * 8}
+"""By cores, which kind of batch each thread of the engine takes: quick ones or long ones."""
+
+
+def batches_until_answered(slots: int, others: Callable[[int], Ticket], one: Ticket) -> int:
+    """How many batches end before `one` is answered, which came when `others` had all slots and always come back.
+
+    The batch that began first ends first, and its thread takes the next of its kind before any other thread is awake.
+    """
+    queue, idle, running, numbers = (
+        scheduler(slots, spare=True),
+        [*THREADS[slots]],
+        deque[tuple[bool, Batch]](),
+        count(),
+    )
+
+    def take(kind: bool) -> None:
+        if (batch := queue.next_batch((kind,))) is None:
+            idle.append(kind)
+        else:
+            running.append((kind, batch))
+
+    for ended in range(100 * slots):
+        while len(queue._lanes[Lane.QUICK]) + len(queue._lanes[Lane.LONG]) < 64:
+            queue.add(others(next(numbers)), now=0)
+        if ended == 4 * slots:
+            queue.add(one, now=0)
+        waiting, idle = idle, []
+        for kind in waiting:
+            take(kind)
+        kind, batch = running.popleft()
+        end(queue, batch)
+        if one.closed:
+            return ended - 4 * slots
+        take(kind)
+    raise AssertionError("it was never answered")
+
+
+def tickets_of(name: str) -> Callable[[int], Ticket]:
+    return lambda number: ticket(f"{name}{number}x", 2 if name == "short" else 150)
+
+
+@pytest.mark.parametrize("slots", THREADS)
+@pytest.mark.parametrize("priority", Priority)
+def test_a_long_request_is_done_however_many_short_ones_come(slots: int, priority: Priority) -> None:
+    """Threads of short batches once handed the slots to each other, and a list of 16 waited for ever."""
+    assert batches_until_answered(slots, tickets_of("short"), ticket("long", 150, priority=priority)) <= 10 * (
+        slots + 1
+    )
+
+
+@pytest.mark.parametrize("slots", THREADS)
+def test_a_short_request_is_done_however_many_long_ones_come(slots: int) -> None:
+    assert batches_until_answered(slots, tickets_of("long"), ticket("short", 1)) <= slots + 1
 
 
 def test_what_waits_is_shared_between_the_free_slots() -> None:

@@ -47,17 +47,19 @@ def test_a_run_that_was_ended_goes_on_after_its_last_whole_line(files: tuple[Pat
     assert not progress_of(output).exists()
 
 
-def test_a_complete_output_has_nothing_left_to_do(files: tuple[Path, Path]) -> None:
+def test_a_complete_output_has_nothing_left_to_do(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     files[1].write_text("one\ntwo\nthree\n")
     with opened(files) as (_, lines):
         assert lines == 3
+    assert "what made them is not known any more" in capsys.readouterr().err
 
 
-def test_without_a_record_only_a_complete_output_is_taken(files: tuple[Path, Path]) -> None:
-    files[1].write_text("one\n")
+@pytest.mark.parametrize("there", ["one\n", "one", '{"json": "of one line"}', "one\ntwo\nthree\nand more"])
+def test_without_a_record_only_a_complete_output_is_taken(files: tuple[Path, Path], there: str) -> None:
+    files[1].write_text(there)
     with pytest.raises(AppError, match=r"without out\.progress\.json nobody can tell"), opened(files):
         pass
-    assert files[1].read_text() == "one\n"
+    assert files[1].read_text() == there, "it may be anything"
 
 
 def test_what_differs_is_named(files: tuple[Path, Path]) -> None:

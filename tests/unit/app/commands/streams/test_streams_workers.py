@@ -98,6 +98,25 @@ def test_so_does_an_error_of_reading(processes: int) -> None:
     assert found == [0, 2, 4, 6, 8]
 
 
+@pytest.mark.parametrize("where", ["working", "reading"])
+def test_an_error_that_cannot_be_sent_is_told_all_the_same(where: str) -> None:
+    class Local(Exception):
+        """No other process can find this class."""
+
+    def work(number: int) -> int:
+        if where == "working":
+            raise Local("for a reason")
+        return number
+
+    def pieces() -> Iterator[int]:
+        yield 1
+        if where == "reading":
+            raise Local("for a reason")
+
+    with pytest.raises(AppError, match="Local: for a reason"):
+        list(in_order(work, pieces(), 2))
+
+
 def test_a_process_that_is_killed_is_an_error() -> None:
     def work(number: int) -> int:
         if number == 5:
