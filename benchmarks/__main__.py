@@ -117,6 +117,10 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.avx2:
         arguments.suites = [name for name in arguments.suites if name != "train"]
+        if machine.describe()["kind"] != "avx512_vnni":
+            parser.error("--avx2 holds back what this processor does not have")
+    if not arguments.suites:
+        parser.error("nothing is left to measure")
     if arguments.rounds < 1:
         parser.error("at least one round is needed")
     if not 0 < arguments.tolerance < 100:

@@ -82,7 +82,10 @@ class Connection(HttpToolsProtocol):
         """Whether it is one too many: there were as many as may be when it came, and still are."""
         self._head_timer: Timer | None = None
         self._take_timer: Timer | None = None
-        self.loop = self._ours = vars(self.server_state).setdefault("loop", _Loop(self.loop))
+        of_server = vars(self.server_state)
+        if "loop" not in of_server:
+            of_server["loop"] = _Loop(self.loop)
+        self.loop = self._timers = of_server["loop"]  # uvicorn makes its own timers and tasks by it
 
     @property
     def _is_crowded(self) -> bool:
@@ -143,11 +146,11 @@ class Connection(HttpToolsProtocol):
         self._close()
 
     def _expect_head(self, timeout_s: float) -> None:
-        self._head_timer = self._ours.call_later(timeout_s, self._close)
+        self._head_timer = self._timers.call_later(timeout_s, self._close)
 
     def _expect_taking(self) -> None:
-        if self._take_timer is None:
-            self._take_timer = self._ours.call_later(self.take_timeout_s, self._break)
+        if self._take_timer is None and self in self.connections:  # else it is lost already
+            self._take_timer = self._timers.call_later(self.take_timeout_s, self._break)
 
     def _close(self) -> None:
         """Close when what was written is taken."""

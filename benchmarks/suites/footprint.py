@@ -19,7 +19,10 @@ ENGLISH = "She was waiting for the bus when it started to rain, and number {} ca
 
 @contextlib.contextmanager
 def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
-    """Two cases; the peer has two models, or one, and a shorter file."""
+    """Two cases; the peer has two models, or one, and a shorter file. None where the system does not tell (`/proc`)."""
+    if not Path("/proc/self/status").exists():
+        yield []
+        return
     lines = setup.lines(EVERYDAY)
     text, tokens = setup.scratch / "long.text", setup.scratch / "short.tokens"
     text.write_text("".join(f"{line}\n" for line in lines.texts), encoding="utf-8")

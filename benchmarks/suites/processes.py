@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -97,9 +98,12 @@ class Programs:
         """
         command = [TRAGHETTO, "serve", "--port", "0"]
         started = time.perf_counter()
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self._environment) as process:
+        with (
+            tempfile.TemporaryFile() as said,  # not a pipe, which would fill up
+            subprocess.Popen(command, stderr=said, env=self._environment) as process,
+        ):
             try:
-                server = Server(process.pid, _port(process), 0.0)
+                server = Server(process.pid, _port(process, said), 0.0)
                 while not server.translate(text):
                     if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT_S:
                         raise RuntimeError("traghetto serve translates nothing")
@@ -135,14 +139,17 @@ class Server:
         return _memory_mb(self.pid, "status", "VmRSS")
 
 
-def _port(process: subprocess.Popen[str]) -> int:
+def _port(process: subprocess.Popen[bytes], said: IO[bytes]) -> int:
     """Where `process` says it listens."""
-    said = []
-    for line in process.stderr or ():
-        said.append(line)
-        if found := re.search(r"listens on http://\S+:(\d+)", line):
+    ends = time.perf_counter() + START_TIMEOUT_S
+    while True:
+        has_ended = process.poll() is not None or time.perf_counter() > ends
+        text = os.pread(said.fileno(), READ_BYTES, 0).decode(errors="replace")
+        if found := re.search(r"listens on http://\S+:(\d+)\s", text):
             return int(found[1])
-    raise RuntimeError(f"traghetto serve did not start: {''.join(said)}")
+        if has_ended:
+            raise RuntimeError(f"traghetto serve did not start: {text}")
+        time.sleep(PAUSE_S)
 
 
 def _number(pipe: IO[bytes] | None) -> int:

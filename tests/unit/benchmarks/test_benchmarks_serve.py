@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import wait_until
 
 from app.settings import Settings
 from benchmarks.suites import serve, setup
@@ -51,8 +52,7 @@ def test_others_ask_meanwhile_and_are_forgotten(clients: Clients) -> None:
     assert clients._waiting() == 0
     with pytest.raises(RuntimeError, match="too soon"), clients.asking(OTHERS[:1000], 100):
         clients.ask(["Un gatto."], 1, Settings().default_beam)
-        while clients._waiting():
-            pass
+        wait_until(lambda: clients._waiting() == 0, "the others are answered")
         clients.ask(["Un altro gatto."], 1, Settings().default_beam)
 
 

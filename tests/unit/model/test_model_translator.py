@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from translations import said
 
 from model import routes
-from model.batches import plan_batches
+from model.batches import MOST_OVER, plan_batches
 from model.config import ModelConfig, SearchConfig
 from model.errors import ConfigError, SearchError, VersionNotFound
 from model.kernels import native
@@ -113,14 +113,19 @@ def test_a_sentence_translates_the_same_alone_and_in_any_batch(heads: int, beam:
 
 
 @settings(deadline=None)
-@given(lengths=st.lists(st.one_of(st.none(), st.integers(0, 50)), max_size=60), budget=st.integers(1, 200))
-def test_batches_hold_each_text_once_within_the_budget(lengths: list[int | None], budget: int) -> None:
-    batches = plan_batches(lengths, budget)
+@given(
+    lengths=st.lists(st.one_of(st.none(), st.integers(0, 50)), max_size=60),
+    budget=st.integers(1, 200),
+    threads=st.integers(1, 3),
+)
+@example(lengths=[64, *[1] * 1000], budget=512, threads=2)  # equal work is not equal padding
+def test_batches_hold_each_text_once_within_the_budget(lengths: list[int | None], budget: int, threads: int) -> None:
+    batches = plan_batches(lengths, budget, threads)
     rows = sorted(row for batch in batches for row in batch)
     assert rows == [row for row, length in enumerate(lengths) if length is not None]
     for batch in batches:
         padded = len(batch) * max((lengths[row] or 0) + 1 for row in batch)
-        assert padded <= budget or len(batch) == 1
+        assert padded <= (budget if threads == 1 else MOST_OVER * budget) or len(batch) == 1
 
 
 @pytest.mark.parametrize("count", [2, 8, 32, 64, 300])

@@ -204,11 +204,13 @@ def test_clear_names_everybody_who_waits() -> None:
     queue = scheduler()
     first, second = ticket("a", "b"), ticket("a")
     queue.add(first, now=0)
-    queue.next_batch()
+    running = queue.next_batch()
     queue.add(second, now=0)
     assert queue.clear() == [first, second]
     assert queue.next_batch() is None
     assert not queue.busy
+    assert running is not None
+    assert not any(queue.again(unit, "draft") for unit in running.units), "nobody would ever take it"
 
 
 def test_a_second_search_waits_in_a_batch_of_its_own_at_its_own_price() -> None:
