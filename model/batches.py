@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-SHARED_FROM_TOKENS = 128
-"""Less than this is not worth cutting into batches for several threads."""
+SHARED_FROM_TOKENS = 32
+"""Less than this is not worth cutting into batches for several threads: with two, 4 everyday sentences gained a tenth
+greedily and half by a beam of 4, and 8 gained 40 and 75 %; 2 gained nothing."""
 MOST_OVER = 1.25
 """How far equal batches for several threads may pass the budget, rather than leave a thread a small one."""
 
