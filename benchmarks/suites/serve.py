@@ -47,8 +47,8 @@ def contests(setup: Setup) -> Iterator[Sequence[Contest]]:
         suite = _Suite(setup, Clients(server, setup.scratch), texts)
         suite.verify({1, beam})
         closed = [
-            *(suite.closed(SINGLE, f"{count} clients", beam, count) for count in (1, 16, 64, 256)),
-            *(suite.closed(LISTS, f"{count} clients", beam, count, LIST) for count in (1, 16, 64)),
+            *(suite.closed(SINGLE, _clients(count), beam, count) for count in (1, 16, 64, 256)),
+            *(suite.closed(LISTS, _clients(count), beam, count, LIST) for count in (1, 16, 64)),
             suite.closed(GREEDY, "64 clients, single sentences", 1, 64),
             suite.closed(GREEDY, "64 clients, lists of 16", 1, 64, LIST),
         ]
@@ -122,6 +122,10 @@ class _Suite:
     def _some(self, count: int) -> list[str]:
         """As many of the lines, over and over where there are not so many."""
         return [self._texts[number % len(self._texts)] for number in range(count)]
+
+
+def _clients(count: int) -> str:
+    return f"{count} client{'s' if count > 1 else ''}"
 
 
 def _figures(report: Report) -> dict[str, float]:

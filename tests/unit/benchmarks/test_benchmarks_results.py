@@ -94,7 +94,7 @@ def test_goals_say_what_was_reached() -> None:
         Figure("memory", "resident memory", "Traghetto", "traghetto serve, 200 translations each way", "MB", (501.0,)),
     ]
     assert goals.goals(found, "avx2").splitlines()[2:] == [
-        "| beam 4, batches of 32 | ≥ 8.00 x | 8.50 x | yes |",
+        "| everyday lines, beam 4, batches of 32 | ≥ 8.00 x | 8.50 x | yes |",
         "| one sentence: its latency is so many times ours | ≥ 20.0 x | 15.0 x | **no** |",
         "| one worker with both directions | ≤ 500 MB | 501 MB | **no** |",
     ]
