@@ -10,8 +10,8 @@ from pathlib import Path
 from model.text.lines import FUNCTION_WORDS
 from model.translation import Translation, with_each
 
-TABLE = Path(__file__).with_name("exonyms.tsv")
-"""Italian and English names, from CLDR: see `scripts/exonyms.py`."""
+TABLES = tuple(Path(__file__).with_name(name) for name in ("exonyms.tsv", "towns.tsv"))
+"""Italian and English names: those from CLDR (see `scripts/exonyms.py`), and ours."""
 NEIGHBOUR = re.compile(r"([^\W\d_]+)[ '’-]$")
 NEXT = re.compile(r"[ '’-](?!s\b)([^\W\d_]+)")
 CAPITALISED = re.compile(r"(?<![\w-])[^\W\d_a-zà-öø-ÿ][^\W\d_]+(?![\w-])")
@@ -41,5 +41,8 @@ def _is_of_a_person(sentence: str, match: re.Match[str]) -> bool:
 @functools.cache
 def _names(source: str) -> Mapping[str, str]:
     """The names of the other language, by those of `source`."""
-    rows = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return {row[0]: row[1] for row in rows} if source == "it" else {row[1]: row[0] for row in rows}
+    lines = [line for table in TABLES for line in table.read_text(encoding="utf-8").splitlines()]
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    if source == "it":
+        return {italian: english for italian, english, *_ in rows}
+    return {english: italian for italian, english, *only in rows if only != ["it"]}
