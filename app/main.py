@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.access import Access
 from app.access.keys import Keys
@@ -19,6 +20,7 @@ from app.engine.engine import Engine, Loader
 from app.engine.limits import EngineLimits
 from app.http import problems
 from app.http.deps import Services
+from app.http.dialects import deepl, google, libretranslate
 from app.http.disconnect import DisconnectWatch
 from app.http.middleware import BODY_TIMEOUT_S, BodyLimit, Edge
 from app.http.routes import corrections, exchange, health, models, pages, retraining, translate
@@ -43,8 +45,16 @@ from app.versions.tryout import Tryout
 
 DESCRIPTION = """Translates between Italian and English with models that you train, run and correct yourself.
 
-Errors are problem details (RFC 9457). Texts are stored only where a request says `log_consent: true`, or
-corrects a translation."""
+Errors under `/v1` are problem details (RFC 9457); what speaks as LibreTranslate, DeepL or Google does tells them as
+those do. Texts are stored only where a request says `log_consent: true`, or corrects a translation."""
+DIALECTS = (libretranslate, deepl, google)
+REFUSED = {
+    route.path: dialect.refused
+    for dialect in DIALECTS
+    for route in dialect.router.routes
+    if isinstance(route, APIRoute)
+}
+"""Path -> how a request is refused that no route has seen."""
 
 
 class Traghetto(FastAPI):
@@ -97,15 +107,19 @@ def create_app(
     )
     app.state.services = services
     _route(app)
-    limit = BodyLimit(settings.max_body_bytes, BODY_TIMEOUT_S)
-    most = settings.corrections_import_max_bytes
-    larger = {exchange.IMPORT_PATH: BodyLimit(most, exchange.upload_timeout_s(most))}
-    app.edge = Edge(super(Traghetto, app).__call__, services.metrics, limit, translate.EXPRESS, larger)
+    app.edge = _edge(super(Traghetto, app).__call__, services)
     return app
 
 
+def _edge(inner: ASGIApp, services: Services) -> Edge:
+    settings = services.settings
+    limit, most = BodyLimit(settings.max_body_bytes, BODY_TIMEOUT_S), settings.corrections_import_max_bytes
+    larger = {exchange.IMPORT_PATH: BodyLimit(most, exchange.upload_timeout_s(most))}
+    return Edge(inner, services.metrics, limit, translate.EXPRESS, larger, REFUSED)
+
+
 def _route(app: FastAPI) -> None:
-    for part in (translate, exchange, corrections, models, retraining, health, pages, problems):
+    for part in (translate, *DIALECTS, exchange, corrections, models, retraining, health, pages, problems):
         app.include_router(part.router)
     app.router.routes.extend(pages.mounts())
     problems.install(app)
@@ -142,6 +156,7 @@ def _build(settings: Settings, load: Loader, detect: Detect, retrain: Sequence[s
         follower=Follower(settings, database),
         background=Background(metrics.background_failed),
         links=Links(settings.data_dir),
+        detect=detect,
     )
 
 

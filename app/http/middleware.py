@@ -46,8 +46,8 @@ class BodyLimit:
 
 
 class Edge:
-    """Wraps the whole app. `express` maps the path of a POST route to its handler, `larger` a path to the limit of its
-    bodies, where that is not `body_limit`."""
+    """Wraps the whole app. By path, `express` has the handlers of POST routes, `larger` the limits of bodies that are
+    not `body_limit`, and `refused` how errors are told that are not problem details."""
 
     def __init__(
         self,
@@ -56,12 +56,14 @@ class Edge:
         body_limit: BodyLimit,
         express: Mapping[str, Handler],
         larger: Mapping[str, BodyLimit],
+        refused: Mapping[str, Callable[[AppError], Response]],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._body_limit = body_limit
         self._express = express
         self._larger = larger
+        self._refused = refused
         self._timers = Timers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +90,8 @@ class Edge:
         handler = self._express.get(scope["path"]) if scope["method"] == "POST" else None
         try:
             if refusal is not None:
-                await problem_response(refusal)(scope, receive, send_safely)
+                tell = self._refused.get(scope["path"], problem_response)
+                await tell(refusal)(scope, receive, send_safely)
             elif handler is not None:
                 response = await _handled(handler, Request(scope, _bounded(receive, limit, self._timers)))
                 await response(scope, receive, send_safely)

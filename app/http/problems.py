@@ -37,18 +37,23 @@ def problem_response(error: AppError) -> Response:
     """The answer to `error`."""
     kind = kind_of(error)
     extra: dict[str, Any] = {}
-    headers: dict[str, str] = {}
     if isinstance(error, InvalidRequest):
         extra["errors"] = [_field(item.field, item.message, item.limit) for item in error.errors]
     if isinstance(error, LimitReached):
         extra["limit"] = error.setting
+    return _response(f"/problems/{kind.slug}", kind.title, kind.status, str(error), extra, headers_of(error))
+
+
+def headers_of(error: AppError) -> dict[str, str]:
+    """What every dialect says of `error` in the head."""
+    headers: dict[str, str] = {}
     if isinstance(error, ServiceError) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, BodyTooLarge | BodyTooSlow | TooManyConnections):
         headers["Connection"] = "close"  # the rest of the body is not read, or nothing more is
     if isinstance(error, NotAuthorised):
         headers["WWW-Authenticate"] = "Bearer"
-    return _response(f"/problems/{kind.slug}", kind.title, kind.status, str(error), extra, headers)
+    return headers
 
 
 def _field(field: str, message: str, limit: float | None) -> dict[str, Any]:

@@ -1,0 +1,175 @@
+"""The API of DeepL (v2), for its official clients and those of others: translation and languages.
+
+What differs: `split_sentences=0` splits all the same, for the network reads a sentence at a time, and only keeps lines
+from ending one; `formality`, `context` and `model_type` are read and change nothing; glossaries and documents are not
+there. All text is billed, and nothing is charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.errors import AppError, FieldError, InvalidRequest, NotAuthorised, kind_of
+from app.http.deps import services_of
+from app.http.dialects.speaking import Refused, errors_of, fields_told, said, speaks, takes, translated
+from app.http.dialects.values import Values
+from app.http.problems import headers_of
+from app.translating.limits import TranslationRequest
+from app.translating.result import TranslatedText
+from model.markup.formats import Format
+from model.text.lines import Split
+
+SOURCES = {"EN": "English", "IT": "Italian"}
+TARGETS = {"EN-GB": "English (British)", "EN-US": "English (American)", "IT": "Italian"}
+"""English is one language here, whichever is asked for."""
+SPLIT: Mapping[str, Split] = {"1": "lines", "nonewlines": "none", "0": "none"}
+FORMATS: Mapping[str, Format] = {"html": "html", "xml": "xml"}
+SCHEME = "deepl-auth-key"
+STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
+ERRORS = errors_of("message", {
+    400: "A field is missing or wrong", 403: "A right key is needed", 408: "The body did not arrive",
+    413: "The body is too large", 429: "There is too much to do", 500: "The translation failed",
+    503: "Translations cannot be had now",
+})  # fmt: skip
+
+router = APIRouter(prefix="/v2", tags=["DeepL"], responses=ERRORS)
+
+
+def refused(error: AppError) -> Response:
+    """`error` by the status that DeepL's clients know, and as they read it."""
+    if isinstance(error, Refused):
+        return said(error.status, {"message": str(error)})
+    status, told = kind_of(error).status, str(error)
+    if isinstance(error, InvalidRequest):
+        status, told = 400, fields_told(error)
+    elif isinstance(error, NotAuthorised):
+        status = 403
+    elif status in (415, 422):
+        status = 400
+    return said(status, {"message": told}, headers_of(error))
+
+
+_speaks = speaks(refused)
+
+
+async def _admit(request: Request, values: Values) -> None:
+    """Refuse who may not translate. A key is sent as `DeepL-Auth-Key KEY`, as `auth_key`, or as everywhere."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    given = key.strip() if scheme.lower() == SCHEME else values.get("auth_key")
+    if given is not None and not isinstance(given, str):
+        raise Refused(403, "auth_key must be a string")
+    await services_of(request).access.require(request, "translate", given or None)
+
+
+def _listed(values: Values, name: str, *, joined: bool = False) -> list[str]:
+    """The strings of a field that may be one, or `joined` by commas as forms have them."""
+    found = values.get(name)
+    if found is None:
+        return []
+    if isinstance(found, str):
+        return [part for part in found.split(",") if part] if joined else [found]
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise InvalidRequest([FieldError(name, "must be a string or a list of strings")])
+    return found
+
+
+def _code(values: Values, name: str, codes: Sequence[str]) -> str | None:
+    found = values.get(name)
+    if found is None or found == "":
+        return None
+    if not isinstance(found, str) or found.upper() not in codes:
+        raise Refused(400, f"Value for '{name}' not supported.")
+    return found.partition("-")[0].lower()
+
+
+def _is_set(values: Values, name: str) -> bool:
+    return values.get(name) in (True, 1, "1", "true")
+
+
+def _format(values: Values) -> Format:
+    found = values.get("tag_handling")
+    if found in (None, "", "0"):
+        return "text"
+    if not isinstance(found, str) or found not in FORMATS:
+        raise Refused(400, "Value for 'tag_handling' not supported.")
+    return FORMATS[found]
+
+
+def _split(values: Values, format_: Format) -> Split:
+    found = values.get("split_sentences")
+    if found is None or format_ != "text":
+        return "lines" if format_ == "text" else "auto"
+    name = str(int(found)) if isinstance(found, bool) else str(found)
+    if name not in SPLIT:
+        raise Refused(400, "Value for 'split_sentences' not supported.")
+    return SPLIT[name]
+
+
+def _request(values: Values) -> TranslationRequest:
+    """What is asked for.
+
+    Raises:
+        Refused, InvalidRequest: names the field that is wrong.
+    """
+    if values.get("glossary_id") or values.get("glossary_ids"):
+        raise Refused(400, "Glossaries are not supported.")
+    texts = _listed(values, "text")
+    target = _code(values, "target_lang", (*TARGETS, "EN"))
+    if not texts or target is None:
+        raise Refused(400, f"Parameter '{'text' if not texts else 'target_lang'}' not specified.")
+    format_ = _format(values)
+    return TranslationRequest(
+        texts, _code(values, "source_lang", tuple(SOURCES)) or "auto", target, split=_split(values, format_),
+        format=format_, ignored_tags=_listed(values, "ignore_tags", joined=True) if format_ != "text" else (),
+    )  # fmt: skip
+
+
+@router.post("/translate", summary="Translate, as DeepL does", openapi_extra=takes(
+    "text", "target_lang", text=STRINGS, target_lang={"enum": [*TARGETS, "EN"]}, source_lang={"enum": [*SOURCES]},
+    tag_handling={"enum": [*FORMATS]}, ignore_tags=STRINGS, split_sentences={"enum": [*SPLIT]},
+    show_billed_characters={"type": ["boolean", "string"]}, auth_key={"type": "string"},
+))  # fmt: skip
+@_speaks
+async def translate(request: Request, values: Values) -> Any:
+    """By JSON, a form or the query. Without `source_lang` each sentence's language is guessed."""
+    await _admit(request, values)
+    wanted = _request(values)
+    if wanted.source == wanted.target:
+        return {"translations": [_one(text, text, wanted.source) for text in wanted.texts]}
+    found = await translated(request, wanted)
+    return {
+        "translations": [
+            _one(text, one.text, _detected(one, wanted)) for text, one in zip(wanted.texts, found, strict=True)
+        ]
+    }
+
+
+def _one(text: str, made: str, language: str) -> dict[str, Any]:
+    """`billed_characters` is there whether or not it was asked for: the official client fails where it is not."""
+    return {"detected_source_language": language.upper(), "text": made, "billed_characters": len(text)}
+
+
+def _detected(one: TranslatedText, wanted: TranslationRequest) -> str:
+    if one.detection is None:
+        return one.source or wanted.target
+    return one.detection.language or one.detection.looks_like or one.source or wanted.target
+
+
+@router.get("/languages", summary="What can be translated, as DeepL says it")
+@_speaks
+async def languages(request: Request, values: Values) -> Any:
+    """With `type=target` what can be translated into."""
+    await _admit(request, values)
+    kind = values.get("type") or "source"
+    if kind not in ("source", "target"):
+        raise Refused(400, "Value for 'type' not supported.")
+    spoken = {pair.split("-")[kind == "target"].upper() for pair in services_of(request).engine.versions}
+    return [
+        {"language": code, "name": name} | ({"supports_formality": False} if kind == "target" else {})
+        for code, name in (SOURCES if kind == "source" else TARGETS).items()
+        if code.partition("-")[0] in spoken
+    ]

@@ -1,0 +1,164 @@
+"""The API of Google Cloud Translation (v2, "Basic"), for its official clients: translation, detection, languages.
+
+What differs: only `it` and `en` are there; `model` is given back and changes nothing; in HTML only what must be escaped
+is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised, kind_of
+from app.http.deps import services_of
+from app.http.dialects.speaking import Refused, fields_told, said, speaks, takes, translated
+from app.http.dialects.values import Values
+from app.http.problems import headers_of
+from app.translating.limits import TranslationRequest, text_problem
+from model.markup.formats import Format
+
+NAMES: Mapping[str, Mapping[str, str]] = {
+    "en": {"en": "English", "it": "Italian"}, "it": {"en": "Inglese", "it": "Italiano"},
+}  # fmt: skip
+"""By the language in which they are told."""
+FORMATS: Mapping[str, Format] = {"html": "html", "text": "text"}
+UNDETERMINED = "und"
+STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
+REASONS = {400: "invalid", 403: "forbidden", 429: "userRateLimitExceeded", 500: "backendError", 503: "backendError"}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": about, "content": {"application/json": {"schema": {
+        "type": "object", "required": ["error"], "properties": {"error": {
+            "type": "object", "required": ["code", "message", "errors"], "properties": {
+                "code": {"type": "integer"}, "message": {"type": "string"}, "errors": {"type": "array"},
+            }}}}}}}
+    for status, about in {
+        400: "A field, or the key, is wrong", 401: "The key is wrong", 403: "A key that may do that is needed",
+        408: "The body did not arrive", 413: "The body is too large", 429: "There is too much to do",
+        500: "The translation failed", 503: "Translations cannot be had now",
+    }.items()
+}  # fmt: skip
+
+router = APIRouter(prefix="/language/translate/v2", tags=["Google"], responses=ERRORS)
+
+
+def refused(error: AppError) -> Response:
+    """`error` as Google's clients read it."""
+    status, told = kind_of(error).status, str(error)
+    if isinstance(error, Refused):
+        status = error.status
+    elif isinstance(error, InvalidRequest):
+        status, told = 400, fields_told(error)
+    elif status in (415, 422):
+        status = 400
+    reason = "dailyLimitExceeded" if isinstance(error, LimitReached) else REASONS.get(status, "backendError")
+    reason = "authError" if isinstance(error, NotAuthorised) else reason
+    one = {"message": told, "domain": "global", "reason": reason}
+    return said(status, {"error": {"code": status, "message": told, "errors": [one]}}, headers_of(error))
+
+
+_speaks = speaks(refused)
+
+
+async def _admit(request: Request, values: Values) -> None:
+    """Refuse who may not translate. A key is sent as the field `key`, or as everywhere."""
+    key = values.get("key") or None
+    try:
+        await services_of(request).access.require(request, "translate", key if isinstance(key, str) else None)
+    except NotAuthorised:
+        if key is not None:
+            raise Refused(400, "API key not valid. Please pass a valid API key.") from None
+        if "authorization" not in request.headers:
+            raise Refused(403, "Callers without a key are not served.") from None
+        raise
+
+
+def _texts(values: Values) -> list[str]:
+    found = values.get("q")
+    if found is None or found == []:
+        raise Refused(400, "Required Text")
+    texts = found if isinstance(found, list) else [found]
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidRequest([FieldError("q", "must be a string or a list of strings")])
+    return [str(text) for text in texts]
+
+
+def _code(values: Values, name: str) -> str | None:
+    """A language, without its region."""
+    found = values.get(name)
+    if found is None or found == "":
+        return None
+    code = found.partition("-")[0].lower() if isinstance(found, str) else ""
+    if code not in NAMES:
+        raise Refused(400, "Invalid Value")
+    return code
+
+
+@router.get("", summary="Translate, as Google does")
+@router.post("", summary="Translate, as Google does", openapi_extra=takes(
+    "q", "target", q=STRINGS, target={"enum": [*NAMES]}, source={"type": ["string", "null"]},
+    format={"enum": [*FORMATS, None]}, model={"type": ["string", "null"]}, key={"type": "string"},
+))  # fmt: skip
+@_speaks
+async def translate(request: Request, values: Values) -> Any:
+    """By JSON, a form or the query. Without `source` the language is guessed; `format` is `html` unless it is said."""
+    await _admit(request, values)
+    texts, source, target = _texts(values), _code(values, "source"), _code(values, "target")
+    if target is None:
+        raise Refused(400, "Missing parameter: target")
+    format_ = FORMATS.get(str(values.get("format") or "html"))
+    if format_ is None:
+        raise Refused(400, "Invalid Value")
+    model = {"model": values["model"]} if isinstance(values.get("model"), str) else {}
+    if source == target:
+        return {"data": {"translations": [{"translatedText": text, **model} for text in texts]}}
+    wanted = TranslationRequest(texts, source or "auto", target, field="q", format=format_)
+    answers = []
+    for one in await translated(request, wanted):
+        answer = {"translatedText": one.text, **model}
+        if source is None and one.detection is not None:
+            language = one.detection.language or one.detection.looks_like
+            answer["detectedSourceLanguage"] = language or UNDETERMINED
+        answers.append(answer)
+    return {"data": {"translations": answers}}
+
+
+@router.get("/detect", summary="Guess the language, as Google does")
+@router.post("/detect", summary="Guess the language, as Google does",
+             openapi_extra=takes("q", q=STRINGS, key={"type": "string"}))  # fmt: skip
+@_speaks
+async def detect(request: Request, values: Values) -> Any:
+    """One guess for each text."""
+    await _admit(request, values)
+    services, texts = services_of(request), _texts(values)
+    limits = services.settings
+    if len(texts) > limits.max_texts or sum(map(len, texts)) > max(limits.max_request_chars, limits.max_chars):
+        raise Refused(400, f"q has too many texts or characters; at most {limits.max_texts} texts are allowed")
+    for number, text in enumerate(texts):
+        if problem := text_problem(text, limits.max_chars):
+            raise InvalidRequest([FieldError(f"q[{number}]", *problem)])
+    found = await asyncio.to_thread(lambda: [services.detect(text) for text in texts])
+    guesses = [
+        {
+            "language": one.language or one.looks_like or UNDETERMINED,
+            "confidence": round(one.confidence, 4),
+            "isReliable": False,
+        }
+        for one in found
+    ]
+    return {"data": {"detections": [[guess] for guess in guesses]}}
+
+
+@router.get("/languages", summary="What can be translated, as Google says it")
+@router.post("/languages", summary="What can be translated, as Google says it")
+@_speaks
+async def languages(request: Request, values: Values) -> Any:
+    """With their names in the language `target`, if that is given."""
+    await _admit(request, values)
+    target = _code(values, "target")
+    spoken = sorted({code for pair in services_of(request).engine.versions for code in pair.split("-")})
+    named = NAMES[target] if target else {}
+    return {"data": {"languages": [{"language": code} | ({"name": named[code]} if named else {}) for code in spoken]}}

@@ -1,0 +1,241 @@
+"""The API of LibreTranslate (1.9.6), for its clients: the same paths, fields, answers and errors.
+
+What differs: `detectedLanguage` of a list has an element for each text; only `it` and `en` are there; files are not
+translated here (`POST /translate_file`); a correction that `/suggest` takes waits for a reviewer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from app.access.access import Client
+from app.corrections.values import Draft
+from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised, kind_of
+from app.http.deps import services_of
+from app.http.dialects.speaking import Refused, errors_of, fields_told, said, speaks, takes, translated
+from app.http.dialects.values import Values
+from app.http.problems import headers_of
+from app.scopes import Scope
+from app.translating.detection import Detection
+from app.translating.limits import TranslationRequest, text_problem
+from app.translating.result import TranslatedText
+from model.markup.formats import Format
+
+NAMES = {"en": "English", "it": "Italian"}
+FORMATS: Mapping[str, Format] = {"text": "text", "html": "html"}
+TIMEOUT_MS = 500
+"""For how long LibreTranslate's own page waits for the next key."""
+KEY: Mapping[str, Any] = {"type": ["string", "null"], "description": "Or as `Authorization: Bearer KEY`."}
+ERRORS = errors_of("error", {
+    400: "A field is missing or wrong, or a key is needed", 403: "The key is wrong, or may not do that",
+    408: "The body did not arrive", 413: "The body is too large", 429: "There is too much to do",
+    500: "The translation failed", 503: "Translations cannot be had now",
+})  # fmt: skip
+
+router = APIRouter(tags=["LibreTranslate"], responses=ERRORS)
+
+
+def refused(error: AppError) -> Response:
+    """`error` by the status and in the words of this dialect."""
+    if isinstance(error, Refused):
+        return said(error.status, {"error": str(error)})
+    status, told = kind_of(error).status, str(error)
+    if isinstance(error, InvalidRequest):
+        status, told = 400, f"Invalid request: {fields_told(error)}"
+    elif status in (401, 415, 422):
+        status = 400
+    elif status == 429 and not isinstance(error, LimitReached):
+        told = f"Slowdown: {told}"
+    return said(status, {"error": told}, headers_of(error))
+
+
+_speaks = speaks(refused)
+
+
+async def _client(request: Request, values: Values, scope: Scope) -> Client:
+    """Who asks, and has `scope`: by the field `api_key`, or as everywhere."""
+    key = values.get("api_key") or None
+    if key is not None and not isinstance(key, str):
+        raise Refused(403, "Invalid API key")
+    try:
+        return await services_of(request).access.require(request, scope, key)
+    except NotAuthorised:
+        if key is None and "authorization" not in request.headers:
+            raise Refused(400, "Please contact the server operator to get an API key") from None
+        raise Refused(403, "Invalid API key") from None
+
+
+def _text(values: Values, name: str) -> str:
+    found = values.get(name)
+    if found is None or found == "":
+        raise Refused(400, f"Invalid request: missing {name} parameter")
+    if not isinstance(found, str):
+        raise InvalidRequest([FieldError(name, "must be a string")])
+    return found
+
+
+def _language(values: Values, name: str, *others: str) -> str:
+    code = _text(values, name).lower()
+    if code not in (*NAMES, *others):
+        raise Refused(400, f"{code[:20]} is not supported")
+    return code
+
+
+def _texts(values: Values) -> tuple[list[str], bool]:
+    """The texts, and whether they came as a list."""
+    found = values.get("q")
+    if found is None or found in ("", []):
+        raise Refused(400, "Invalid request: missing q parameter")
+    texts = found if isinstance(found, list) else [found]
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidRequest([FieldError("q", "must be a string or a list of strings")])
+    return [text.replace("\r\n", "\n") for text in texts], isinstance(found, list)
+
+
+def _alternatives(values: Values, most: int) -> int:
+    given = values.get("alternatives") or 0
+    try:
+        count = int(given)
+    except (TypeError, ValueError):
+        raise Refused(400, "Invalid request: alternatives parameter is not a number") from None
+    if not 0 <= count <= most:
+        raise Refused(400, f"Invalid request: alternatives parameter must be <= {most}")
+    return count
+
+
+@router.post("/translate", summary="Translate, as LibreTranslate does", openapi_extra=takes(
+    "q", "source", "target", q={"type": ["string", "array"], "items": {"type": "string"}},
+    format={"enum": [*FORMATS]}, alternatives={"type": "integer", "minimum": 0}, api_key=KEY,
+))  # fmt: skip
+@_speaks
+async def translate(request: Request, values: Values) -> Any:
+    """By JSON, a form or the query; `q` may be a list in JSON. `source` may be `auto`."""
+    await _client(request, values, "translate")
+    services = services_of(request)
+    texts, many = _texts(values)
+    source, target = _language(values, "source", "auto"), _language(values, "target")
+    asked = str(values.get("format") or "text")
+    format_ = FORMATS.get(asked)
+    if format_ is None:
+        raise Refused(400, f"{asked[:20]} format is not supported")
+    most, longest = services.settings.max_alternatives, max(map(len, texts))
+    alternatives = _alternatives(values, most)
+    if longest > services.settings.max_chars:
+        limit = services.settings.max_chars
+        raise Refused(400, f"Invalid request: request ({longest}) exceeds text limit ({limit})")
+    if source == target:
+        return _answer(texts, [[] for _ in texts], alternatives, None, many)
+    wanted = TranslationRequest(
+        texts, source, target, alternatives=alternatives if format_ == "text" else 0, field="q", many=many,
+        format=format_,
+    )  # fmt: skip
+    found = await translated(request, wanted)
+    others = [[text for text, _ in one.alternatives(wanted.alternatives)] for one in found]
+    detected = [_detected(one) for one in found] if source == "auto" else None
+    return _answer([one.text for one in found], others, alternatives, detected, many)
+
+
+def _answer(
+    texts: Sequence[str], others: Sequence[list[str]], alternatives: int, detected: Sequence[Any] | None, many: bool
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {"translatedText": list(texts) if many else texts[0]}
+    if detected is not None:
+        answer["detectedLanguage"] = list(detected) if many else detected[0]
+    if alternatives:
+        answer["alternatives"] = list(others) if many else others[0]
+    return answer
+
+
+def _detected(one: TranslatedText) -> dict[str, Any]:
+    return _guess(one.detection or Detection(one.source, 1.0))
+
+
+def _guess(found: Detection) -> dict[str, Any]:
+    """Confidence is from 0 to 100, and a decimal number: clients broke where it was not."""
+    return {
+        "confidence": round(100.0 * found.confidence, 1),
+        "language": found.language or found.looks_like or next(iter(NAMES)),
+    }
+
+
+@router.post("/detect", summary="Guess the language, as LibreTranslate does", openapi_extra=takes("q", api_key=KEY))
+@_speaks
+async def detect(request: Request, values: Values) -> Any:
+    """What is neither Italian nor English has a confidence of 0."""
+    await _client(request, values, "translate")
+    services, text = services_of(request), _text(values, "q")
+    if problem := text_problem(text, services.settings.max_chars):
+        raise InvalidRequest([FieldError("q", *problem)])
+    return [_guess(await asyncio.to_thread(services.detect, text))]
+
+
+@router.get("/languages", summary="What can be translated, as LibreTranslate says it")
+@_speaks
+async def languages(request: Request, _values: Values) -> Any:
+    """Each language with those into which it is translated, itself among them."""
+    pairs = [pair.split("-") for pair in services_of(request).engine.versions]
+    spoken = sorted({code for pair in pairs for code in pair})
+    return [
+        {
+            "code": code,
+            "name": NAMES[code],
+            "targets": sorted({code, *(target for source, target in pairs if source == code)}),
+        }
+        for code in spoken
+    ]
+
+
+@router.post("/suggest", summary="Suggest a better translation, as LibreTranslate does",
+             openapi_extra=takes("q", "s", "source", "target", api_key=KEY))  # fmt: skip
+@_speaks
+async def suggest(request: Request, values: Values) -> Any:
+    """`s` is what the translation of `q` should be. It becomes a correction of what the model makes of `q` now, and
+    waits for a reviewer. Without a key it must come as JSON, which no other site's form can send."""
+    text, suggested = _text(values, "q"), _text(values, "s")
+    source, target = _language(values, "source"), _language(values, "target")
+    client = await _client(request, values, "correct")
+    services = services_of(request)
+    wanted = TranslationRequest([text], source, target, field="q", many=False, memory=False)
+    (made,) = await services.translation.translate(wanted)
+    draft = Draft(source, target, text, made.text, suggested, made.version)
+    await services.corrections.submit(draft, client, None)
+    return {"success": True}
+
+
+@router.get("/frontend/settings", summary="What LibreTranslate's page asks for")
+@_speaks
+async def frontend_settings(request: Request, _values: Values) -> Any:
+    """Limits, and what is offered."""
+    settings = services_of(request).settings
+    return {
+        "charLimit": settings.max_chars,
+        "frontendTimeout": TIMEOUT_MS,
+        "apiKeys": True,
+        "keyRequired": "translate" not in settings.open_to_all,
+        "suggestions": True,
+        "filesTranslation": False,
+        "supportedFilesFormat": [],
+        "language": {
+            "source": {"code": "auto", "name": "Auto Detect"},
+            "target": {"code": "en", "name": NAMES["en"]},
+        },
+    }
+
+
+@router.get("/health", summary="Whether it is there, as LibreTranslate says it")
+@_speaks
+async def health(request: Request, _values: Values) -> Any:
+    """Whether translations can be had now."""
+    await services_of(request).engine.wait_ready(0)
+    return {"status": "ok"}
+
+
+@router.get("/spec", include_in_schema=False)
+async def spec(request: Request) -> Response:
+    """The description of the whole API."""
+    return RedirectResponse(request.url_for("openapi"))

@@ -1,0 +1,81 @@
+"""What all dialects share: a route that reads fields wherever they are, and answers, or refuses, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import Request
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from app.errors import AppError, InvalidRequest
+from app.http.deps import services_of
+from app.http.dialects.values import FORM, MULTIPART, Values, read_values
+from app.http.disconnect import ClientGone
+from app.http.problems import CLIENT_CLOSED_REQUEST
+from app.translating.limits import TranslationRequest
+from app.translating.result import TranslatedText
+
+KINDS_OF_BODY = ("application/json", FORM, MULTIPART)
+
+Answer = Callable[[Request, Values], Awaitable[Any]]
+Refuse = Callable[[AppError], Response]
+
+
+class Refused(AppError):
+    """An answer that is an error in one dialect only."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def speaks(refuse: Refuse) -> Callable[[Answer], Callable[[Request], Awaitable[Response]]]:
+    """Makes a route of a function that gives what is to be answered as JSON, or raises what `refuse` tells."""
+
+    def routed(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+        async def route(request: Request) -> Response:
+            try:
+                return said(200, await answer(request, await read_values(request)))
+            except (ClientGone, ClientDisconnect):
+                return Response(status_code=CLIENT_CLOSED_REQUEST)
+            except AppError as error:
+                return refuse(error)
+
+        route.__name__, route.__doc__ = answer.__name__, answer.__doc__
+        return route
+
+    return routed
+
+
+def said(status: int, answer: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """`answer` as JSON."""
+    return Response(to_json(answer), status, headers, media_type="application/json")
+
+
+async def translated(request: Request, wanted: TranslationRequest) -> list[TranslatedText]:
+    """The translations; given up when the client has gone."""
+    services = services_of(request)
+    return await services.disconnects.guard(request.receive, services.translation.translate(wanted))
+
+
+def fields_told(error: InvalidRequest) -> str:
+    """What is wrong with each field, in one line."""
+    return "; ".join(f"{each.field} {each.message}" for each in error.errors)
+
+
+def takes(*required: str, **others: Mapping[str, Any]) -> dict[str, Any]:
+    """Describes the fields of a body: those `required`, strings unless `others` says more, and optional ones."""
+    text = {"type": "string", "minLength": 1}
+    properties = {**dict.fromkeys(required, text), **others}
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in KINDS_OF_BODY}}}
+
+
+def errors_of(field: str, abouts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Describes errors that are an object with the text `field`, by status."""
+    schema = {"type": "object", "properties": {field: {"type": "string"}}, "required": [field]}
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": about, "content": content} for status, about in abouts.items()}

@@ -1,0 +1,74 @@
+"""Reads the fields of a request wherever a client puts them: JSON, a form of either kind, the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic_core import from_json
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from app.errors import FieldError, InvalidRequest, MalformedJson
+
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+MAX_FIELDS = 1000
+"""Of one form."""
+
+Values = Mapping[str, Any]
+"""By name: what JSON says; of a form or a query the text, or a list where there are several of one name."""
+
+
+async def read_values(request: Request) -> Values:
+    """The fields of `request`; the body goes before the query. JSON is read whatever its declared type.
+
+    Raises:
+        MalformedJson: a body that is declared as JSON, or looks like it, and is not a JSON object.
+        InvalidRequest: a form that cannot be read.
+        BodyTooLarge, BodyTooSlow: raised while reading.
+    """
+    queried = _listed(_pairs(request.scope["query_string"], "query"))
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == MULTIPART:
+        return {**queried, **_listed(await _parts(request))}
+    raw = await request.body()
+    if kind == FORM and not raw.lstrip().startswith(b"{"):
+        return {**queried, **_listed(_pairs(raw, "body"))}
+    return {**queried, **_object(raw)} if raw.strip() else queried
+
+
+def _object(raw: bytes) -> Values:
+    try:
+        found = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise MalformedJson(f"The body is not valid JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise MalformedJson("The body must be a JSON object.")
+    return found
+
+
+def _pairs(raw: bytes, where: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError as error:  # not ASCII, not UTF-8, too many
+        raise InvalidRequest([FieldError(where, f"cannot be read: {error}")]) from None
+
+
+async def _parts(request: Request) -> list[tuple[str, str]]:
+    try:
+        async with request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=1 << 30) as form:
+            return [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
+    except MultiPartException as error:
+        raise InvalidRequest([FieldError("body", f"cannot be read: {error.message}")]) from None
+    except HTTPException as error:  # which the library makes of it where there is an app
+        raise InvalidRequest([FieldError("body", f"cannot be read: {error.detail}")]) from None
+
+
+def _listed(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
