@@ -48,13 +48,10 @@ DESCRIPTION = """Translates between Italian and English with models that you tra
 Errors under `/v1` are problem details (RFC 9457); what speaks as LibreTranslate, DeepL or Google does tells them as
 those do. Texts are stored only where a request says `log_consent: true`, or corrects a translation."""
 DIALECTS = (libretranslate, deepl, google)
-REFUSED = {
-    route.path: dialect.refused
-    for dialect in DIALECTS
-    for route in dialect.router.routes
-    if isinstance(route, APIRoute)
+TELLERS = {
+    route.path: dialect.tell for dialect in DIALECTS for route in dialect.router.routes if isinstance(route, APIRoute)
 }
-"""Path -> how a request is refused that no route has seen."""
+"""Path -> how an error is told that comes before any route."""
 
 
 class Traghetto(FastAPI):
@@ -115,7 +112,7 @@ def _edge(inner: ASGIApp, services: Services) -> Edge:
     settings = services.settings
     limit, most = BodyLimit(settings.max_body_bytes, BODY_TIMEOUT_S), settings.corrections_import_max_bytes
     larger = {exchange.IMPORT_PATH: BodyLimit(most, exchange.upload_timeout_s(most))}
-    return Edge(inner, services.metrics, limit, translate.EXPRESS, larger, REFUSED)
+    return Edge(inner, services.metrics, limit, translate.EXPRESS, larger, TELLERS)
 
 
 def _route(app: FastAPI) -> None:
@@ -141,7 +138,7 @@ def _build(settings: Settings, load: Loader, detect: Detect, retrain: Sequence[s
         access=Access(settings, Keys(database)),
         metrics=metrics,
         engine=engine,
-        translation=TranslationService(settings, engine, preparer),
+        translation=TranslationService(settings, engine, preparer, detect),
         database=database,
         consent_log=ConsentLog(database, settings.log_retention_days, settings.log_keyless_per_day),
         disconnects=DisconnectWatch(),
@@ -156,7 +153,6 @@ def _build(settings: Settings, load: Loader, detect: Detect, retrain: Sequence[s
         follower=Follower(settings, database),
         background=Background(metrics.background_failed),
         links=Links(settings.data_dir),
-        detect=detect,
     )
 
 

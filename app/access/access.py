@@ -67,7 +67,8 @@ class Access:
         self._has_owner = self._local and self._admin_hash is None and not self._hosts
 
     async def require(self, request: Request, scope: Scope, key: str | None = None) -> Client:
-        """The client that sent `request`, which needs `scope`; its key is `key`, or that of its `Authorization` header.
+        """The client that sent `request`, which needs `scope`; its key is `key`, from its body or query, or that of its
+        `Authorization` header.
 
         Raises:
             NotAuthorised: it carries no key and needs one, or one that is wrong or revoked.
@@ -77,7 +78,7 @@ class Access:
             InvalidRequest: the session header is malformed.
             DatabaseDown: it carries a key that cannot be looked up.
         """
-        key = key or _bearer_key(request.headers)
+        key = _as_in_a_header(key) if key else _bearer_key(request.headers)
         if key is None:
             return self._keyless(request, scope)
         client = await self._holder(key)
@@ -96,9 +97,9 @@ class Access:
         return _bearer_key(request.headers) is None and not self._is_owner(request)
 
     async def _holder(self, key: str) -> Client:
-        if self._admin_hash is not None and secrets.compare_digest(_sha256(_as_bytes(key)), self._admin_hash):
+        if self._admin_hash is not None and secrets.compare_digest(_sha256(key.encode("latin-1")), self._admin_hash):
             return Client(ADMIN_KEY, ALL_SCOPES)
-        client = await self._keys.find(key) if key.isascii() else None
+        client = await self._keys.find(key)
         if client is None:
             raise NotAuthorised("This key is wrong or was revoked.")
         return client
@@ -193,6 +194,6 @@ def _sha256(secret: bytes) -> str:
     return hashlib.sha256(secret).hexdigest()
 
 
-def _as_bytes(key: str) -> bytes:
-    """The bytes of a key: a header's letters are bytes, those of a body are not."""
-    return key.encode("latin-1", "replace")
+def _as_in_a_header(key: str) -> str:
+    """`key` as it would be read from a header, each of whose letters is a byte."""
+    return key.encode("utf-8", "surrogatepass").decode("latin-1")

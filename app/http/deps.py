@@ -24,7 +24,6 @@ from app.scopes import Scope
 from app.settings import Settings
 from app.storage.consent_log import ConsentLog
 from app.storage.db import Database
-from app.translating.detection import Detect
 from app.translating.service import TranslationService
 from app.versions.catalogue import Catalogue
 from app.versions.promotion import Promoter
@@ -55,7 +54,6 @@ class Services:
     follower: Follower
     background: Background
     links: Links
-    detect: Detect
 
 
 def services_of(request: Request) -> Services:

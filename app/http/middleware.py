@@ -47,7 +47,7 @@ class BodyLimit:
 
 class Edge:
     """Wraps the whole app. By path, `express` has the handlers of POST routes, `larger` the limits of bodies that are
-    not `body_limit`, and `refused` how errors are told that are not problem details."""
+    not `body_limit`, and `tellers` how errors are told that are not problem details."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class Edge:
         body_limit: BodyLimit,
         express: Mapping[str, Handler],
         larger: Mapping[str, BodyLimit],
-        refused: Mapping[str, Callable[[AppError], Response]],
+        tellers: Mapping[str, Callable[[AppError], Response]],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._body_limit = body_limit
         self._express = express
         self._larger = larger
-        self._refused = refused
+        self._tellers = tellers
         self._timers = Timers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +90,7 @@ class Edge:
         handler = self._express.get(scope["path"]) if scope["method"] == "POST" else None
         try:
             if refusal is not None:
-                tell = self._refused.get(scope["path"], problem_response)
+                tell = self._tellers.get(scope["path"], problem_response)
                 await tell(refusal)(scope, receive, send_safely)
             elif handler is not None:
                 response = await _handled(handler, Request(scope, _bounded(receive, limit, self._timers)))

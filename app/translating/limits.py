@@ -14,6 +14,7 @@ from model.text.lines import Split
 
 MAX_PREFIX_BYTES = 600
 """Each may cost a step of the search; twice what the longest sentence that the network reads at once usually takes."""
+MAX_IGNORED_TAGS = 100
 FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 """Control characters that are not white space, and lone surrogates: no text has them, and databases refuse them."""
 
@@ -51,6 +52,12 @@ def check(request: TranslationRequest, settings: Settings) -> None:
         raise InvalidRequest(errors)
 
 
+def check_texts(request: TranslationRequest, settings: Settings) -> None:
+    """The same for its texts alone, where they are only copied."""
+    if errors := list(_check_texts(request, settings)):
+        raise InvalidRequest(errors)
+
+
 def _check_options(request: TranslationRequest, settings: Settings) -> Iterator[FieldError]:
     if request.source == request.target:
         yield FieldError("target", f"is the same as source ({request.source})")
@@ -59,6 +66,8 @@ def _check_options(request: TranslationRequest, settings: Settings) -> Iterator[
     if request.alternatives > settings.max_alternatives:
         limit = settings.max_alternatives
         yield FieldError("alternatives", f"is {request.alternatives}; at most {limit} are allowed", limit)
+    if (tags := len(request.ignored_tags)) > MAX_IGNORED_TAGS:
+        yield FieldError("ignore_tags", f"has {tags} tags; at most {MAX_IGNORED_TAGS} are allowed", MAX_IGNORED_TAGS)
     if request.prefix is not None:
         yield from _check_prefix(request.prefix, request)
 

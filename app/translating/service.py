@@ -11,10 +11,11 @@ from functools import lru_cache
 from app.engine.decoder import Outcome
 from app.engine.engine import Engine
 from app.engine.worker import Worker, give_way
-from app.errors import DeadlineExceeded
+from app.errors import DeadlineExceeded, Overloaded
 from app.settings import Settings
 from app.timers import Timers
-from app.translating.limits import TranslationRequest, check
+from app.translating.detection import Detect, Detection
+from app.translating.limits import TranslationRequest, check, check_texts
 from app.translating.preparing import Prepared, Preparer
 from app.translating.result import TranslatedText, assemble
 from model.config import SearchConfig
@@ -24,6 +25,8 @@ SLIGHT_CHARS = 300
 to hand it to another thread and back."""
 SHORT_CHARS = 2000
 """Longer requests are prepared by a thread of their own, so that short ones need not wait for them."""
+MAX_ASKED = 64
+"""Requests that may wait for a guess of their language."""
 MEMORY_WAIT_S = 3.0
 """How long after the start requests wait for memory to be loaded; from then on they are translated without."""
 
@@ -31,7 +34,7 @@ MEMORY_WAIT_S = 3.0
 class TranslationService:
     """Translates requests. `start` and `stop` belong to the application's lifespan."""
 
-    def __init__(self, settings: Settings, engine: Engine, preparer: Preparer) -> None:
+    def __init__(self, settings: Settings, engine: Engine, preparer: Preparer, detect: Detect) -> None:
         self._settings = settings
         self._engine = engine
         self._memory_ready: asyncio.Event | None = None
@@ -39,6 +42,11 @@ class TranslationService:
         self._preparer = preparer
         self._short = Worker("prepare-short", preparer.prepare, preparer.warm_up)
         self._long = Worker("prepare-long", preparer.prepare, give_way)
+        self._detector: Worker[Sequence[str], list[Detection]] = Worker(
+            "detect", lambda texts: [detect(text) for text in texts], give_way
+        )
+        self._asked = 0
+        """Requests that wait for a guess."""
 
     def start(self, memory_ready: asyncio.Event | None = None) -> None:
         """Start the threads that split, detect and count. The first requests wait a little for `memory_ready`."""
@@ -46,11 +54,13 @@ class TranslationService:
         self._memory_by = time.monotonic() + MEMORY_WAIT_S
         self._short.start()
         self._long.start()
+        self._detector.start()
 
     def stop(self) -> None:
         """End the threads."""
         self._short.stop()
         self._long.stop()
+        self._detector.stop()
 
     async def translate(self, request: TranslationRequest, timeout_s: float | None = None) -> list[TranslatedText]:
         """One result for each text, in order; within `timeout_s`, by default the deadline of the settings.
@@ -72,6 +82,25 @@ class TranslationService:
         except (TimeoutError, DeadlineExceeded):  # the parts know only what was left of the time
             raise DeadlineExceeded(deadline_s) from None
         return [assemble(text, request.target, outcomes) for text in prepared]
+
+    async def detect(self, texts: Sequence[str], field: str, *, many: bool) -> list[Detection]:
+        """The language of each text; `field` and `many` as in `TranslationRequest`.
+
+        Raises:
+            InvalidRequest: a limit was passed, or a text holds what no text can.
+            Overloaded, DeadlineExceeded: see `app.errors`.
+        """
+        check_texts(TranslationRequest(texts, "auto", "en", field=field, many=many), self._settings)
+        if self._asked >= MAX_ASKED:
+            raise Overloaded(1)
+        self._asked += 1
+        try:
+            async with self._timers.timeout(self._settings.deadline_s):
+                return await self._detector.run(texts)
+        except TimeoutError:
+            raise DeadlineExceeded(self._settings.deadline_s) from None
+        finally:
+            self._asked -= 1
 
     async def _wait_for(self, memory_ready: asyncio.Event, ends: float) -> None:
         with contextlib.suppress(TimeoutError):

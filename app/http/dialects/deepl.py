@@ -15,7 +15,17 @@ from starlette.responses import Response
 
 from app.errors import AppError, FieldError, InvalidRequest, NotAuthorised, kind_of
 from app.http.deps import services_of
-from app.http.dialects.speaking import Refused, errors_of, fields_told, said, speaks, takes, translated
+from app.http.dialects.speaking import (
+    DialectError,
+    copied,
+    errors_of,
+    fields_told,
+    pairs,
+    said,
+    speaks,
+    takes,
+    translated,
+)
 from app.http.dialects.values import Values
 from app.http.problems import headers_of
 from app.translating.limits import TranslationRequest
@@ -28,6 +38,8 @@ TARGETS = {"EN-GB": "English (British)", "EN-US": "English (American)", "IT": "I
 """English is one language here, whichever is asked for."""
 SPLIT: Mapping[str, Split] = {"1": "lines", "nonewlines": "none", "0": "none"}
 FORMATS: Mapping[str, Format] = {"html": "html", "xml": "xml"}
+NOT_HERE = ("glossary_id", "glossary_ids", "style_id", "translation_memory_id", "custom_instructions")
+"""Fields with which the answer would be another."""
 SCHEME = "deepl-auth-key"
 STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
 ERRORS = errors_of("message", {
@@ -39,21 +51,21 @@ ERRORS = errors_of("message", {
 router = APIRouter(prefix="/v2", tags=["DeepL"], responses=ERRORS)
 
 
-def refused(error: AppError) -> Response:
+def tell(error: AppError) -> Response:
     """`error` by the status that DeepL's clients know, and as they read it."""
-    if isinstance(error, Refused):
+    if isinstance(error, DialectError):
         return said(error.status, {"message": str(error)})
     status, told = kind_of(error).status, str(error)
     if isinstance(error, InvalidRequest):
         status, told = 400, fields_told(error)
     elif isinstance(error, NotAuthorised):
-        status = 403
+        status, told = 403, "Authorization failed: send a key of this server as `DeepL-Auth-Key KEY`."
     elif status in (415, 422):
         status = 400
     return said(status, {"message": told}, headers_of(error))
 
 
-_speaks = speaks(refused)
+_speaks = speaks(tell)
 
 
 async def _admit(request: Request, values: Values) -> None:
@@ -61,20 +73,19 @@ async def _admit(request: Request, values: Values) -> None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     given = key.strip() if scheme.lower() == SCHEME else values.get("auth_key")
     if given is not None and not isinstance(given, str):
-        raise Refused(403, "auth_key must be a string")
+        raise DialectError(403, "auth_key must be a string")
     await services_of(request).access.require(request, "translate", given or None)
 
 
-def _listed(values: Values, name: str, *, joined: bool = False) -> list[str]:
+def _strings(values: Values, name: str, *, joined: bool = False) -> list[str]:
     """The strings of a field that may be one, or `joined` by commas as forms have them."""
     found = values.get(name)
     if found is None:
         return []
-    if isinstance(found, str):
-        return [part for part in found.split(",") if part] if joined else [found]
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+    strings = [found] if isinstance(found, str) else found
+    if not isinstance(strings, list) or not all(isinstance(one, str) for one in strings):
         raise InvalidRequest([FieldError(name, "must be a string or a list of strings")])
-    return found
+    return [part for one in strings for part in one.split(",") if part] if joined else strings
 
 
 def _code(values: Values, name: str, codes: Sequence[str]) -> str | None:
@@ -82,12 +93,8 @@ def _code(values: Values, name: str, codes: Sequence[str]) -> str | None:
     if found is None or found == "":
         return None
     if not isinstance(found, str) or found.upper() not in codes:
-        raise Refused(400, f"Value for '{name}' not supported.")
+        raise DialectError(400, f"Value for '{name}' not supported.")
     return found.partition("-")[0].lower()
-
-
-def _is_set(values: Values, name: str) -> bool:
-    return values.get(name) in (True, 1, "1", "true")
 
 
 def _format(values: Values) -> Format:
@@ -95,17 +102,17 @@ def _format(values: Values) -> Format:
     if found in (None, "", "0"):
         return "text"
     if not isinstance(found, str) or found not in FORMATS:
-        raise Refused(400, "Value for 'tag_handling' not supported.")
+        raise DialectError(400, "Value for 'tag_handling' not supported.")
     return FORMATS[found]
 
 
 def _split(values: Values, format_: Format) -> Split:
     found = values.get("split_sentences")
-    if found is None or format_ != "text":
+    if found in (None, "") or format_ != "text":
         return "lines" if format_ == "text" else "auto"
     name = str(int(found)) if isinstance(found, bool) else str(found)
     if name not in SPLIT:
-        raise Refused(400, "Value for 'split_sentences' not supported.")
+        raise DialectError(400, "Value for 'split_sentences' not supported.")
     return SPLIT[name]
 
 
@@ -113,18 +120,18 @@ def _request(values: Values) -> TranslationRequest:
     """What is asked for.
 
     Raises:
-        Refused, InvalidRequest: names the field that is wrong.
+        DialectError, InvalidRequest: names the field that is wrong.
     """
-    if values.get("glossary_id") or values.get("glossary_ids"):
-        raise Refused(400, "Glossaries are not supported.")
-    texts = _listed(values, "text")
+    if unfit := [name for name in NOT_HERE if values.get(name)]:
+        raise DialectError(400, f"'{unfit[0]}' is not supported.")
+    texts = _strings(values, "text")
     target = _code(values, "target_lang", (*TARGETS, "EN"))
     if not texts or target is None:
-        raise Refused(400, f"Parameter '{'text' if not texts else 'target_lang'}' not specified.")
+        raise DialectError(400, f"Parameter '{'text' if not texts else 'target_lang'}' not specified.")
     format_ = _format(values)
     return TranslationRequest(
         texts, _code(values, "source_lang", tuple(SOURCES)) or "auto", target, split=_split(values, format_),
-        format=format_, ignored_tags=_listed(values, "ignore_tags", joined=True) if format_ != "text" else (),
+        format=format_, ignored_tags=_strings(values, "ignore_tags", joined=True) if format_ != "text" else (),
     )  # fmt: skip
 
 
@@ -139,7 +146,7 @@ async def translate(request: Request, values: Values) -> Any:
     await _admit(request, values)
     wanted = _request(values)
     if wanted.source == wanted.target:
-        return {"translations": [_one(text, text, wanted.source) for text in wanted.texts]}
+        return {"translations": [_one(text, text, wanted.source) for text in copied(request, wanted)]}
     found = await translated(request, wanted)
     return {
         "translations": [
@@ -166,8 +173,8 @@ async def languages(request: Request, values: Values) -> Any:
     await _admit(request, values)
     kind = values.get("type") or "source"
     if kind not in ("source", "target"):
-        raise Refused(400, "Value for 'type' not supported.")
-    spoken = {pair.split("-")[kind == "target"].upper() for pair in services_of(request).engine.versions}
+        raise DialectError(400, "Value for 'type' not supported.")
+    spoken = {pair[kind == "target"].upper() for pair in await pairs(request)}
     return [
         {"language": code, "name": name} | ({"supports_formality": False} if kind == "target" else {})
         for code, name in (SOURCES if kind == "source" else TARGETS).items()

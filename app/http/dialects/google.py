@@ -6,7 +6,6 @@ is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +14,10 @@ from starlette.responses import Response
 
 from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised, kind_of
 from app.http.deps import services_of
-from app.http.dialects.speaking import Refused, fields_told, said, speaks, takes, translated
+from app.http.dialects.speaking import DialectError, copied, fields_told, pairs, said, speaks, takes, translated
 from app.http.dialects.values import Values
 from app.http.problems import headers_of
-from app.translating.limits import TranslationRequest, text_problem
+from app.translating.limits import TranslationRequest
 from model.markup.formats import Format
 
 NAMES: Mapping[str, Mapping[str, str]] = {
@@ -26,6 +25,8 @@ NAMES: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 """By the language in which they are told."""
 FORMATS: Mapping[str, Format] = {"html": "html", "text": "text"}
+MODELS = ("nmt", "base")
+INVALID_KEY = "API key not valid. Please pass a valid API key."
 UNDETERMINED = "und"
 STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
 REASONS = {400: "invalid", 403: "forbidden", 429: "userRateLimitExceeded", 500: "backendError", 503: "backendError"}
@@ -36,7 +37,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
                 "code": {"type": "integer"}, "message": {"type": "string"}, "errors": {"type": "array"},
             }}}}}}}
     for status, about in {
-        400: "A field, or the key, is wrong", 401: "The key is wrong", 403: "A key that may do that is needed",
+        400: "A field, or the key, is wrong", 403: "A key that may do that is needed",
         408: "The body did not arrive", 413: "The body is too large", 429: "There is too much to do",
         500: "The translation failed", 503: "Translations cannot be had now",
     }.items()
@@ -45,41 +46,40 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/language/translate/v2", tags=["Google"], responses=ERRORS)
 
 
-def refused(error: AppError) -> Response:
+def tell(error: AppError) -> Response:
     """`error` as Google's clients read it."""
     status, told = kind_of(error).status, str(error)
-    if isinstance(error, Refused):
+    if isinstance(error, DialectError):
         status = error.status
     elif isinstance(error, InvalidRequest):
         status, told = 400, fields_told(error)
     elif status in (415, 422):
         status = 400
     reason = "dailyLimitExceeded" if isinstance(error, LimitReached) else REASONS.get(status, "backendError")
-    reason = "authError" if isinstance(error, NotAuthorised) else reason
     one = {"message": told, "domain": "global", "reason": reason}
     return said(status, {"error": {"code": status, "message": told, "errors": [one]}}, headers_of(error))
 
 
-_speaks = speaks(refused)
+_speaks = speaks(tell)
 
 
 async def _admit(request: Request, values: Values) -> None:
-    """Refuse who may not translate. A key is sent as the field `key`, or as everywhere."""
-    key = values.get("key") or None
+    """Refuse who may not translate. A key is sent as the field `key`, as `X-Goog-Api-Key`, or as everywhere."""
+    key = values.get("key") or request.headers.get("x-goog-api-key") or None
+    if key is not None and not isinstance(key, str):
+        raise DialectError(400, INVALID_KEY)
     try:
-        await services_of(request).access.require(request, "translate", key if isinstance(key, str) else None)
-    except NotAuthorised:
-        if key is not None:
-            raise Refused(400, "API key not valid. Please pass a valid API key.") from None
-        if "authorization" not in request.headers:
-            raise Refused(403, "Callers without a key are not served.") from None
-        raise
+        await services_of(request).access.require(request, "translate", key)
+    except NotAuthorised:  # by no 401: the official client would try to get another token, and never tell why
+        if key is not None or "authorization" in request.headers:
+            raise DialectError(400, INVALID_KEY) from None
+        raise DialectError(403, "Callers without a key are not served.") from None
 
 
 def _texts(values: Values) -> list[str]:
     found = values.get("q")
     if found is None or found == []:
-        raise Refused(400, "Required Text")
+        raise DialectError(400, "Required Text")
     texts = found if isinstance(found, list) else [found]
     if not all(isinstance(text, str) for text in texts):
         raise InvalidRequest([FieldError("q", "must be a string or a list of strings")])
@@ -93,7 +93,7 @@ def _code(values: Values, name: str) -> str | None:
         return None
     code = found.partition("-")[0].lower() if isinstance(found, str) else ""
     if code not in NAMES:
-        raise Refused(400, "Invalid Value")
+        raise DialectError(400, "Invalid Value")
     return code
 
 
@@ -108,14 +108,14 @@ async def translate(request: Request, values: Values) -> Any:
     await _admit(request, values)
     texts, source, target = _texts(values), _code(values, "source"), _code(values, "target")
     if target is None:
-        raise Refused(400, "Missing parameter: target")
+        raise DialectError(400, "Missing parameter: target")
     format_ = FORMATS.get(str(values.get("format") or "html"))
     if format_ is None:
-        raise Refused(400, "Invalid Value")
-    model = {"model": values["model"]} if isinstance(values.get("model"), str) else {}
-    if source == target:
-        return {"data": {"translations": [{"translatedText": text, **model} for text in texts]}}
+        raise DialectError(400, "Invalid Value")
+    model = {"model": values["model"]} if values.get("model") in MODELS else {}
     wanted = TranslationRequest(texts, source or "auto", target, field="q", format=format_)
+    if source == target:
+        return {"data": {"translations": [{"translatedText": text, **model} for text in copied(request, wanted)]}}
     answers = []
     for one in await translated(request, wanted):
         answer = {"translatedText": one.text, **model}
@@ -133,14 +133,7 @@ async def translate(request: Request, values: Values) -> Any:
 async def detect(request: Request, values: Values) -> Any:
     """One guess for each text."""
     await _admit(request, values)
-    services, texts = services_of(request), _texts(values)
-    limits = services.settings
-    if len(texts) > limits.max_texts or sum(map(len, texts)) > max(limits.max_request_chars, limits.max_chars):
-        raise Refused(400, f"q has too many texts or characters; at most {limits.max_texts} texts are allowed")
-    for number, text in enumerate(texts):
-        if problem := text_problem(text, limits.max_chars):
-            raise InvalidRequest([FieldError(f"q[{number}]", *problem)])
-    found = await asyncio.to_thread(lambda: [services.detect(text) for text in texts])
+    found = await services_of(request).translation.detect(_texts(values), "q", many=True)
     guesses = [
         {
             "language": one.language or one.looks_like or UNDETERMINED,
@@ -159,6 +152,6 @@ async def languages(request: Request, values: Values) -> Any:
     """With their names in the language `target`, if that is given."""
     await _admit(request, values)
     target = _code(values, "target")
-    spoken = sorted({code for pair in services_of(request).engine.versions for code in pair.split("-")})
+    spoken = sorted({code for pair in await pairs(request) for code in pair})
     named = NAMES[target] if target else {}
     return {"data": {"languages": [{"language": code} | ({"name": named[code]} if named else {}) for code in spoken]}}

@@ -6,7 +6,7 @@ translated here (`POST /translate_file`); a correction that `/suggest` takes wai
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,17 +17,28 @@ from app.access.access import Client
 from app.corrections.values import Draft
 from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised, kind_of
 from app.http.deps import services_of
-from app.http.dialects.speaking import Refused, errors_of, fields_told, said, speaks, takes, translated
+from app.http.dialects.speaking import (
+    DialectError,
+    copied,
+    errors_of,
+    fields_told,
+    pairs,
+    said,
+    speaks,
+    takes,
+    translated,
+)
 from app.http.dialects.values import Values
 from app.http.problems import headers_of
 from app.scopes import Scope
 from app.translating.detection import Detection
-from app.translating.limits import TranslationRequest, text_problem
+from app.translating.limits import TranslationRequest
 from app.translating.result import TranslatedText
 from model.markup.formats import Format
 
 NAMES = {"en": "English", "it": "Italian"}
 FORMATS: Mapping[str, Format] = {"text": "text", "html": "html"}
+NUMBER = re.compile("[0-9]{1,9}")
 TIMEOUT_MS = 500
 """For how long LibreTranslate's own page waits for the next key."""
 KEY: Mapping[str, Any] = {"type": ["string", "null"], "description": "Or as `Authorization: Bearer KEY`."}
@@ -40,9 +51,9 @@ ERRORS = errors_of("error", {
 router = APIRouter(tags=["LibreTranslate"], responses=ERRORS)
 
 
-def refused(error: AppError) -> Response:
+def tell(error: AppError) -> Response:
     """`error` by the status and in the words of this dialect."""
-    if isinstance(error, Refused):
+    if isinstance(error, DialectError):
         return said(error.status, {"error": str(error)})
     status, told = kind_of(error).status, str(error)
     if isinstance(error, InvalidRequest):
@@ -54,26 +65,26 @@ def refused(error: AppError) -> Response:
     return said(status, {"error": told}, headers_of(error))
 
 
-_speaks = speaks(refused)
+_speaks = speaks(tell)
 
 
 async def _client(request: Request, values: Values, scope: Scope) -> Client:
     """Who asks, and has `scope`: by the field `api_key`, or as everywhere."""
     key = values.get("api_key") or None
     if key is not None and not isinstance(key, str):
-        raise Refused(403, "Invalid API key")
+        raise DialectError(403, "Invalid API key")
     try:
         return await services_of(request).access.require(request, scope, key)
     except NotAuthorised:
         if key is None and "authorization" not in request.headers:
-            raise Refused(400, "Please contact the server operator to get an API key") from None
-        raise Refused(403, "Invalid API key") from None
+            raise DialectError(400, "Please contact the server operator to get an API key") from None
+        raise DialectError(403, "Invalid API key") from None
 
 
 def _text(values: Values, name: str) -> str:
     found = values.get(name)
     if found is None or found == "":
-        raise Refused(400, f"Invalid request: missing {name} parameter")
+        raise DialectError(400, f"Invalid request: missing {name} parameter")
     if not isinstance(found, str):
         raise InvalidRequest([FieldError(name, "must be a string")])
     return found
@@ -82,7 +93,7 @@ def _text(values: Values, name: str) -> str:
 def _language(values: Values, name: str, *others: str) -> str:
     code = _text(values, name).lower()
     if code not in (*NAMES, *others):
-        raise Refused(400, f"{code[:20]} is not supported")
+        raise DialectError(400, f"{code[:20]} is not supported")
     return code
 
 
@@ -90,7 +101,7 @@ def _texts(values: Values) -> tuple[list[str], bool]:
     """The texts, and whether they came as a list."""
     found = values.get("q")
     if found is None or found in ("", []):
-        raise Refused(400, "Invalid request: missing q parameter")
+        raise DialectError(400, "Invalid request: missing q parameter")
     texts = found if isinstance(found, list) else [found]
     if not all(isinstance(text, str) for text in texts):
         raise InvalidRequest([FieldError("q", "must be a string or a list of strings")])
@@ -98,13 +109,12 @@ def _texts(values: Values) -> tuple[list[str], bool]:
 
 
 def _alternatives(values: Values, most: int) -> int:
-    given = values.get("alternatives") or 0
-    try:
-        count = int(given)
-    except (TypeError, ValueError):
-        raise Refused(400, "Invalid request: alternatives parameter is not a number") from None
-    if not 0 <= count <= most:
-        raise Refused(400, f"Invalid request: alternatives parameter must be <= {most}")
+    given = values.get("alternatives")
+    text = "0" if given in (None, "") else str(given)
+    if isinstance(given, bool) or not NUMBER.fullmatch(text):
+        raise DialectError(400, "Invalid request: alternatives parameter is not a number")
+    if (count := int(text)) > most:
+        raise DialectError(400, f"Invalid request: alternatives parameter must be <= {most}")
     return count
 
 
@@ -122,18 +132,18 @@ async def translate(request: Request, values: Values) -> Any:
     asked = str(values.get("format") or "text")
     format_ = FORMATS.get(asked)
     if format_ is None:
-        raise Refused(400, f"{asked[:20]} format is not supported")
+        raise DialectError(400, f"{asked[:20]} format is not supported")
     most, longest = services.settings.max_alternatives, max(map(len, texts))
     alternatives = _alternatives(values, most)
     if longest > services.settings.max_chars:
         limit = services.settings.max_chars
-        raise Refused(400, f"Invalid request: request ({longest}) exceeds text limit ({limit})")
-    if source == target:
-        return _answer(texts, [[] for _ in texts], alternatives, None, many)
+        raise DialectError(400, f"Invalid request: request ({longest}) exceeds text limit ({limit})")
     wanted = TranslationRequest(
         texts, source, target, alternatives=alternatives if format_ == "text" else 0, field="q", many=many,
         format=format_,
     )  # fmt: skip
+    if source == target:
+        return _answer(copied(request, wanted), [[] for _ in texts], alternatives, None, many)
     found = await translated(request, wanted)
     others = [[text for text, _ in one.alternatives(wanted.alternatives)] for one in found]
     detected = [_detected(one) for one in found] if source == "auto" else None
@@ -168,23 +178,21 @@ def _guess(found: Detection) -> dict[str, Any]:
 async def detect(request: Request, values: Values) -> Any:
     """What is neither Italian nor English has a confidence of 0."""
     await _client(request, values, "translate")
-    services, text = services_of(request), _text(values, "q")
-    if problem := text_problem(text, services.settings.max_chars):
-        raise InvalidRequest([FieldError("q", *problem)])
-    return [_guess(await asyncio.to_thread(services.detect, text))]
+    (found,) = await services_of(request).translation.detect([_text(values, "q")], "q", many=False)
+    return [_guess(found)]
 
 
 @router.get("/languages", summary="What can be translated, as LibreTranslate says it")
 @_speaks
 async def languages(request: Request, _values: Values) -> Any:
     """Each language with those into which it is translated, itself among them."""
-    pairs = [pair.split("-") for pair in services_of(request).engine.versions]
-    spoken = sorted({code for pair in pairs for code in pair})
+    served = await pairs(request)
+    spoken = sorted({code for pair in served for code in pair})
     return [
         {
             "code": code,
             "name": NAMES[code],
-            "targets": sorted({code, *(target for source, target in pairs if source == code)}),
+            "targets": sorted({code, *(target for source, target in served if source == code)}),
         }
         for code in spoken
     ]
@@ -196,14 +204,16 @@ async def languages(request: Request, _values: Values) -> Any:
 async def suggest(request: Request, values: Values) -> Any:
     """`s` is what the translation of `q` should be. It becomes a correction of what the model makes of `q` now, and
     waits for a reviewer. Without a key it must come as JSON, which no other site's form can send."""
-    text, suggested = _text(values, "q"), _text(values, "s")
-    source, target = _language(values, "source"), _language(values, "target")
+    await _client(request, values, "translate")  # which this does
     client = await _client(request, values, "correct")
-    services = services_of(request)
+    if client.key_id is None and not await request.body():
+        raise DialectError(400, "Without a key the fields must come in a body")  # other sites can make browsers ask
+    text, suggested = (_text(values, name).replace("\r\n", "\n") for name in ("q", "s"))
+    source, target = _language(values, "source"), _language(values, "target")
     wanted = TranslationRequest([text], source, target, field="q", many=False, memory=False)
-    (made,) = await services.translation.translate(wanted)
+    (made,) = await translated(request, wanted)
     draft = Draft(source, target, text, made.text, suggested, made.version)
-    await services.corrections.submit(draft, client, None)
+    await services_of(request).corrections.submit(draft, client, None)
     return {"success": True}
 
 
@@ -231,11 +241,11 @@ async def frontend_settings(request: Request, _values: Values) -> Any:
 @_speaks
 async def health(request: Request, _values: Values) -> Any:
     """Whether translations can be had now."""
-    await services_of(request).engine.wait_ready(0)
+    await pairs(request)
     return {"status": "ok"}
 
 
 @router.get("/spec", include_in_schema=False)
 async def spec(request: Request) -> Response:
     """The description of the whole API."""
-    return RedirectResponse(request.url_for("openapi"))
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/openapi.json")

@@ -15,16 +15,16 @@ from app.http.deps import services_of
 from app.http.dialects.values import FORM, MULTIPART, Values, read_values
 from app.http.disconnect import ClientGone
 from app.http.problems import CLIENT_CLOSED_REQUEST
-from app.translating.limits import TranslationRequest
+from app.translating.limits import TranslationRequest, check_texts
 from app.translating.result import TranslatedText
 
 KINDS_OF_BODY = ("application/json", FORM, MULTIPART)
 
 Answer = Callable[[Request, Values], Awaitable[Any]]
-Refuse = Callable[[AppError], Response]
+Tell = Callable[[AppError], Response]
 
 
-class Refused(AppError):
+class DialectError(AppError):
     """An answer that is an error in one dialect only."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -32,8 +32,8 @@ class Refused(AppError):
         self.status = status
 
 
-def speaks(refuse: Refuse) -> Callable[[Answer], Callable[[Request], Awaitable[Response]]]:
-    """Makes a route of a function that gives what is to be answered as JSON, or raises what `refuse` tells."""
+def speaks(tell: Tell) -> Callable[[Answer], Callable[[Request], Awaitable[Response]]]:
+    """Makes a route of a function that gives what is to be answered as JSON, or raises what `tell` words."""
 
     def routed(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         async def route(request: Request) -> Response:
@@ -42,7 +42,7 @@ def speaks(refuse: Refuse) -> Callable[[Answer], Callable[[Request], Awaitable[R
             except (ClientGone, ClientDisconnect):
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             except AppError as error:
-                return refuse(error)
+                return tell(error)
 
         route.__name__, route.__doc__ = answer.__name__, answer.__doc__
         return route
@@ -56,9 +56,30 @@ def said(status: int, answer: Any, headers: Mapping[str, str] | None = None) -> 
 
 
 async def translated(request: Request, wanted: TranslationRequest) -> list[TranslatedText]:
-    """The translations; given up when the client has gone."""
+    """The translations; given up when the client has gone. `wanted` must not be of one language."""
     services = services_of(request)
     return await services.disconnects.guard(request.receive, services.translation.translate(wanted))
+
+
+def copied(request: Request, wanted: TranslationRequest) -> list[str]:
+    """The texts of what is wanted in its own language, which are as they are.
+
+    Raises:
+        InvalidRequest: they pass a limit.
+    """
+    check_texts(wanted, services_of(request).settings)
+    return list(wanted.texts)
+
+
+async def pairs(request: Request) -> list[tuple[str, str]]:
+    """Source and target of each direction that is served.
+
+    Raises:
+        NotReady, ShuttingDown: that cannot be said now.
+    """
+    engine = services_of(request).engine
+    await engine.wait_ready(0)
+    return [(source, target) for source, _, target in (pair.partition("-") for pair in engine.versions)]
 
 
 def fields_told(error: InvalidRequest) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic_core import from_json
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -52,12 +53,15 @@ def _object(raw: bytes) -> Values:
 
 def _pairs(raw: bytes, where: str) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except ValueError as error:  # not ASCII, not UTF-8, too many
+        return parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError as error:  # not UTF-8, or too many
         raise InvalidRequest([FieldError(where, f"cannot be read: {error}")]) from None
 
 
 async def _parts(request: Request) -> list[tuple[str, str]]:
+    _, options = parse_options_header(request.headers["content-type"])
+    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+        raise InvalidRequest([FieldError("body", "must be UTF-8")])
     try:
         async with request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=1 << 30) as form:
             return [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.languages import Language
+from app.translating.limits import MAX_IGNORED_TAGS
 from model.markup.formats import Format
 from model.text.lines import Split
 
@@ -77,7 +78,7 @@ class TranslateBody(Strict):
     ignore_tags: Annotated[
         list[str],
         Field(
-            max_length=100,
+            max_length=MAX_IGNORED_TAGS,
             description="Tags of markup whose content is not translated.",
             default_factory=list,  # a default would be copied for each request, which takes longer than all the rest
             json_schema_extra={"default": []},

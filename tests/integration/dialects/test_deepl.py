@@ -117,6 +117,8 @@ async def test_texts_come_back_in_their_order(client: httpx.AsyncClient) -> None
     assert await told(text="a\nb") == ["A\nB"]
     assert await told(text="ciao", target_lang="IT") == ["ciao"], "the same language"
     assert await told(text="<i>uno</i> due", tag_handling="html", ignore_tags="i,b") == ["<i>uno</i> DUE"]
+    assert await told(text="<i>uno</i> due", tag_handling="html", ignore_tags=["a,i", "b"]) == ["<i>uno</i> DUE"]
+    assert await told(text="ciao", split_sentences="") == ["CIAO"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,13 @@ async def test_texts_come_back_in_their_order(client: httpx.AsyncClient) -> None
         ({"tag_handling": "markdown"}, "Value for 'tag_handling' not supported."),
         ({"split_sentences": "2"}, "Value for 'split_sentences' not supported."),
         ({"split_sentences": {}}, "Value for 'split_sentences' not supported."),
-        ({"glossary_id": "g"}, "Glossaries are not supported."),
+        ({"glossary_id": "g"}, "'glossary_id' is not supported."),
+        ({"custom_instructions": ["be brief"]}, "'custom_instructions' is not supported."),
+        (
+            {"tag_handling": "xml", "ignore_tags": ["x"] * 101},
+            "ignore_tags has 101 tags; at most 100 are allowed",
+        ),
+        ({"target_lang": "IT", "text": ["x"] * 101}, "text has 101 texts; at most 100 are allowed"),
         ({"text": [1]}, "text must be a string or a list of strings"),
         ({"text": ["x"] * 101}, "text has 101 texts; at most 100 are allowed"),
     ],

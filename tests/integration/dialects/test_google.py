@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fakes import FakeTranslator, client_of, make_app, serving
 from google.api_core.exceptions import BadRequest, Forbidden
+from google.auth import api_key
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import translate_v2
 from google.oauth2.credentials import Credentials
@@ -66,6 +67,12 @@ def test_the_official_client_reads_errors(address: str, tmp_path: Path) -> None:
         official(address).translate("ciao", target_language="de")
     with serving(make_app(tmp_path, admin_key=KEY, open_scopes="none")) as closed:
         assert official(closed, Credentials(KEY)).translate("ciao", target_language="en")["translatedText"] == "CIAO"
+        assert (
+            official(closed, api_key.Credentials(KEY)).translate("no", target_language="en")["translatedText"] == "NO"
+        )
+        for wrong in (Credentials("wrong"), api_key.Credentials("wrong")):
+            with pytest.raises(BadRequest, match="API key not valid"):
+                official(closed, wrong).translate("ciao", target_language="en")
         with pytest.raises(Forbidden, match="without a key"):
             official(closed).translate("ciao", target_language="en")
 
@@ -113,11 +120,21 @@ async def test_what_is_wrong_is_told(client: httpx.AsyncClient, change: dict[str
     assert error(await client.post(PATH, json={**ASKED, **change}), 400) == told
 
 
+async def test_an_answer_is_no_larger_than_its_request(client: httpx.AsyncClient) -> None:
+    much = {**ASKED, "q": ["x"] * 100, "model": "m" * 10_000}
+    assert len((await client.post(PATH, json=much)).content) < 10_000
+    for count, status in ((100, 200), (101, 400)):
+        copied = await client.post(PATH, json={**ASKED, "q": ["x"] * count, "target": "it"})
+        assert copied.status_code == status
+    assert "U+0000" in error(await client.post(PATH, json={**ASKED, "q": "a\0", "target": "it"}), 400)
+    assert error(await client.post(PATH, json=ASKED, params={"key": ["a", "b"]}), 400)
+
+
 async def test_no_error_is_told_otherwise(client: httpx.AsyncClient) -> None:
     assert "not valid JSON" in error(await client.post(PATH, content=b"{"), 400)
     assert "50000 bytes" in error(await client.post(PATH, json={"q": "x" * 60_000}), 413)
     assert error(await client.post(PATH, json={**ASKED, "q": "boom"}), 500)
     assert error(await client.post(PATH, json=ASKED, params={"key": "wrong"}), 400)
-    assert error(await client.post(PATH, json=ASKED, headers={"Authorization": "Bearer wrong"}), 401)
-    assert "too many" in error(await client.post(f"{PATH}/detect", json={"q": ["x"] * 101}), 400)
+    assert error(await client.post(PATH, json=ASKED, headers={"Authorization": "Bearer wrong"}), 400)
+    assert "101 texts" in error(await client.post(f"{PATH}/detect", json={"q": ["x"] * 101}), 400)
     assert "U+0000" in error(await client.post(f"{PATH}/detect", json={"q": ["x\x00"]}), 400)

@@ -62,7 +62,7 @@ def test_its_own_client_is_told_of_errors(address: str) -> None:
 def test_its_own_client_has_a_key(tmp_path: Path) -> None:
     with serving(make_app(tmp_path, admin_key=KEY, open_scopes="none")) as address:
         assert LibreTranslateAPI(f"{address}/", api_key=KEY).translate("ciao", "it", "en") == "CIAO"
-        for key, status in (("wrong", 403), ("chiave-è", 403), (None, 400)):
+        for key, status in (("wrong", 403), ("chiave-è", 403), (KEY.replace("9", "€"), 403), (None, 400)):
             with pytest.raises(HTTPError) as raised:
                 LibreTranslateAPI(f"{address}/", api_key=key).translate("ciao", "it", "en")
             assert raised.value.code == status
@@ -120,6 +120,9 @@ async def test_lists_alternatives_and_languages_come_in_its_shapes(client: httpx
         ({"target": "auto"}, "auto is not supported"),
         ({"format": "pdf"}, "pdf format is not supported"),
         ({"alternatives": 9}, "Invalid request: alternatives parameter must be <= 3"),
+        ({"alternatives": True}, "Invalid request: alternatives parameter is not a number"),
+        ({"alternatives": -1}, "Invalid request: alternatives parameter is not a number"),
+        ({"q": ["x"] * 101, "target": "it"}, "Invalid request: q has 101 texts; at most 100 are allowed"),
         ({"alternatives": "many"}, "Invalid request: alternatives parameter is not a number"),
         ({"q": "x" * 10_001}, "Invalid request: request (10001) exceeds text limit (10000)"),
         ({"q": [1]}, "Invalid request: q must be a string or a list of strings"),
@@ -144,6 +147,8 @@ async def test_what_is_wrong_is_told_in_its_words(client: httpx.AsyncClient, cha
         ),
         ({"files": {"q": ("a.txt", b"ciao")}}, 400, "Too many files"),
         ({"json": {**ASKED, "q": "boom"}}, 500, ""),
+        ({"content": b'{"q": "x", "source": "it", "target": "en", "alternatives": 1e999}'}, 400, "not a number"),
+        ({"content": b"", "headers": {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"}}, 400, "UTF-8"),
     ],
 )
 async def test_no_error_is_told_otherwise(
@@ -176,7 +181,23 @@ async def test_a_suggestion_waits_for_a_reviewer(client: httpx.AsyncClient) -> N
     )  # fmt: skip
     assert "missing s parameter" in error(await client.post("/suggest", json={**sent, "s": ""}), 400)
     assert error(await client.post("/suggest", data=sent), 400), "another site's form could send it"
+    assert error(await client.post("/suggest", params=sent), 400), "and so could an address"
     assert len((await client.get("/v1/corrections")).json()["corrections"]) == 1
+
+
+async def test_a_key_with_letters_is_the_same_in_a_body_and_in_a_header(tmp_path: Path) -> None:
+    key = "perché-no-perché-no"
+    async with client_of(make_app(tmp_path, admin_key=key, open_scopes="none")) as client:
+        in_body = await client.post("/translate", json={**ASKED, "api_key": key})
+        in_head = await client.post("/translate", json=ASKED, headers={"Authorization": f"Bearer {key}".encode()})
+        assert (in_body.status_code, in_head.status_code) == (200, 200)
+        assert error(await client.post("/translate", json={**ASKED, "api_key": key.replace("é", "?")}), 403)
+
+
+async def test_who_may_not_translate_cannot_by_a_suggestion(tmp_path: Path) -> None:
+    sent = {"q": "ciao", "s": "hello there", "source": "it", "target": "en"}
+    async with client_of(make_app(tmp_path, admin_key=KEY, open_scopes="correct")) as client:
+        assert "API key" in error(await client.post("/suggest", json=sent), 400)
 
 
 async def test_what_its_page_asks_for(client: httpx.AsyncClient) -> None:

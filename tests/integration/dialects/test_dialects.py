@@ -1,0 +1,30 @@
+"""What all dialects do alike."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from databases import migrated
+from fakes import FakeTranslator, client_of
+
+from app.main import create_app
+from app.settings import Settings
+
+
+@pytest.mark.parametrize("path", ["/languages", "/health", "/v2/languages", "/language/translate/v2/languages"])
+async def test_nobody_is_told_that_there_is_nothing_while_models_load(tmp_path: Path, path: str) -> None:
+    settings, loaded = Settings(data_dir=tmp_path), threading.Event()
+    migrated(settings.database)
+
+    def load() -> dict[str, FakeTranslator]:
+        loaded.wait(20)
+        return {"it-en": FakeTranslator()}
+
+    app = create_app(settings, load)  # type: ignore[arg-type]
+    async with client_of(app) as client:
+        assert (await client.get(path)).status_code == 503
+        loaded.set()
+        await app.state.services.engine.wait_ready(20)
+        assert (await client.get(path)).status_code == 200
