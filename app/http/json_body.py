@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -34,15 +34,26 @@ async def read_json(request: Request, model: type[Body]) -> Body:
 def _validated(request: Request, raw: bytes, model: type[Body]) -> Body:
     """The same in two steps, which take longer and tell better what is wrong."""
     try:
-        values = from_json(raw, allow_inf_nan=False)
+        values = json_object(raw)
     except ValueError as error:
         raise _not_json(request, error) from None
-    if not isinstance(values, dict):
-        raise MalformedJson("The body must be a JSON object.")
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise InvalidRequest(field_errors(error.errors(include_input=False, include_url=False))) from None
+
+
+def json_object(raw: bytes) -> dict[str, Any]:
+    """The object that `raw` is in JSON.
+
+    Raises:
+        ValueError: it is not JSON.
+        MalformedJson: it is, but no object.
+    """
+    values = from_json(raw, allow_inf_nan=False)
+    if not isinstance(values, dict):
+        raise MalformedJson("The body must be a JSON object.")
+    return values
 
 
 def _not_json(request: Request, error: ValueError) -> AppError:

@@ -67,6 +67,11 @@ class Detection:
     looks_like: str | None = None
     """The other language that a text in neither seems to be in, as ISO 639-1 names it, where that is known."""
 
+    @property
+    def nearest(self) -> str | None:
+        """The language that it is in, or else seems to be in."""
+        return self.language or self.looks_like
+
 
 NEITHER = Detection(None, 0.0)
 Detect = Callable[[str], Detection]

@@ -63,8 +63,9 @@ def begin(source: Path, output: Path, run: Run, resume: bool) -> tuple[int, int]
     except (BlockingIOError, PermissionError):
         raise AppError(f"{output}: another process is writing it") from None
     lines, size = _whole_lines(descriptor) if resume else (0, 0)
-    if resume and os.fstat(descriptor).st_size:
-        _check(source, output, run, lines, is_torn=os.fstat(descriptor).st_size > size)
+    there = os.fstat(descriptor).st_size
+    if resume and there:
+        _check(source, output, run, lines, is_torn=there > size)
     os.truncate(descriptor, size)
     write_whole(progress_of(output), run.to_json())
     return descriptor, lines

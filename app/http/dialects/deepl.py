@@ -13,20 +13,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.errors import AppError, FieldError, InvalidRequest, NotAuthorised, kind_of
+from app.errors import AppError, NotAuthorised
 from app.http.deps import services_of
-from app.http.dialects.speaking import (
-    DialectError,
-    copied,
-    errors_of,
-    fields_told,
-    pairs,
-    said,
-    speaks,
-    takes,
-    translated,
-)
-from app.http.dialects.values import Values
+from app.http.dialects import speaking
+from app.http.dialects.speaking import STRINGS, DialectError, said
+from app.http.dialects.values import Values, strings_of
 from app.http.problems import headers_of
 from app.translating.limits import TranslationRequest
 from app.translating.result import TranslatedText
@@ -41,31 +32,23 @@ FORMATS: Mapping[str, Format] = {"html": "html", "xml": "xml"}
 NOT_HERE = ("glossary_id", "glossary_ids", "style_id", "translation_memory_id", "custom_instructions")
 """Fields with which the answer would be another."""
 SCHEME = "deepl-auth-key"
-STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
-ERRORS = errors_of("message", {
-    400: "A field is missing or wrong", 403: "A right key is needed", 408: "The body did not arrive",
-    413: "The body is too large", 429: "There is too much to do", 500: "The translation failed",
-    503: "Translations cannot be had now",
-})  # fmt: skip
+ERRORS = speaking.errors_of(
+    speaking.object_of("message", message={"type": "string"}),
+    {400: "A field is missing or wrong", 403: "A right key is needed"},
+)
 
 router = APIRouter(prefix="/v2", tags=["DeepL"], responses=ERRORS)
 
 
 def tell(error: AppError) -> Response:
     """`error` by the status that DeepL's clients know, and as they read it."""
-    if isinstance(error, DialectError):
-        return said(error.status, {"message": str(error)})
-    status, told = kind_of(error).status, str(error)
-    if isinstance(error, InvalidRequest):
-        status, told = 400, fields_told(error)
-    elif isinstance(error, NotAuthorised):
+    status, told = speaking.worded(error)
+    if isinstance(error, NotAuthorised):
         status, told = 403, "Authorization failed: send a key of this server as `DeepL-Auth-Key KEY`."
-    elif status in (415, 422):
-        status = 400
     return said(status, {"message": told}, headers_of(error))
 
 
-_speaks = speaks(tell)
+_speaks = speaking.speaks(tell)
 
 
 async def _admit(request: Request, values: Values) -> None:
@@ -75,17 +58,6 @@ async def _admit(request: Request, values: Values) -> None:
     if given is not None and not isinstance(given, str):
         raise DialectError(403, "auth_key must be a string")
     await services_of(request).access.require(request, "translate", given or None)
-
-
-def _strings(values: Values, name: str, *, joined: bool = False) -> list[str]:
-    """The strings of a field that may be one, or `joined` by commas as forms have them."""
-    found = values.get(name)
-    if found is None:
-        return []
-    strings = [found] if isinstance(found, str) else found
-    if not isinstance(strings, list) or not all(isinstance(one, str) for one in strings):
-        raise InvalidRequest([FieldError(name, "must be a string or a list of strings")])
-    return [part for one in strings for part in one.split(",") if part] if joined else strings
 
 
 def _code(values: Values, name: str, codes: Sequence[str]) -> str | None:
@@ -124,18 +96,19 @@ def _request(values: Values) -> TranslationRequest:
     """
     if unfit := [name for name in NOT_HERE if values.get(name)]:
         raise DialectError(400, f"'{unfit[0]}' is not supported.")
-    texts = _strings(values, "text")
+    texts = strings_of(values, "text")
     target = _code(values, "target_lang", (*TARGETS, "EN"))
     if not texts or target is None:
         raise DialectError(400, f"Parameter '{'text' if not texts else 'target_lang'}' not specified.")
     format_ = _format(values)
+    tags = [tag for one in strings_of(values, "ignore_tags") for tag in one.split(",") if tag]  # as forms have them
     return TranslationRequest(
         texts, _code(values, "source_lang", tuple(SOURCES)) or "auto", target, split=_split(values, format_),
-        format=format_, ignored_tags=_strings(values, "ignore_tags", joined=True) if format_ != "text" else (),
+        format=format_, ignored_tags=tags if format_ != "text" else (),
     )  # fmt: skip
 
 
-@router.post("/translate", summary="Translate, as DeepL does", openapi_extra=takes(
+@router.post("/translate", summary="Translate, as DeepL does", openapi_extra=speaking.takes(
     "text", "target_lang", text=STRINGS, target_lang={"enum": [*TARGETS, "EN"]}, source_lang={"enum": [*SOURCES]},
     tag_handling={"enum": [*FORMATS]}, ignore_tags=STRINGS, split_sentences={"enum": [*SPLIT]},
     show_billed_characters={"type": ["boolean", "string"]}, auth_key={"type": "string"},
@@ -146,8 +119,8 @@ async def translate(request: Request, values: Values) -> Any:
     await _admit(request, values)
     wanted = _request(values)
     if wanted.source == wanted.target:
-        return {"translations": [_one(text, text, wanted.source) for text in copied(request, wanted)]}
-    found = await translated(request, wanted)
+        return {"translations": [_one(text, text, wanted.source) for text in speaking.copied(request, wanted)]}
+    found = await speaking.translated(request, wanted)
     return {
         "translations": [
             _one(text, one.text, _detected(one, wanted)) for text, one in zip(wanted.texts, found, strict=True)
@@ -163,7 +136,7 @@ def _one(text: str, made: str, language: str) -> dict[str, Any]:
 def _detected(one: TranslatedText, wanted: TranslationRequest) -> str:
     if one.detection is None:
         return one.source or wanted.target
-    return one.detection.language or one.detection.looks_like or one.source or wanted.target
+    return one.detection.nearest or one.source or wanted.target
 
 
 @router.get("/languages", summary="What can be translated, as DeepL says it")
@@ -174,7 +147,7 @@ async def languages(request: Request, values: Values) -> Any:
     kind = values.get("type") or "source"
     if kind not in ("source", "target"):
         raise DialectError(400, "Value for 'type' not supported.")
-    spoken = {pair[kind == "target"].upper() for pair in await pairs(request)}
+    spoken = {pair[kind == "target"].upper() for pair in await speaking.pairs(request)}
     return [
         {"language": code, "name": name} | ({"supports_formality": False} if kind == "target" else {})
         for code, name in (SOURCES if kind == "source" else TARGETS).items()

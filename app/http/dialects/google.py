@@ -12,10 +12,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised, kind_of
+from app.errors import AppError, LimitReached, NotAuthorised
 from app.http.deps import services_of
-from app.http.dialects.speaking import DialectError, copied, fields_told, pairs, said, speaks, takes, translated
-from app.http.dialects.values import Values
+from app.http.dialects import speaking
+from app.http.dialects.speaking import STRINGS, DialectError, said
+from app.http.dialects.values import Values, strings_of
 from app.http.problems import headers_of
 from app.translating.limits import TranslationRequest
 from model.markup.formats import Format
@@ -28,39 +29,27 @@ FORMATS: Mapping[str, Format] = {"html": "html", "text": "text"}
 MODELS = ("nmt", "base")
 INVALID_KEY = "API key not valid. Please pass a valid API key."
 UNDETERMINED = "und"
-STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
 REASONS = {400: "invalid", 403: "forbidden", 429: "userRateLimitExceeded", 500: "backendError", 503: "backendError"}
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"description": about, "content": {"application/json": {"schema": {
-        "type": "object", "required": ["error"], "properties": {"error": {
-            "type": "object", "required": ["code", "message", "errors"], "properties": {
-                "code": {"type": "integer"}, "message": {"type": "string"}, "errors": {"type": "array"},
-            }}}}}}}
-    for status, about in {
-        400: "A field, or the key, is wrong", 403: "A key that may do that is needed",
-        408: "The body did not arrive", 413: "The body is too large", 429: "There is too much to do",
-        500: "The translation failed", 503: "Translations cannot be had now",
-    }.items()
-}  # fmt: skip
+ERROR = speaking.object_of(
+    "code", "message", "errors", code={"type": "integer"}, message={"type": "string"}, errors={"type": "array"}
+)
+ERRORS = speaking.errors_of(
+    speaking.object_of("error", error=ERROR),
+    {400: "A field, or the key, is wrong", 403: "A key that may do that is needed"},
+)
 
 router = APIRouter(prefix="/language/translate/v2", tags=["Google"], responses=ERRORS)
 
 
 def tell(error: AppError) -> Response:
     """`error` as Google's clients read it."""
-    status, told = kind_of(error).status, str(error)
-    if isinstance(error, DialectError):
-        status = error.status
-    elif isinstance(error, InvalidRequest):
-        status, told = 400, fields_told(error)
-    elif status in (415, 422):
-        status = 400
+    status, told = speaking.worded(error)
     reason = "dailyLimitExceeded" if isinstance(error, LimitReached) else REASONS.get(status, "backendError")
     one = {"message": told, "domain": "global", "reason": reason}
     return said(status, {"error": {"code": status, "message": told, "errors": [one]}}, headers_of(error))
 
 
-_speaks = speaks(tell)
+_speaks = speaking.speaks(tell)
 
 
 async def _admit(request: Request, values: Values) -> None:
@@ -77,13 +66,10 @@ async def _admit(request: Request, values: Values) -> None:
 
 
 def _texts(values: Values) -> list[str]:
-    found = values.get("q")
-    if found is None or found == []:
+    texts = strings_of(values, "q")
+    if not texts:
         raise DialectError(400, "Required Text")
-    texts = found if isinstance(found, list) else [found]
-    if not all(isinstance(text, str) for text in texts):
-        raise InvalidRequest([FieldError("q", "must be a string or a list of strings")])
-    return [str(text) for text in texts]
+    return texts
 
 
 def _code(values: Values, name: str) -> str | None:
@@ -98,7 +84,7 @@ def _code(values: Values, name: str) -> str | None:
 
 
 @router.get("", summary="Translate, as Google does")
-@router.post("", summary="Translate, as Google does", openapi_extra=takes(
+@router.post("", summary="Translate, as Google does", openapi_extra=speaking.takes(
     "q", "target", q=STRINGS, target={"enum": [*NAMES]}, source={"type": ["string", "null"]},
     format={"enum": [*FORMATS, None]}, model={"type": ["string", "null"]}, key={"type": "string"},
 ))  # fmt: skip
@@ -115,20 +101,21 @@ async def translate(request: Request, values: Values) -> Any:
     model = {"model": values["model"]} if values.get("model") in MODELS else {}
     wanted = TranslationRequest(texts, source or "auto", target, field="q", format=format_)
     if source == target:
-        return {"data": {"translations": [{"translatedText": text, **model} for text in copied(request, wanted)]}}
+        return {
+            "data": {"translations": [{"translatedText": text, **model} for text in speaking.copied(request, wanted)]}
+        }
     answers = []
-    for one in await translated(request, wanted):
+    for one in await speaking.translated(request, wanted):
         answer = {"translatedText": one.text, **model}
         if source is None and one.detection is not None:
-            language = one.detection.language or one.detection.looks_like
-            answer["detectedSourceLanguage"] = language or UNDETERMINED
+            answer["detectedSourceLanguage"] = one.detection.nearest or UNDETERMINED
         answers.append(answer)
     return {"data": {"translations": answers}}
 
 
 @router.get("/detect", summary="Guess the language, as Google does")
 @router.post("/detect", summary="Guess the language, as Google does",
-             openapi_extra=takes("q", q=STRINGS, key={"type": "string"}))  # fmt: skip
+             openapi_extra=speaking.takes("q", q=STRINGS, key={"type": "string"}))  # fmt: skip
 @_speaks
 async def detect(request: Request, values: Values) -> Any:
     """One guess for each text."""
@@ -136,7 +123,7 @@ async def detect(request: Request, values: Values) -> Any:
     found = await services_of(request).translation.detect(_texts(values), "q", many=True)
     guesses = [
         {
-            "language": one.language or one.looks_like or UNDETERMINED,
+            "language": one.nearest or UNDETERMINED,
             "confidence": round(one.confidence, 4),
             "isReliable": False,
         }
@@ -152,6 +139,6 @@ async def languages(request: Request, values: Values) -> Any:
     """With their names in the language `target`, if that is given."""
     await _admit(request, values)
     target = _code(values, "target")
-    spoken = sorted({code for pair in await pairs(request) for code in pair})
+    spoken = sorted({code for pair in await speaking.pairs(request) for code in pair})
     named = NAMES[target] if target else {}
     return {"data": {"languages": [{"language": code} | ({"name": named[code]} if named else {}) for code in spoken]}}

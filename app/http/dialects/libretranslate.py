@@ -15,20 +15,11 @@ from starlette.responses import RedirectResponse, Response
 
 from app.access.access import Client
 from app.corrections.values import Draft
-from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised, kind_of
+from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised
 from app.http.deps import services_of
-from app.http.dialects.speaking import (
-    DialectError,
-    copied,
-    errors_of,
-    fields_told,
-    pairs,
-    said,
-    speaks,
-    takes,
-    translated,
-)
-from app.http.dialects.values import Values
+from app.http.dialects import speaking
+from app.http.dialects.speaking import STRINGS, DialectError, said
+from app.http.dialects.values import Values, strings_of
 from app.http.problems import headers_of
 from app.scopes import Scope
 from app.translating.detection import Detection
@@ -42,30 +33,27 @@ NUMBER = re.compile("[0-9]{1,9}")
 TIMEOUT_MS = 500
 """For how long LibreTranslate's own page waits for the next key."""
 KEY: Mapping[str, Any] = {"type": ["string", "null"], "description": "Or as `Authorization: Bearer KEY`."}
-ERRORS = errors_of("error", {
-    400: "A field is missing or wrong, or a key is needed", 403: "The key is wrong, or may not do that",
-    408: "The body did not arrive", 413: "The body is too large", 429: "There is too much to do",
-    500: "The translation failed", 503: "Translations cannot be had now",
-})  # fmt: skip
+ERRORS = speaking.errors_of(
+    speaking.object_of("error", error={"type": "string"}),
+    {400: "A field is missing or wrong, or a key is needed", 403: "The key is wrong, or may not do that"},
+)
 
 router = APIRouter(tags=["LibreTranslate"], responses=ERRORS)
 
 
 def tell(error: AppError) -> Response:
     """`error` by the status and in the words of this dialect."""
-    if isinstance(error, DialectError):
-        return said(error.status, {"error": str(error)})
-    status, told = kind_of(error).status, str(error)
+    status, told = speaking.worded(error)
     if isinstance(error, InvalidRequest):
-        status, told = 400, f"Invalid request: {fields_told(error)}"
-    elif status in (401, 415, 422):
+        told = f"Invalid request: {told}"
+    elif status == 401:
         status = 400
     elif status == 429 and not isinstance(error, LimitReached):
         told = f"Slowdown: {told}"
     return said(status, {"error": told}, headers_of(error))
 
 
-_speaks = speaks(tell)
+_speaks = speaking.speaks(tell)
 
 
 async def _client(request: Request, values: Values, scope: Scope) -> Client:
@@ -102,10 +90,7 @@ def _texts(values: Values) -> tuple[list[str], bool]:
     found = values.get("q")
     if found is None or found in ("", []):
         raise DialectError(400, "Invalid request: missing q parameter")
-    texts = found if isinstance(found, list) else [found]
-    if not all(isinstance(text, str) for text in texts):
-        raise InvalidRequest([FieldError("q", "must be a string or a list of strings")])
-    return [text.replace("\r\n", "\n") for text in texts], isinstance(found, list)
+    return [text.replace("\r\n", "\n") for text in strings_of(values, "q")], isinstance(found, list)
 
 
 def _alternatives(values: Values, most: int) -> int:
@@ -118,8 +103,8 @@ def _alternatives(values: Values, most: int) -> int:
     return count
 
 
-@router.post("/translate", summary="Translate, as LibreTranslate does", openapi_extra=takes(
-    "q", "source", "target", q={"type": ["string", "array"], "items": {"type": "string"}},
+@router.post("/translate", summary="Translate, as LibreTranslate does", openapi_extra=speaking.takes(
+    "q", "source", "target", q=STRINGS,
     format={"enum": [*FORMATS]}, alternatives={"type": "integer", "minimum": 0}, api_key=KEY,
 ))  # fmt: skip
 @_speaks
@@ -143,8 +128,8 @@ async def translate(request: Request, values: Values) -> Any:
         format=format_,
     )  # fmt: skip
     if source == target:
-        return _answer(copied(request, wanted), [[] for _ in texts], alternatives, None, many)
-    found = await translated(request, wanted)
+        return _answer(speaking.copied(request, wanted), [[] for _ in texts], alternatives, None, many)
+    found = await speaking.translated(request, wanted)
     others = [[text for text, _ in one.alternatives(wanted.alternatives)] for one in found]
     detected = [_detected(one) for one in found] if source == "auto" else None
     return _answer([one.text for one in found], others, alternatives, detected, many)
@@ -169,11 +154,13 @@ def _guess(found: Detection) -> dict[str, Any]:
     """Confidence is from 0 to 100, and a decimal number: clients broke where it was not."""
     return {
         "confidence": round(100.0 * found.confidence, 1),
-        "language": found.language or found.looks_like or next(iter(NAMES)),
+        "language": found.nearest or next(iter(NAMES)),
     }
 
 
-@router.post("/detect", summary="Guess the language, as LibreTranslate does", openapi_extra=takes("q", api_key=KEY))
+@router.post(
+    "/detect", summary="Guess the language, as LibreTranslate does", openapi_extra=speaking.takes("q", api_key=KEY)
+)
 @_speaks
 async def detect(request: Request, values: Values) -> Any:
     """What is neither Italian nor English has a confidence of 0."""
@@ -186,7 +173,7 @@ async def detect(request: Request, values: Values) -> Any:
 @_speaks
 async def languages(request: Request, _values: Values) -> Any:
     """Each language with those into which it is translated, itself among them."""
-    served = await pairs(request)
+    served = await speaking.pairs(request)
     spoken = sorted({code for pair in served for code in pair})
     return [
         {
@@ -199,7 +186,7 @@ async def languages(request: Request, _values: Values) -> Any:
 
 
 @router.post("/suggest", summary="Suggest a better translation, as LibreTranslate does",
-             openapi_extra=takes("q", "s", "source", "target", api_key=KEY))  # fmt: skip
+             openapi_extra=speaking.takes("q", "s", "source", "target", api_key=KEY))  # fmt: skip
 @_speaks
 async def suggest(request: Request, values: Values) -> Any:
     """`s` is what the translation of `q` should be. It becomes a correction of what the model makes of `q` now, and
@@ -211,7 +198,7 @@ async def suggest(request: Request, values: Values) -> Any:
     text, suggested = (_text(values, name).replace("\r\n", "\n") for name in ("q", "s"))
     source, target = _language(values, "source"), _language(values, "target")
     wanted = TranslationRequest([text], source, target, field="q", many=False, memory=False)
-    (made,) = await translated(request, wanted)
+    (made,) = await speaking.translated(request, wanted)
     draft = Draft(source, target, text, made.text, suggested, made.version)
     await services_of(request).corrections.submit(draft, client, None)
     return {"success": True}
@@ -241,7 +228,7 @@ async def frontend_settings(request: Request, _values: Values) -> Any:
 @_speaks
 async def health(request: Request, _values: Values) -> Any:
     """Whether translations can be had now."""
-    await pairs(request)
+    await speaking.pairs(request)
     return {"status": "ok"}
 
 

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app.errors import AppError, InvalidRequest
+from app.errors import AppError, InvalidRequest, kind_of
 from app.http.deps import services_of
 from app.http.dialects.values import FORM, MULTIPART, Values, read_values
 from app.http.disconnect import ClientGone
@@ -18,6 +18,12 @@ from app.http.problems import CLIENT_CLOSED_REQUEST
 from app.translating.limits import TranslationRequest, check_texts
 from app.translating.result import TranslatedText
 
+STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
+"""Describes a field that may be one string or several."""
+ERRORS = {
+    408: "The body did not arrive", 413: "The body is too large", 429: "There is too much to do",
+    500: "The translation failed", 503: "Translations cannot be had now",
+}  # fmt: skip
 KINDS_OF_BODY = ("application/json", FORM, MULTIPART)
 
 Answer = Callable[[Request, Values], Awaitable[Any]]
@@ -82,21 +88,29 @@ async def pairs(request: Request) -> list[tuple[str, str]]:
     return [(source, target) for source, _, target in (pair.partition("-") for pair in engine.versions)]
 
 
-def fields_told(error: InvalidRequest) -> str:
-    """What is wrong with each field, in one line."""
-    return "; ".join(f"{each.field} {each.message}" for each in error.errors)
+def worded(error: AppError) -> tuple[int, str]:
+    """Status and text of `error`, for services that know neither 415 nor 422."""
+    if isinstance(error, DialectError):
+        return error.status, str(error)
+    status = kind_of(error).status
+    if isinstance(error, InvalidRequest):
+        return 400, "; ".join(f"{each.field} {each.message}" for each in error.errors)
+    return 400 if status in (415, 422) else status, str(error)
 
 
 def takes(*required: str, **others: Mapping[str, Any]) -> dict[str, Any]:
     """Describes the fields of a body: those `required`, strings unless `others` says more, and optional ones."""
     text = {"type": "string", "minLength": 1}
-    properties = {**dict.fromkeys(required, text), **others}
-    schema = {"type": "object", "properties": properties, "required": list(required)}
+    schema = object_of(*required, **{**dict.fromkeys(required, text), **others})
     return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in KINDS_OF_BODY}}}
 
 
-def errors_of(field: str, abouts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """Describes errors that are an object with the text `field`, by status."""
-    schema = {"type": "object", "properties": {field: {"type": "string"}}, "required": [field]}
+def object_of(*required: str, **fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Describes an object with `fields`."""
+    return {"type": "object", "properties": fields, "required": list(required)}
+
+
+def errors_of(schema: Mapping[str, Any], own: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Describes errors that have `schema`: those of one service by status, and those of all."""
     content = {"application/json": {"schema": schema}}
-    return {status: {"description": about, "content": content} for status, about in abouts.items()}
+    return {status: {"description": about, "content": content} for status, about in (own | ERRORS).items()}

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pydantic_core import from_json
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -14,6 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from app.errors import FieldError, InvalidRequest, MalformedJson
+from app.http.json_body import json_object
 
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 MAX_FIELDS = 1000
@@ -41,14 +41,24 @@ async def read_values(request: Request) -> Values:
     return {**queried, **_object(raw)} if raw.strip() else queried
 
 
+def strings_of(values: Values, name: str) -> list[str]:
+    """The strings of a field that may be one, or several; none where it is absent.
+
+    Raises:
+        InvalidRequest: it is something else.
+    """
+    found = values.get(name)
+    strings = found if isinstance(found, list) else [] if found is None else [found]
+    if not all(isinstance(one, str) for one in strings):
+        raise InvalidRequest([FieldError(name, "must be a string or a list of strings")])
+    return strings
+
+
 def _object(raw: bytes) -> Values:
     try:
-        found = from_json(raw, allow_inf_nan=False)
+        return json_object(raw)
     except ValueError as error:
         raise MalformedJson(f"The body is not valid JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise MalformedJson("The body must be a JSON object.")
-    return found
 
 
 def _pairs(raw: bytes, where: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that lets nobody in without a key."""
     both = FakeTranslator(), FakeTranslator("en-it")
     with serving(make_app(tmp_path_factory.mktemp("deepl"), *both, admin_key=KEY, open_scopes="none")) as one:
-        yield one
-
-
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(make_app(tmp_path, FakeTranslator(), FakeTranslator("en-it"), max_body_bytes=50_000)) as one:
         yield one
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fakes import FakeTranslator, client_of, make_app, serving
+from fakes import client_of, make_app, serving
 from google.api_core.exceptions import BadRequest, Forbidden
 from google.auth import api_key
 from google.auth.credentials import AnonymousCredentials
@@ -20,21 +19,9 @@ KEY = "0123456789abcdef"
 ASKED = {"q": "ciao a tutti", "source": "it", "target": "en", "format": "text"}
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(make_app(tmp_path_factory.mktemp("google"), FakeTranslator(), FakeTranslator("en-it"))) as one:
-        yield one
-
-
 def official(address: str, credentials: Any = None) -> translate_v2.Client:
     options = {"api_endpoint": address}
     return translate_v2.Client(credentials=credentials or AnonymousCredentials(), client_options=options)
-
-
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(make_app(tmp_path, FakeTranslator(), FakeTranslator("en-it"), max_body_bytes=50_000)) as one:
-        yield one
 
 
 def error(response: httpx.Response, status: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -16,19 +15,6 @@ from libretranslatepy import LibreTranslateAPI
 
 KEY = "0123456789abcdef"
 ASKED = {"q": "ciao a tutti", "source": "it", "target": "en"}
-
-
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    both = FakeTranslator(), FakeTranslator("en-it")
-    async with client_of(make_app(tmp_path, *both, max_body_bytes=50_000, max_alternatives=3)) as one:
-        yield one
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    with serving(make_app(tmp_path, FakeTranslator(), FakeTranslator("en-it"))) as one:
-        yield one
 
 
 def error(response: httpx.Response, status: int) -> str:
