@@ -19,11 +19,11 @@ CANDIDATES = python3 python3.13 python3.12 python3.11 python
 KNOWN = (3, 11) <= sys.version_info[:2] <= (3, 13)
 NEW_ENOUGH = (3, 11) <= sys.version_info[:2]
 
-SOURCES = app model training benchmarks scripts tests migrations
+SOURCES = app model training benchmarks scripts tests migrations client
 INSTALL_INPUTS = pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL = help
-.PHONY: help install install-dev install-bench native check-native serve test coverage check format bench check-speed demo-loop evaluate train-small constraints clean
+.PHONY: help install install-cluster install-dev install-bench native check-native serve test coverage check format bench check-speed demo-loop evaluate train-small constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -80,6 +80,7 @@ clean:  ## remove what was installed and cached; models and the database in var/
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: $(VENV)/.installed-$(TORCH) native  ## what serving and training need
+install-cluster: $(VENV)/.installed-cluster-$(TORCH) native  ## and Ray, object stores, Parquet: more than one machine
 install-dev: $(VENV)/.installed-dev-$(TORCH) native
 install-bench: $(VENV)/.installed-bench-$(TORCH) native
 
@@ -89,6 +90,8 @@ $(VENV)/.native: $(wildcard model/kernels/*.[ch]) model/kernels/native_library.p
 
 $(VENV)/.installed-$(TORCH): $(INSTALL_INPUTS)
 	$(call installer,)
+$(VENV)/.installed-cluster-$(TORCH): $(INSTALL_INPUTS)
+	$(call installer,cluster)
 $(VENV)/.installed-dev-$(TORCH): $(INSTALL_INPUTS)
 	$(call installer,dev)
 $(VENV)/.installed-bench-$(TORCH): $(INSTALL_INPUTS)

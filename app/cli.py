@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands import corrections, data, distil, evaluate, keys, models, retrain, serve, train, translate
+from app.commands import backup, corrections, data, distil, evaluate, keys, models, retrain, serve, train, translate
 from app.errors import AppError, SettingsError
 from model.errors import ConfigError, ModelError
 
@@ -52,6 +52,8 @@ def _add(function: Callable[..., Any], panel: str) -> None:
 _add(translate.translate, "Use")
 _add(serve.serve, "Use")
 _add(serve.migrate, "Use")
+_add(backup.backup, "Use")
+_add(backup.restore, "Use")
 app.add_typer(keys.app, name="keys", rich_help_panel="Use")
 app.add_typer(corrections.app, name="corrections", rich_help_panel="Use")
 app.add_typer(models.app, name="models", rich_help_panel="Models")

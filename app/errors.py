@@ -1,4 +1,4 @@
-"""Everything `app` raises on purpose, and the one table that turns it into an answer.
+"""Everything `app` raises on purpose. `app.http.kinds` has the one table that turns it into an answer.
 
 AppError
 ├── SettingsError            the operator's settings cannot be used; never reaches a client
@@ -6,6 +6,7 @@ AppError
 │   ├── MalformedJson            the body is not JSON
 │   ├── BodyTooLarge             more bytes than allowed
 │   ├── BodyTooSlow              not all of it came in time
+│   ├── HeadTooLarge             a head with more bytes than allowed
 │   ├── UnsupportedBody          of a type that is not read here
 │   ├── InvalidRequest           fields with wrong values; carries one `FieldError` each
 │   ├── PairUnavailable          no model for this direction
@@ -17,6 +18,8 @@ AppError
 │   └── Conflict                 it is not in the state that this needs
 └── ServiceError             the same request may succeed later, or elsewhere
     ├── Overloaded               the queue is full
+    ├── TooManyRequests          this client asks more often, or for more, than it may
+    ├── QuotaExceeded            its key has had as much as it may within a month
     ├── DeadlineExceeded         not answered in time
     ├── NotReady                 the models are still loading, or could not be loaded
     ├── ShuttingDown             the server is going down
@@ -24,6 +27,7 @@ AppError
     ├── Busy                     as many ask for this at once as may
     ├── RetrainingFailed         a retraining could not begin
     ├── DatabaseDown             the database does not answer
+    ├── StoreDown                the store that servers share does not answer
     └── TranslationFailed        the model failed on this text
 """
 
@@ -76,6 +80,13 @@ class BodyTooSlow(RequestError):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"The request body had not arrived after {limit_s:g} s.")
+
+
+class HeadTooLarge(RequestError):
+    """The head of the request, its address and header fields, has more bytes than allowed."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The head of the request is larger than {limit_bytes} bytes.")
 
 
 class UnsupportedBody(RequestError):
@@ -145,6 +156,26 @@ class Overloaded(ServiceError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyRequests(ServiceError):
+    """This client asks more often, or for more text, than it may within a while. `limit` names the setting."""
+
+    def __init__(self, setting: str, rate: str, retry_after_s: int) -> None:
+        """`rate`: what is allowed, such as `600 requests from one address within 1 minute`."""
+        super().__init__(f"At most {rate} are allowed ({setting}). Try again in {retry_after_s} s.")
+        self.setting = setting
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(ServiceError):
+    """The key has had as many characters translated as it may within a month."""
+
+    def __init__(self, most: int, left: int, retry_after_s: int) -> None:
+        """`left`: how many of those `most` are left, fewer than the request has."""
+        super().__init__(f"This key may translate {most} characters in a month (UTC); {left} are left.")
+        self.setting = "characters_per_month"
+        self.retry_after_s = retry_after_s
+
+
 class DeadlineExceeded(ServiceError):
     """Not answered in time."""
 
@@ -202,6 +233,12 @@ class DatabaseDown(ServiceError):
         super().__init__("The database does not answer. Nothing was stored; translation goes on without it.")
 
 
+class StoreDown(ServiceError):
+    """The store of `models_url` does not answer."""
+
+    retry_after_s = 5
+
+
 class TranslationFailed(ServiceError):
     """The model failed on this text."""
 
@@ -217,48 +254,6 @@ def told(error: BaseException) -> str:
     if isinstance(error, AppError):
         return str(error)
     return f"An unforeseen {type(error).__name__}; the log says more."
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How one error type is answered: RFC 9457's status, title, and the last part of its type."""
-
-    status: int
-    slug: str
-    title: str
-
-
-KINDS: dict[type[AppError], Kind] = {
-    MalformedJson: Kind(400, "malformed-json", "The body is not valid JSON"),
-    BodyTooLarge: Kind(413, "body-too-large", "The request body is too large"),
-    BodyTooSlow: Kind(408, "body-too-slow", "The request body did not arrive"),
-    UnsupportedBody: Kind(415, "unsupported-body", "Bodies of this type are not read here"),
-    InvalidRequest: Kind(422, "invalid-request", "A field of the request is wrong"),
-    PairUnavailable: Kind(422, "pair-unavailable", "This direction is not served"),
-    NotAuthorised: Kind(401, "not-authorised", "A valid key is needed"),
-    AdminClosed: Kind(403, "admin-closed", "Administration is switched off"),
-    Forbidden: Kind(403, "forbidden", "This client may not do that"),
-    NotFound: Kind(404, "not-found", "There is no such thing here"),
-    Conflict: Kind(409, "conflict", "It is not in the state that this needs"),
-    LimitReached: Kind(429, "limit-reached", "As much is kept as may be"),
-    Overloaded: Kind(429, "overloaded", "The server has too much to do"),
-    DeadlineExceeded: Kind(503, "deadline-exceeded", "The answer was not ready in time"),
-    NotReady: Kind(503, "not-ready", "The models are not ready"),
-    ShuttingDown: Kind(503, "shutting-down", "The server is shutting down"),
-    TooManyConnections: Kind(503, "too-many-connections", "The server has too many connections"),
-    Busy: Kind(429, "busy", "As many ask for this as may"),
-    RetrainingFailed: Kind(500, "retraining-failed", "The retraining could not begin"),
-    DatabaseDown: Kind(503, "database-down", "The database does not answer"),
-    TranslationFailed: Kind(500, "translation-failed", "The translation failed"),
-}
-
-
-def kind_of(error: AppError) -> Kind:
-    """The entry of the nearest listed ancestor of `error`; anything else is a plain 500."""
-    for ancestor in type(error).__mro__:
-        if ancestor in KINDS:
-            return KINDS[ancestor]
-    return Kind(500, "internal", "Internal server error")
 
 
 def field_errors(problems: Iterable[Any]) -> list[FieldError]:

@@ -15,16 +15,17 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.errors import SettingsError
 from app.http.connections import Connection
+from app.logs import set_up_logging
 from app.main import create_app
 from app.settings import Settings, load_settings
-from app.storage.db import migrate
+from app.storage.db import migrate, shown
+from model.kernels.malloc import share_arenas
 
 log = logging.getLogger("traghetto")
 
@@ -53,10 +54,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for server in self.servers:
             for socket in server.sockets:
-                _announce(*socket.getsockname()[:2])
+                announce(*socket.getsockname()[:2])
 
 
-def _announce(host: str, port: int) -> None:
+def announce(host: str, port: int) -> None:
+    """Tell people where the server listens."""
     name = f"[{host}]" if ":" in host else host
     sys.stderr.write(f"Traghetto listens on http://{name}:{port} (API description: /docs)\n")
     sys.stderr.flush()
@@ -68,14 +70,29 @@ def run(settings: Settings) -> int:
     Raises:
         SettingsError: the settings are not safe, or the data directory or the database cannot be used.
     """
-    check_address(settings)
-    _prepare_data(settings)
-    _set_up_logging(settings.log_level)
-    if settings.migrate_on_start:
-        _migrate(settings)
+    prepare(settings)
+    if settings.workers > 1 and settings.redis_url is None:
+        log.info(
+            "each of %d workers counts rates for itself; TRAGHETTO_REDIS_URL has them count together", settings.workers
+        )
     if settings.workers > 1:
         return _run_workers(settings)
     return _run_alone(settings)
+
+
+def prepare(settings: Settings) -> None:
+    """What comes before any server: checks, the data directory, logs, the database brought up to date.
+
+    Raises:
+        SettingsError: as `run`.
+    """
+    check_address(settings)
+    _prepare_data(settings)
+    set_up_logging(settings.log_level, settings.log_format)
+    if settings.allowed_hosts is not None and settings.trusted_proxies is None:
+        log.warning("without TRAGHETTO_TRUSTED_PROXIES all who come through a proxy are one client to the limits")
+    if settings.migrate_on_start:
+        _migrate(settings)
 
 
 def check_address(settings: Settings) -> None:
@@ -101,7 +118,7 @@ def _migrate(settings: Settings) -> None:
     try:
         migrate(settings.database)
     except OperationalError as error:
-        where = make_url(settings.database).render_as_string(hide_password=True)
+        where = shown(settings.database)
         log.error("the database %s cannot be reached; translating without it (%s)", where, type(error.orig).__name__)
     except SQLAlchemyError as error:
         raise SettingsError(f"the database could not be brought up to date: {error}") from error
@@ -111,6 +128,7 @@ def _run_alone(settings: Settings) -> int:
     def give_up() -> None:
         server.should_exit = True
 
+    share_arenas()
     app = create_app(settings, on_failure=give_up)
     server = Server(_uvicorn_config(settings, app))
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -125,7 +143,7 @@ def _run_workers(settings: Settings) -> int:
     config = _uvicorn_config(settings, WORKER_APP, factory=True, workers=settings.workers)
     socket = config.bind_socket()
     socket.listen(config.backlog)  # clients may connect now; the workers answer when they are there
-    _announce(*socket.getsockname()[:2])
+    announce(*socket.getsockname()[:2])
     supervisor = Supervisor(config, [socket])
     supervisor.run()
     return 1 if supervisor.gave_up else 0
@@ -135,9 +153,10 @@ def worker_app() -> FastAPI:
     """The app of one of several worker processes. It takes connections once its models are loaded: while one worker is
     replaced, callers go to the others. If its engine dies or its supervisor does, it answers what it has accepted and
     ends."""
+    share_arenas()
     threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
     settings = load_settings()
-    _set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     return create_app(settings, on_failure=partial(signal.raise_signal, signal.SIGTERM), wait_for_models=True)
 
@@ -233,30 +252,15 @@ def _uvicorn_config(settings: Settings, app: Any, **more: Any) -> uvicorn.Config
         http=Connection,
         ws="none",
         log_config=None,
-        access_log=settings.access_log,
-        proxy_headers=False,
+        access_log=False,
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,
         limit_concurrency=settings.max_connections,
+        h11_max_incomplete_event_size=settings.max_head_bytes,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(settings.drain_s) + 1,
         timeout_worker_healthcheck=HEALTH_TIMEOUT_S,
         lifespan="on",
         **more,
     )
-
-
-def _set_up_logging(level: str) -> None:
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    logging.getLogger("traghetto").setLevel(level.upper())
-    access = logging.getLogger("uvicorn.access")
-    access.setLevel(logging.INFO)
-    access.addFilter(without_query)
-
-
-def without_query(record: logging.LogRecord) -> bool:
-    """A filter for uvicorn's access log: what follows the `?` may be a text, or the signature of a link."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(one.partition("?")[0] if isinstance(one, str) else one for one in record.args)
-    return True

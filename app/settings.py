@@ -9,14 +9,15 @@ import datetime as dt
 import difflib
 import ipaddress
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import setting_values
 from app.errors import SettingsError
+from app.logs import LogFormat
 from app.scopes import SCOPES, Scope
 from model.kernels.cores import usable_cores
 
@@ -24,50 +25,9 @@ PREFIX = "TRAGHETTO_"
 NOT_SETTINGS = ("TRAGHETTO_REQUIRE", "TRAGHETTO_CORPUS_DIR", "TRAGHETTO_INSTRUCTIONS")
 """Variables of the tests, the trainer and the decoder that share the prefix, besides all of `TRAGHETTO_TEST_...`."""
 TEST_PREFIX = "TRAGHETTO_TEST_"
-MIN_ADMIN_KEY_CHARS = 16
-DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-}
 
 
-def _check_database_url(url: str) -> str:
-    from sqlalchemy.engine import make_url  # slow to import: only where there is a URL to look at
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ValueError("not a database URL such as postgresql://user:password@host/name") from None
-    if parsed.drivername not in DRIVERS:
-        raise ValueError(f"{parsed.drivername!r} is not supported; use sqlite:///file or postgresql://user@host/name")
-    return parsed.set(drivername=DRIVERS[parsed.drivername]).render_as_string(hide_password=False)
-
-
-def _check_admin_key(key: SecretStr) -> SecretStr:
-    if len(key.get_secret_value()) < MIN_ADMIN_KEY_CHARS:
-        raise ValueError(f"must have at least {MIN_ADMIN_KEY_CHARS} characters; try: openssl rand -hex 24")
-    return key
-
-
-def _check_open_scopes(scopes: str) -> str:
-    names = [name.strip() for name in scopes.split(",")]
-    if names != ["none"] and not set(names) <= {"translate", "correct"}:
-        raise ValueError("must be none, translate, correct, or translate,correct; review and admin always need a key")
-    return ",".join(names)
-
-
-def _check_hosts(hosts: str) -> str:
-    names = [name.strip() for name in hosts.split(",")]
-    wrong = [name for name in names if not re.fullmatch(r"[A-Za-z0-9._-]+", name)]
-    if wrong:
-        raise ValueError(f"{wrong[0]!r} is not a host name such as translate.example.org, without scheme and port")
-    return ",".join(names)
-
-
+Rate = Annotated[str, AfterValidator(setting_values.rates)]
 Count = Annotated[int, Field(ge=1)]
 AtLeastNone = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -86,16 +46,22 @@ class Settings(BaseSettings):
     """Processes, each with its own models, queue and metrics."""
     data_dir: Path = Path("var")
     """Every file that the server writes lies below."""
-    database_url: Annotated[str, AfterValidator(_check_database_url)] | None = None
+    database_url: Annotated[str, AfterValidator(setting_values.database_url)] | None = None
     """PostgreSQL or SQLite; by default SQLite in `data_dir`."""
+    models_url: Annotated[str, AfterValidator(setting_values.models_url)] | None = None
+    """Store of versions that several servers share, `s3://bucket/models` or `file:///folder`; none: `data_dir`."""
     migrate_on_start: bool = True
     """Bring the database up to date before listening."""
-    admin_key: Annotated[SecretStr, AfterValidator(_check_admin_key)] | None = None
+    admin_key: Annotated[SecretStr, AfterValidator(setting_values.admin_key)] | None = None
     """A key with all scopes. Without it requests that come straight from this machine have them."""
-    open_scopes: Annotated[str, AfterValidator(_check_open_scopes)] = "translate,correct"
+    open_scopes: Annotated[str, AfterValidator(setting_values.open_scopes)] = "translate,correct"
     """What needs no key: `translate`, `correct`, both, or `none`."""
-    allowed_hosts: Annotated[str, AfterValidator(_check_hosts)] | None = None
+    allowed_hosts: Annotated[str, AfterValidator(setting_values.hosts)] | None = None
     """Names by which a proxy in front is called, comma-separated; needed for changes without a key."""
+    trusted_proxies: Annotated[str, AfterValidator(setting_values.proxies)] | None = None
+    """Addresses or networks of proxies in front whose `X-Forwarded-For` is believed, comma-separated."""
+    cors_origins: Annotated[str, AfterValidator(setting_values.origins)] | None = None
+    """Origins whose pages may call the API from a browser, comma-separated; `*` is any."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the models run."""
     route: Literal["auto", "fp32", "bf16", "int8"] = "auto"
@@ -111,6 +77,8 @@ class Settings(BaseSettings):
     """Characters of all texts of one request."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     """Bytes of one request body."""
+    max_head_bytes: Annotated[int, Field(ge=4096)] = 65_536
+    """Bytes of the head of a request: its address and header fields."""
     max_beam: Annotated[int, Field(ge=1, le=64)] = 8
     """Widest beam that a request may ask for."""
     max_alternatives: Annotated[int, Field(ge=0, le=63)] = 5
@@ -119,6 +87,23 @@ class Settings(BaseSettings):
     """Beam of requests that ask for none; 1 is greedy search."""
     deadline_s: Seconds = 30.0
     """A request that is not answered by then gets 503."""
+
+    requests_per_address: Rate = "600/minute"
+    """Requests of clients without a key, by their address; such as `20/second;5000/hour`, or `none`."""
+    characters_per_address: Rate = "1000000/hour"
+    """Characters that they may send to be translated, whatever becomes of it."""
+    requests_per_session: Rate = "300/minute"
+    """Requests of one client without a key that tells its session, as the pages do; besides those of its address."""
+    characters_per_session: Rate = "500000/hour"
+    """Characters that it may send to be translated."""
+    requests_per_key: Rate = "6000/minute"
+    """Requests with one key, unless it has a rate of its own."""
+    characters_per_key: Rate = "none"
+    """Characters that may be sent with one key within a while."""
+    characters_per_month: AtLeastNone = 0
+    """Characters that may be translated with one key in a month (UTC), unless it has a number of its own; 0: any."""
+    redis_url: Annotated[SecretStr, AfterValidator(setting_values.redis_url)] | None = None
+    """Where several workers or replicas count rates together; without it each counts for itself."""
 
     batch_tokens: Count = 4096
     """Budget of one batch: longest sentence x sentences x beam, in source tokens."""
@@ -156,6 +141,8 @@ class Settings(BaseSettings):
     """Texts stored with `log_consent` are deleted after this time."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important message that is logged. No level logs texts."""
+    log_format: LogFormat = "text"
+    """How: `text` for people, `json` for machines, an object a line."""
     access_log: bool = False
     """Log a line for each request, with the client's address and without what follows the `?`."""
 
@@ -169,6 +156,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"max_request_chars ({self.max_request_chars}) must not be below max_chars ({self.max_chars})"
             )
+        for name in ("characters_per_address", "characters_per_session", "characters_per_key"):
+            is_chosen = {name, "max_request_chars"} & self.model_fields_set
+            if is_chosen and (least := setting_values.least_amount(getattr(self, name))) < self.max_request_chars:
+                raise ValueError(
+                    f"{name} ({least}) must not be below max_request_chars ({self.max_request_chars}): no request of "
+                    "that size would ever be answered"
+                )
         return self
 
     @property
@@ -206,8 +200,9 @@ class Settings(BaseSettings):
     def to_environment(self) -> dict[str, str]:
         """The variables that `load_settings` reads these same settings from; for worker processes."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        if self.admin_key is not None:
-            values["admin_key"] = self.admin_key.get_secret_value()
+        for name in ("admin_key", "redis_url"):
+            if values[name] is not None:
+                values[name] = values[name].get_secret_value()
         return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
 
 

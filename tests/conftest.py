@@ -17,9 +17,11 @@ import random
 import shutil
 import signal
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 MAX_WORKERS = 8
@@ -43,6 +45,7 @@ _few_threads()  # read when torch is first imported, so set before any test modu
 pytest_plugins = ["pytester", "covered"]
 
 SEED = 20181123
+S3_REGION = "eu-south-1"
 DEFAULT_POSTGRES_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -106,6 +109,10 @@ def _no_avx512() -> str | None:
 
     return None if load_library("can_train_bf16") else "train_bf16.c is not compiled, or this CPU has no AVX-512"
 
+
+hypothesis.settings.register_profile("traghetto", deadline=None)
+hypothesis.settings.load_profile("traghetto")
+"""No test is about how long something takes: machines are shared."""
 
 NEEDS: dict[str, Callable[[], str | None]] = {
     "corpus": _no_corpus,
@@ -264,3 +271,37 @@ def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         card = {"scores": {"test": {"bleu": bleu, "chrf": 2 * bleu}}, "data": {"tiny": len(TINY_TEXT)}}
         store.save(folder / "models", "it-en", version, model, (subwords, subwords), card)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """The address of an S3 server, as moto plays it in this process."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_url(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty store of versions in S3; what its clients need is in the environment."""
+    import fsspec
+
+    for name, value in {"ENDPOINT_URL": s3_address, "ACCESS_KEY_ID": "anybody", "SECRET_ACCESS_KEY": "not-so-secret",
+                        "DEFAULT_REGION": S3_REGION}.items():  # fmt: skip
+        monkeypatch.setenv(f"AWS_{name}", value)
+    bucket = f"traghetto-{uuid.uuid4().hex[:8]}"
+    fsspec.filesystem("s3", skip_instance_cache=True, client_kwargs={"region_name": S3_REGION}).mkdir(bucket)
+    return f"s3://{bucket}/models"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store of versions: a folder, or S3."""
+    if request.param == "s3":
+        return str(request.getfixturevalue("s3_url"))
+    (tmp_path / "store").mkdir()
+    return f"file://{tmp_path / 'store'}"

@@ -144,8 +144,9 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 def serving(app: Any, http: type[Connection] = Connection, **more: Any) -> Iterator[str]:
     """The address of `app` on a free port, served by uvicorn in a thread as `traghetto serve` does."""
     config = uvicorn.Config(
-        app, port=0, http=http, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5, **more
-    )
+        app, port=0, http=http, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5,
+        **({"proxy_headers": False} | more),
+    )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

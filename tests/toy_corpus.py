@@ -1,8 +1,42 @@
-"""A small parallel corpus of our own making: a few hundred regular sentences, enough to train a tiny model on."""
+"""A small parallel corpus of our own making: a few hundred regular sentences, enough to train a tiny model on.
+
+And the settings of such a model, `it-en/toy`.
+"""
 
 import gzip
 import itertools
+import json
 from pathlib import Path
+
+SETTINGS = """
+pair = "it-en"
+version = "toy"
+[model]
+embedding_size = 16
+encoder_layers = 1
+encoder_hidden_size = 16
+decoder_layers = 2
+decoder_hidden_size = 32
+attention_heads = 2
+dropout = 0.0
+[data]
+dev = ""
+hold_out_per_mille = 50
+{data}
+[optim]
+warmup_steps = 5
+[loop]
+"""
+EVERYDAY = """
+source_vocab_size = 330
+target_vocab_size = 320
+[data.groups]
+everyday = ["*"]
+[[phases]]
+until = 1.0
+shares = { everyday = 1.0 }
+"""
+LOOP = {"max_steps": 24, "batch_tokens": 512, "pool_pairs": 200, "eval_steps": 12, "precision": "fp32"}
 
 SUBJECTS = {
     "il marinaio": "the sailor",
@@ -40,3 +74,13 @@ def write(folder: Path, name: str = "everyday") -> Path:
     with gzip.open(folder / f"{name}.tsv.gz", "wt", encoding="utf-8") as file:
         file.writelines(f"{italian}\t{english}\n" for italian, english in pairs())
     return folder
+
+
+def write_settings(file: Path, data: str = EVERYDAY, **loop: object) -> Path:
+    """Write the settings of a run as `file`, with `loop` in its section of that name, and give the file.
+
+    `data` is what they read, and how much of each.
+    """
+    lines = (f"{name} = {json.dumps(value)}\n" for name, value in {**LOOP, **loop}.items())
+    file.write_text(SETTINGS.format(data=data) + "".join(lines))
+    return file

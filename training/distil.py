@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gzip
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +23,7 @@ from model.config import SearchConfig, require
 from model.errors import ConfigError
 from model.routes import choose_device
 from model.translator import Translator
+from model.versions.card import Card
 from model.versions.store import find
 from training.data.assemble import HELD_OUT_SUFFIXES, stems
 from training.data.pairs import Pair, held_out_keys, normalise_key, read_pairs
@@ -51,7 +54,45 @@ class DistilOptions:
         require(self.beam >= 1, "beam must be at least 1")
 
 
-def distil(options: DistilOptions, data: Path, out: Path, console: Console) -> int:
+Work = Callable[[Sequence[Pair]], Sequence[Pair]]
+Share = Callable[[Callable[[], Work], Sequence[Sequence[Pair]]], Iterable[Sequence[Pair]]]
+"""How the work is shared: `make()` gives what is done with each chunk; results are in the order of the chunks."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a process needs to work on chunks of the tables; it can be sent to another machine."""
+
+    options: DistilOptions
+    held_out: tuple[set[str], set[str]]
+    """Keys of sentences that must not occur, by side."""
+    teachers: tuple[Card, ...]
+    """What they are where the work was begun; other machines must have the same."""
+
+    def load(self) -> Work:
+        """Load the teachers; what is given back says what they make of a chunk.
+
+        Raises:
+            ConfigError: the teachers do not go together, or are other ones on this machine.
+            VersionError: a teacher is missing or damaged.
+        """
+        options = self.options
+        folders = _folders(options)
+        for folder, wanted in zip(folders, self.teachers, strict=True):
+            same = Card.read(folder).files == wanted.files
+            about = f"{options.pair}/{wanted.version} of {socket.gethostname()}"
+            require(same, f"{about} is another model than where the work was begun: its files have other hashes")
+        batch_tokens = BATCH_TOKENS[choose_device(options.device)]
+        teachers = Translator.load_together(folders, options.device, batch_tokens=batch_tokens)
+        return partial(_kept, teachers, options, self.held_out)
+
+
+def share_here(make: Callable[[], Work], chunks: Sequence[Sequence[Pair]]) -> Iterable[Sequence[Pair]]:
+    """All is done in this process."""
+    return map(make(), chunks)
+
+
+def distil(options: DistilOptions, data: Path, out: Path, console: Console, share: Share = share_here) -> int:
     """Write a table (Italian TAB English) in which the side that `pair` translates into is the teachers'.
 
     Pairs that share a sentence with a held-out one are left out, before and after.
@@ -68,21 +109,27 @@ def distil(options: DistilOptions, data: Path, out: Path, console: Console) -> i
     require(out.resolve() not in {path.resolve() for path in files.values()}, f"{out} is a table of the corpus")
     missing = [name for name in options.tables if name not in files]
     require(not missing, f"{data} has no table {', '.join(missing)}")
-    folders = [find(version_roots(), options.pair, name) for name in options.teachers]
-    batch_tokens = BATCH_TOKENS[choose_device(options.device)]
-    teachers = Translator.load_together(folders, options.device, batch_tokens=batch_tokens)
     held = (read_pairs(path) for name, path in files.items() if name.endswith(HELD_OUT_SUFFIXES))
-    keys = held_out_keys(itertools.chain.from_iterable(held))
+    teachers = tuple(Card.read(folder) for folder in _folders(options))
+    lesson = Lesson(options, held_out_keys(itertools.chain.from_iterable(held)), teachers)
     pairs = [pair for name in options.tables for pair in itertools.islice(read_pairs(files[name]), options.limit)]
     chunks = [pairs[start : start + CHUNK_PAIRS] for start in range(0, len(pairs), CHUNK_PAIRS)]
+    shared = share(lesson.load, chunks)
     out.parent.mkdir(parents=True, exist_ok=True)
+    return _write(out, track(shared, "translating", total=len(chunks), console=console))
+
+
+def _folders(options: DistilOptions) -> list[Path]:
+    return [find(version_roots(), options.pair, name) for name in options.teachers]
+
+
+def _write(out: Path, chunks: Iterable[Sequence[Pair]]) -> int:
     temporary = out.with_name(f".{out.name}.partial")
     written = 0
     with gzip.open(temporary, "wt", encoding="utf-8") as file:
-        for chunk in track(chunks, "translating", console=console):
-            for pair in _kept(chunk, teachers, options, keys):
-                file.write("\t".join(pair) + "\n")
-                written += 1
+        for pair in itertools.chain.from_iterable(chunks):
+            file.write("\t".join(pair) + "\n")
+            written += 1
     if not written:
         temporary.unlink()
         raise ConfigError("nothing is left to write: the tables are empty, or every pair is held out")
@@ -91,17 +138,19 @@ def distil(options: DistilOptions, data: Path, out: Path, console: Console) -> i
 
 
 def _kept(
-    pairs: Iterable[Pair], teachers: Translator, options: DistilOptions, keys: tuple[set[str], set[str]]
-) -> Iterator[Pair]:
+    teachers: Translator, options: DistilOptions, keys: tuple[set[str], set[str]], pairs: Sequence[Pair]
+) -> list[Pair]:
     source, target = (0, 1) if options.pair == "it-en" else (1, 0)
     usable = [pair for pair in pairs if normalise_key(pair[0]) not in keys[0] and normalise_key(pair[1]) not in keys[1]]
     search = SearchConfig(beam=options.beam, n_best=options.beam)
+    kept: list[Pair] = []
     for pair, best in zip(usable, teachers.translate([pair[source] for pair in usable], search), strict=True):
         ranked = [one.text for one in (best, *best.alternatives) if not one.truncated]
         candidates = [text for text in ranked if text and normalise_key(text) not in keys[target]]
         if candidates:
             chosen = nearest(candidates, pair[target]) if options.keep == "nearest" else candidates[0]
-            yield (pair[source], chosen) if source == 0 else (chosen, pair[source])
+            kept.append((pair[source], chosen) if source == 0 else (chosen, pair[source]))
+    return kept
 
 
 def nearest(candidates: Sequence[str], reference: str) -> str:

@@ -39,7 +39,7 @@ from training.run.batching import Encoded
 from training.run.milestones import GATING, MEASURING, READING, TRAINING, VALIDATING, Milestones
 from training.run.progress import Stages
 
-STRENGTHS = (1.0, 0.7, 0.5, 0.42, 0.35)
+STRENGTHS = (1.0, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35)
 """Shares of the new weights that are tried, until one passes the gate."""
 MOST_LEFT_OUT = 0.25
 """If more of the corrections do not fit their sources, something is wrong with all of them."""

@@ -33,6 +33,7 @@ from training.evaluate import DevSet, Normalise
 from training.run.batching import Pools
 from training.run.checkpoint import Checkpoint
 from training.run.distributed import Workers
+from training.run.job import check_restarts, prepare_folder
 from training.run.loop import Trainer
 from training.run.precision import fit_kernels
 from training.run.standing import Standing
@@ -87,6 +88,7 @@ def run(config_path: Path, options: RunOptions) -> Path | None:
     root = options.out or Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models"
     require(not (root / config.pair / config.version).exists(), f"{root / config.pair / config.version} exists already")
     device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu")
+    check_restarts(stops_early=options.stop_after is not None)
     workers = Workers.join(device)
     try:
         return _run(config, options, root, workers, device)
@@ -113,8 +115,9 @@ def _run(
     _prepare_process(config, workers)
     data = _data(options.data)
     start = find_start(options.init, config) if options.init and not (options.resume or options.export) else None
-    _prepare_folder(folder, options.resume or options.export, workers)
-    if start is not None and workers.first:
+    goes_on = workers.first and prepare_folder(folder, options.resume or options.export)
+    goes_on = workers.first_says(goes_on, device)
+    if start is not None and workers.first and not goes_on:
         place_vocabularies(start, folder)
     console = Console(stderr=True, quiet=not workers.first)
     corpus = _corpus(config, data, folder, workers, console)
@@ -124,9 +127,9 @@ def _run(
         return export(config, corpus, tokenizers, standing, folder, root)
     trainer = _trainer(config, corpus, tokenizers, folder, device, workers)
     trainer.origin = _origin(start.name if start else None, device)
-    if start is not None:
+    if start is not None and not goes_on:
         begin_from(start, trainer.optimiser)
-    if options.resume:
+    if goes_on:
         trainer.resume()
     model = trainer.model
     console.print(f"{model.parameter_count() / 1e6:.1f} M parameters, kernels in {model.compute_dtype}, on {device}")
@@ -243,21 +246,12 @@ def _suffix(settings: DataSettings) -> str:
     return WordTokenizer.suffix if settings.vocabulary == "word" else SubwordTokenizer.suffix
 
 
-def _prepare_folder(folder: Path, resume: bool, workers: Workers) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if resume or not workers.first:
-        return
-    if (folder / "last.safetensors").exists() or any(folder.glob("best*")):
-        raise ConfigError(f"{folder} holds an unfinished or finished run: give --resume, or remove it")
-    for path in filter(Path.is_file, folder.iterdir()):  # of a start that came to no checkpoint, maybe of other data
-        path.unlink()
-
-
 def _prepare_process(config: TrainingConfig, workers: Workers) -> None:
     keep_freed_memory()
     cores = usable_cores()
     told = os.environ.get("OMP_NUM_THREADS", "") if workers.count == 1 else ""  # torchrun says 1 to all
-    threads = int(told) if told.isdigit() else cores // workers.count
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if workers.count > 1 else 1
+    threads = int(told) if told.isdigit() else cores // beside
     torch.set_num_threads(config.loop.threads or max(1, threads))
     random.seed(config.loop.seed)
     if not sys.stdout.isatty():

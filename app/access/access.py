@@ -5,49 +5,35 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import secrets
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
-from uuid import UUID
 
 from app.access import forgery
+from app.access.client import ADMIN_KEY, ANONYMOUS, LOCAL, Client
 from app.errors import AdminClosed, FieldError, Forbidden, InvalidRequest, NotAuthorised
 from app.scopes import ALL_SCOPES, CLOSED_SCOPES, Scope
 
 if TYPE_CHECKING:
-    from starlette.datastructures import Headers
     from starlette.requests import Request
 
+    from app.access.rates import Rates
     from app.settings import Settings
 
 SESSION_HEADER = "X-Traghetto-Session"
 SESSION_CHARS = range(16, 129)
-PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
-"""Besides `x-forwarded-...`: what reverse proxies and tunnels add. Behind one, strangers look like this machine."""
-ADMIN_KEY, LOCAL = OWNER_NAMES = ("admin key", "local")
-"""Names of one and the same person: who runs the server knows its administration key, and has its command line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who sent a request."""
-
-    name: str
-    """For the records: the id of the key, `admin key`, `local` (this machine's owner) or `anonymous`."""
-    scopes: frozenset[Scope]
-    key_id: UUID | None = None
-    session: str | None = None
-    """SHA-256 of the session token of a client without a key, if it sent one."""
-    trusted: bool = False
-    """Its corrections are approved at once, if no check marks them."""
-
-    @property
-    def is_owner(self) -> bool:
-        """Whether it is who runs the server, whichever way."""
-        return self.key_id is None and self.name in OWNER_NAMES
+SESSION_NAME = SESSION_HEADER.lower().encode()
+PROXY_HEADERS = frozenset(
+    (b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip", b"authorization")
+)
+"""Besides `x-forwarded-...`: what reverse proxies and tunnels add. Behind one, strangers look like this machine. The
+last is `Basic`, or a request with it would not have come so far."""
 
 
 class KeyFinder(Protocol):
     """Knows the keys; see `app.access.keys.Keys`."""
+
+    def is_known(self, key: str) -> bool:
+        """Whether it was right not long ago."""
 
     async def find(self, key: str) -> Client | None:
         """Whose key it is; None if nobody's, or revoked."""
@@ -56,19 +42,26 @@ class KeyFinder(Protocol):
 class Access:
     """Decides who sent a request and whether they may do what it asks for."""
 
-    def __init__(self, settings: Settings, keys: KeyFinder) -> None:
+    def __init__(self, settings: Settings, keys: KeyFinder, rates: Rates) -> None:
         self._keys = keys
+        self._rates = rates
         self._open = settings.open_to_all
         self._local = settings.is_local
         self._hosts = settings.hosts_allowed
         key = settings.admin_key
         self._admin_hash = _sha256(key.get_secret_value().encode()) if key is not None else None
-        self._translate_open = "translate" in self._open
-        self._has_owner = self._local and self._admin_hash is None and not self._hosts
+        self._without_key = lru_cache(maxsize=1024)(_without_key)  # the same one asks again and again
+        self.has_owner = (
+            self._local and self._admin_hash is None and not self._hosts and settings.trusted_proxies is None
+        )
+        """Whether who sends a request straight from this machine needs no key."""
 
-    async def require(self, request: Request, scope: Scope, key: str | None = None) -> Client:
-        """The client that sent `request`, which needs `scope`; its key is `key`, from its body or query, or that of its
-        `Authorization` header.
+    async def require(
+        self, request: Request, scope: Scope, key: str | None = None, *, or_else: Scope | None = None
+    ) -> Client:
+        """The client that sent `request`, which needs `scope`, or `or_else` with a key; its key is `key`, from its body
+        or query, or that of its `Authorization` header. The request is counted; to look up a key that is not known yet
+        counts for the address that it comes from.
 
         Raises:
             NotAuthorised: it carries no key and needs one, or one that is wrong or revoked.
@@ -77,28 +70,35 @@ class Access:
             UnsupportedBody: it carries no key and a body of a type that a web page could have sent.
             InvalidRequest: the session header is malformed.
             DatabaseDown: it carries a key that cannot be looked up.
+            TooManyRequests: the client has asked as often as it may.
         """
-        key = _as_in_a_header(key) if key else _bearer_key(request.headers)
-        if key is None:
-            return self._keyless(request, scope)
-        client = await self._holder(key)
-        if scope not in client.scopes:
+        key = _as_in_a_header(key) if key else _bearer_key(request)
+        client = self._keyless(request, scope) if key is None else await self._holder(key, request)
+        if not client.is_owner:
+            await self._rates.request(client)
+        if scope not in client.scopes and or_else not in client.scopes:
             raise Forbidden(f"This key has not the scope {scope!r}; it has: {', '.join(sorted(client.scopes))}.")
         return client
-
-    async def require_translate(self, request: Request) -> None:
-        """As `require` for `translate`, at next to no cost where that is open to all and no key was sent."""
-        if not self._translate_open or b"authorization" in dict(request.scope["headers"]):
-            await self.require(request, "translate")
 
     def is_stranger(self, request: Request) -> bool:
         """Whether nothing tells who sent `request`, which may be sent without a key: no key does, and it is not surely
         the owner."""
-        return _bearer_key(request.headers) is None and not self._is_owner(request)
+        return _bearer_key(request) is None and not self._is_owner(request)
 
-    async def _holder(self, key: str) -> Client:
+    def refuse_forged(self, request: Request, client: Client) -> None:
+        """Refuse to tell a web page of another site what is `client`'s, which sent no key.
+
+        Raises:
+            Forbidden: as `require` for a scope that is not open.
+        """
+        if not client.has_key:
+            self._refuse_forged(request, guarded=True)
+
+    async def _holder(self, key: str, request: Request) -> Client:
         if self._admin_hash is not None and secrets.compare_digest(_sha256(key.encode("latin-1")), self._admin_hash):
             return Client(ADMIN_KEY, ALL_SCOPES)
+        if not self._keys.is_known(key):
+            await self._rates.request(Client(ANONYMOUS, frozenset(), address=_address(request)))
         client = await self._keys.find(key)
         if client is None:
             raise NotAuthorised("This key is wrong or was revoked.")
@@ -106,12 +106,12 @@ class Access:
 
     def _keyless(self, request: Request, scope: Scope) -> Client:
         owner = self._is_owner(request)
-        client = Client(LOCAL, ALL_SCOPES) if owner else Client("anonymous", self._open)
-        if scope not in client.scopes:
+        scopes = ALL_SCOPES if owner else self._open
+        if scope not in scopes:
             raise self._refusal(scope)
         if scope != "translate":
             self._refuse_forged(request, guarded=owner or scope in CLOSED_SCOPES)
-        return Client(client.name, client.scopes, session=_session(request.headers))
+        return self._without_key(LOCAL if owner else ANONYMOUS, scopes, _session(request), _address(request))
 
     def _is_owner(self, request: Request) -> bool:
         """Whether it was sent on this machine, straight to a server that only this machine reaches: not one with an
@@ -120,11 +120,10 @@ class Access:
         HTTP/1.0 is what a proxy may speak that leaves no other trace (nginx, by its old default).
         """
         return (
-            self._has_owner
-            and request.client is not None
-            and _is_loopback(request.client.host)
+            self.has_owner
+            and _is_loopback(_host(request))
             and request.scope.get("http_version") != "1.0"
-            and not _came_through_proxy(request.headers)
+            and not _came_through_proxy(_names(request))
         )
 
     def _refuse_forged(self, request: Request, *, guarded: bool) -> None:
@@ -143,7 +142,7 @@ class Access:
 
     def _refusal(self, scope: Scope) -> NotAuthorised:
         how = f"Send a key as `Authorization: Bearer KEY`; `traghetto keys create NAME --scope {scope}` makes one."
-        if scope in CLOSED_SCOPES and self._has_owner:
+        if scope in CLOSED_SCOPES and self.has_owner:
             return AdminClosed(
                 "Without a key this is open only to what comes straight from the server's machine; this came through a "
                 f"proxy, or by HTTP/1.0 as proxies speak it. {how}"
@@ -151,15 +150,26 @@ class Access:
         return NotAuthorised(f"This needs a key with the scope {scope!r}. {how}")
 
 
-def _bearer_key(headers: Headers) -> str | None:
+def _without_key(name: str, scopes: frozenset[Scope], session: str | None, address: str) -> Client:
+    return Client(name, scopes, session=session, address=address)
+
+
+def _names(request: Request) -> set[bytes]:
+    """Of the header fields, in small letters: read thousands of times a second."""
+    return {name for name, _ in request.scope["headers"]}
+
+
+def _bearer_key(request: Request) -> str | None:
     """The key that a request carries. `Basic` belongs to a proxy in front: browsers add it, so that it proves nothing.
 
     Raises:
         NotAuthorised: the header holds something else.
     """
-    given = headers.getlist("authorization")
+    if b"authorization" not in _names(request):
+        return None
+    given = request.headers.getlist("authorization")
     schemes = [value.partition(" ")[0].lower() for value in given]
-    if not given or schemes == ["basic"]:
+    if schemes == ["basic"]:
         return None
     key = given[0].partition(" ")[2].strip()
     if schemes != ["bearer"] or not key:
@@ -167,22 +177,43 @@ def _bearer_key(headers: Headers) -> str | None:
     return key
 
 
-def _session(headers: Headers) -> str | None:
-    token = headers.get(SESSION_HEADER)
-    if token is None:
+def _session(request: Request) -> str | None:
+    if SESSION_NAME not in _names(request):
         return None
+    token = request.headers[SESSION_HEADER]
     if len(token) not in SESSION_CHARS or not (token.isascii() and token.isprintable()):
         least, most = SESSION_CHARS[0], SESSION_CHARS[-1]
         raise InvalidRequest([FieldError(SESSION_HEADER, f"must be {least} to {most} printable ASCII characters")])
     return _sha256(token.encode())
 
 
-def _came_through_proxy(headers: Headers) -> bool:
-    if "authorization" in headers:  # `Basic`, or it would not have come so far
-        return True
-    return any(name in PROXY_HEADERS or name.startswith("x-forwarded") for name in headers)
+def _came_through_proxy(names: set[bytes]) -> bool:
+    return not names.isdisjoint(PROXY_HEADERS) or any(name.startswith(b"x-forwarded") for name in names)
 
 
+def _address(request: Request) -> str:
+    return _network(_host(request))
+
+
+def _host(request: Request) -> str:
+    """The address that it came from; empty if that is not known."""
+    client = request.scope.get("client")
+    return client[0] if client is not None else ""
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> str:
+    """`address`, or of IPv6 the /64 network that it is in: a client has all of that."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+
+
+@lru_cache(maxsize=4096)
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback

@@ -7,15 +7,18 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.access import Client
-from app.errors import Conflict, FieldError, InvalidRequest, NotFound
+from app.access.client import Client
+from app.errors import Conflict, DatabaseDown, FieldError, InvalidRequest, NotFound
 from app.scopes import ALL_SCOPES, SCOPES, Scope
+from app.setting_values import NO_RATE, parsed_rates
 from app.storage.db import Database
 from app.storage.tables import ApiKey, now
 
@@ -25,8 +28,14 @@ KEY_CHARS = len(KEY_START) + 43
 """`SECRET_BYTES` in URL-safe base64, without padding."""
 PREFIX_CHARS = 16
 MAX_NAME_CHARS = 100
+MAX_RATE_CHARS = 200
+MAX_CHARACTERS = 10**15
 REMEMBER_S = 2.0
 """A revoked key is refused everywhere after this time."""
+KNOWN_FOR_S = 600.0
+"""While the database does not answer, a key that was right goes on for so long."""
+KNOWN_WAIT_S = 0.5
+"""Its requests wait so long for the database, and then not again for `REMEMBER_S`."""
 REMEMBER_KEYS = 1024
 """Of the right ones, and as many wrong ones: trying keys does not drive the right ones out."""
 
@@ -39,6 +48,15 @@ class NewKey:
     secret: str = field(repr=False)
 
 
+class KeyLimits(NamedTuple):
+    """What one key may, where that is not what the settings say for all."""
+
+    requests: str | None = None
+    """Such as `100/minute`, or `none`."""
+    characters_per_month: int | None = None
+    """0: any number."""
+
+
 class Keys:
     """The keys in a database."""
 
@@ -46,21 +64,29 @@ class Keys:
         self._database = database
         self._right: OrderedDict[str, tuple[float, Client | None]] = OrderedDict()
         self._wrong: OrderedDict[str, tuple[float, Client | None]] = OrderedDict()
+        """By hash: when it was asked for, on the monotonic clock, and what came of it."""
+        self._down_until = 0.0
+        """The database did not answer; until then nobody waits for it whose key is known."""
         self._asking: dict[str, asyncio.Task[Client | None]] = {}
 
-    async def create(self, name: str, scopes: Collection[Scope], *, trusted: bool = False) -> NewKey:
+    async def create(
+        self, name: str, scopes: Collection[Scope], *, trusted: bool = False, limits: KeyLimits | None = None
+    ) -> NewKey:
         """Make a key for `name`, which tells people whose it is.
 
         Raises:
-            InvalidRequest: the name is empty or too long or has control characters, or there is no scope.
+            InvalidRequest: the name is empty or too long or has control characters, there is no scope, or a limit
+                cannot be read.
             DatabaseDown: as `Database.writing`.
         """
-        _check(name, scopes)
+        limits = limits or KeyLimits()
+        _check(name, scopes, limits)
         secret = KEY_START + secrets.token_urlsafe(SECRET_BYTES)
         ordered = [scope for scope in SCOPES if scope in scopes]
         row = ApiKey(
-            name=name, prefix=secret[:PREFIX_CHARS], secret_hash=_hash(secret), scopes=ordered, trusted=trusted
-        )
+            name=name, prefix=secret[:PREFIX_CHARS], secret_hash=_hash(secret), scopes=ordered, trusted=trusted,
+            requests=limits.requests, characters_per_month=limits.characters_per_month,
+        )  # fmt: skip
         async with self._database.writing() as session:
             session.add(row)
         return NewKey(row, secret)
@@ -79,18 +105,45 @@ class Keys:
             DatabaseDown: as `Database.writing`.
         """
         async with self._database.writing() as session:
-            found = list(await session.scalars(select(ApiKey).where(_names(id_or_prefix))))
-            if not found:
-                raise NotFound("There is no key with this id or prefix; `traghetto keys list` shows them.")
-            if len(found) > 1:
-                raise Conflict(f"{len(found)} keys have this prefix; name one by its id.")
-            (row,) = found
+            row = await _one(session, id_or_prefix)
             row.revoked_at = row.revoked_at or now()
         self._right.pop(row.secret_hash, None)
         return row
 
+    async def limit(self, id_or_prefix: str, limits: KeyLimits, *, anew: bool = False) -> ApiKey:
+        """Hold a key to `limits`; what they leave open stays as it was, or `anew` is as for all keys.
+
+        Raises:
+            InvalidRequest: a limit cannot be read.
+            NotFound, Conflict, DatabaseDown: as `revoke`.
+        """
+        if errors := list(_check_limits(limits)):
+            raise InvalidRequest(errors)
+        async with self._database.writing() as session:
+            row = await _one(session, id_or_prefix)
+            if limits.requests is not None or anew:
+                row.requests = limits.requests
+            if limits.characters_per_month is not None or anew:
+                row.characters_per_month = limits.characters_per_month
+        self._right.pop(row.secret_hash, None)
+        return row
+
+    async def named(self, id_or_prefix: str) -> ApiKey:
+        """The key of this id or prefix.
+
+        Raises:
+            NotFound, Conflict, DatabaseDown: as `revoke`.
+        """
+        async with self._database.reading() as session:
+            return await _one(session, id_or_prefix)
+
+    def is_known(self, key: str) -> bool:
+        """Whether it was right when it was asked for last, not long ago."""
+        return self._lately_right(_hash(key)) is not None
+
     async def find(self, key: str) -> Client | None:
-        """Whose key it is, as of at most `REMEMBER_S` ago; None if it is nobody's or revoked.
+        """Whose key it is, as of at most `REMEMBER_S` ago; None if it is nobody's or revoked. While the database does
+        not answer, as of at most `KNOWN_FOR_S` ago.
 
         Raises:
             DatabaseDown: it must be looked up, and cannot be.
@@ -98,12 +151,27 @@ class Keys:
         if not (key.startswith(KEY_START) and len(key) == KEY_CHARS and key.isascii()):
             return None
         hashed = _hash(key)
+        now_s = time.monotonic()
         for known in (self._right, self._wrong):
-            until, client = known.get(hashed, (0.0, None))
-            if until > time.monotonic():
+            asked_at, client = known.get(hashed, (-REMEMBER_S, None))
+            if asked_at + REMEMBER_S > now_s:
                 known.move_to_end(hashed)
                 return client
-        return await self._ask(hashed)
+        client = self._lately_right(hashed)
+        if client is None:
+            return await self._ask(hashed)
+        if self._down_until > now_s:
+            return client
+        try:
+            async with asyncio.timeout(KNOWN_WAIT_S):
+                return await self._ask(hashed)
+        except (DatabaseDown, TimeoutError):
+            self._down_until = time.monotonic() + REMEMBER_S
+            return client
+
+    def _lately_right(self, hashed: str) -> Client | None:
+        asked_at, client = self._right.get(hashed, (0.0, None))
+        return client if asked_at + KNOWN_FOR_S > time.monotonic() else None
 
     async def _ask(self, hashed: str) -> Client | None:
         """Look it up, once for all who ask at the same moment, whoever of them goes away."""
@@ -125,21 +193,41 @@ class Keys:
         client = _client(row) if row is not None and row.revoked_at is None else None
         known, other = (self._right, self._wrong) if client is not None else (self._wrong, self._right)
         other.pop(hashed, None)
-        known[hashed] = (asked_at + REMEMBER_S, client)
+        known[hashed] = (asked_at, client)
         known.move_to_end(hashed)
         while len(known) > REMEMBER_KEYS:
             known.popitem(last=False)
         return client
 
 
-def _check(name: str, scopes: Collection[Scope]) -> None:
-    errors = []
+async def _one(session: AsyncSession, id_or_prefix: str) -> ApiKey:
+    found = list(await session.scalars(select(ApiKey).where(_names(id_or_prefix))))
+    if not found:
+        raise NotFound("There is no key with this id or prefix; `traghetto keys list` shows them.")
+    if len(found) > 1:
+        raise Conflict(f"{len(found)} keys have this prefix; name one by its id.")
+    return found[0]
+
+
+def _check(name: str, scopes: Collection[Scope], limits: KeyLimits) -> None:
+    errors = list(_check_limits(limits))
     if not (name.strip() and name.isprintable() and len(name) <= MAX_NAME_CHARS):
         errors.append(FieldError("name", f"must be 1 to {MAX_NAME_CHARS} printable characters", MAX_NAME_CHARS))
     if not scopes or not set(scopes) <= ALL_SCOPES:
         errors.append(FieldError("scope", f"give at least one of: {', '.join(SCOPES)}"))
     if errors:
         raise InvalidRequest(errors)
+
+
+def _check_limits(limits: KeyLimits) -> Iterator[FieldError]:
+    try:
+        parsed_rates(limits.requests or NO_RATE)
+    except ValueError:
+        yield FieldError("requests", f"is not a rate such as 100/minute or 5/second;2000/hour, or {NO_RATE}")
+    if len(limits.requests or "") > MAX_RATE_CHARS:
+        yield FieldError("requests", f"has more than {MAX_RATE_CHARS} characters", MAX_RATE_CHARS)
+    if not 0 <= (limits.characters_per_month or 0) <= MAX_CHARACTERS:
+        yield FieldError("characters_per_month", f"must be 0 to {MAX_CHARACTERS}; 0 is no limit", MAX_CHARACTERS)
 
 
 def _names(id_or_prefix: str) -> ColumnElement[bool]:
@@ -152,7 +240,10 @@ def _names(id_or_prefix: str) -> ColumnElement[bool]:
 def _client(row: ApiKey) -> Client:
     """Scopes that this version does not know give nothing; `admin` gives all."""
     scopes = ALL_SCOPES if "admin" in row.scopes else frozenset(scope for scope in SCOPES if scope in row.scopes)
-    return Client(str(row.id), scopes, key_id=row.id, trusted=row.trusted)
+    return Client(
+        str(row.id), scopes, key_id=row.id, trusted=row.trusted, requests=row.requests,
+        characters_per_month=row.characters_per_month,
+    )  # fmt: skip
 
 
 def _hash(secret: str) -> str:

@@ -1,7 +1,8 @@
 """Links that a browser can open without a key: signed, for one page, for a short time.
 
 A browser sends no `Authorization` header for an address that is typed or clicked. Who may see a page is given a link to
-it, signed with a key that lies in the data directory: workers and replicas that share it know each other's links.
+it, signed with a key that is made of the administration key, or, without one, that lies in the data directory: servers
+that share either know each other's links.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from app.errors import Forbidden
 
 log = logging.getLogger("traghetto.http")
@@ -29,11 +32,13 @@ VALID_S = 15 * 60
 class Links:
     """Makes and checks links. Blocks at the first use, to read or make the key."""
 
-    def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, data_dir: Path, clock: Callable[[], float] = time.time, admin_key: SecretStr | None = None
+    ) -> None:
         """`clock` gives seconds since 1970."""
         self._path = data_dir / KEY_FILE
         self._clock = clock
-        self._key: bytes | None = None
+        self._key = None if admin_key is None else _derived(admin_key)
 
     def sign(self, path: str) -> str:
         """`path` with the query that opens it until `VALID_S` from now."""
@@ -67,6 +72,10 @@ class Links:
         if self._key is None:
             self._key = _read_or_make(self._path)
         return hmac.new(self._key, f"{expires} {path}".encode(), hashlib.sha256).hexdigest()
+
+
+def _derived(admin_key: SecretStr) -> bytes:
+    return hmac.new(admin_key.get_secret_value().encode(), b"traghetto links", hashlib.sha256).digest()
 
 
 def _read_or_make(path: Path) -> bytes:

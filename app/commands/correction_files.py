@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from app.access.access import LOCAL, Client
+from app.access.client import LOCAL, Client
 from app.commands.database import opened_database, run
 from app.commands.options import reader_left
 from app.errors import AppError

@@ -33,19 +33,19 @@ async def opened_database() -> AsyncIterator[Database]:
 
     from app.errors import AppError
     from app.settings import load_settings
-    from app.storage.db import Database, is_sqlite
+    from app.storage.db import Database, is_sqlite, shown
 
     url = load_settings().database
-    shown = make_url(url).render_as_string(hide_password=True)
+    where = shown(url)
     if is_sqlite(url) and not _is_file(make_url(url).database):  # opening it would make it
-        raise AppError(f"there is no database at {shown}; make it with: traghetto migrate")
+        raise AppError(f"there is no database at {where}; make it with: traghetto migrate")
     database = Database(url)
     try:
         state = await database.state()
         if state == "down":
-            raise AppError(f"the database {shown} does not answer")
+            raise AppError(f"the database {where} does not answer")
         if state == "not migrated":
-            raise AppError(f"the database {shown} is not of this version; bring it up to date with: traghetto migrate")
+            raise AppError(f"the database {where} is not of this version; bring it up to date with: traghetto migrate")
         yield database
     finally:
         await database.close()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.commands.options import wide_console
+from app.languages import PAIRS
 
 if TYPE_CHECKING:
+    from app.settings import Settings
     from model.versions.card import Card
     from model.versions.pointers import Move
     from model.versions.store import VersionInfo
@@ -19,26 +22,72 @@ app = typer.Typer(no_args_is_help=True, help="Look at model versions, and choose
 MEGABYTE = 1_000_000
 
 
+@dataclass(frozen=True)
+class Listed:
+    """One line of the list."""
+
+    pair: str
+    version: str
+    card: Card | None
+    problem: str | None
+    info: VersionInfo | None
+    """None: only the store has it."""
+    in_store: bool | None
+    """None: the settings name no store, or it does not answer."""
+
+
 @app.command("list")
 def list_models(
     pair: Annotated[str | None, typer.Option("--pair", "-p", help="Only this language pair.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
 ) -> None:
-    """List the model versions in the data directory and those that came with the program."""
+    """List the model versions in the data directory, those that came with the program, and those of a shared store."""
     from app.settings import load_settings
     from app.versions.store import current_version, model_roots
     from model.versions import store
 
     settings = load_settings()
-    found = store.list_versions(model_roots(settings), pair)
-    current = {name: current_version(settings, name) for name in {info.pair for info in found}}
+    here = store.list_versions(model_roots(settings), pair)
+    pairs = {info.pair for info in here}
+    current = {name: current_version(settings, name) for name in pairs}
+    found = _with_store(settings, here, [pair] if pair else sorted(pairs | {*PAIRS}), current)
     if as_json:
-        typer.echo(json.dumps([_as_dict(info, current) for info in found], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([_as_dict(one, current) for one in found], indent=2, ensure_ascii=False))
         return
     if not found:
         typer.echo("no model versions; train one with: traghetto train CONFIG.toml", err=True)
         return
     _print_table(found, current)
+
+
+def _with_store(
+    settings: Settings, here: list[VersionInfo], pairs: list[str], current: dict[str, str | None]
+) -> list[Listed]:
+    """What is on this machine and what the store has; and in `current` what is so for all who share the store."""
+    from app.errors import StoreDown
+    from app.versions.shared_store import SharedStore
+
+    shared = SharedStore.of(settings)
+    stored: dict[tuple[str, str], Card | None] = {}
+    try:
+        for pair in pairs:
+            if shared is None:
+                break
+            stored |= {(pair, version): card for version, card in shared.versions.listing(pair).items()}
+            if (pointer := shared.current(pair)) is not None:
+                current[pair] = pointer.version
+    except StoreDown as error:
+        typer.echo(f"traghetto: {error}", err=True)
+        shared = None
+    infos = {(info.pair, info.version): info for info in here}
+    found = []
+    for key in sorted(infos.keys() | (stored.keys() if shared is not None else set())):
+        info = infos.get(key)
+        card, problem = (info.card, info.problem) if info is not None else (stored[key], None)
+        if info is None and card is None:
+            problem = "its card in the store is damaged"
+        found.append(Listed(*key, card, problem, info, None if shared is None else key in stored))
+    return found
 
 
 @app.command("show")
@@ -63,12 +112,36 @@ def promote(
 ) -> None:
     """Make a version the current one, after a check of its files and of what it translates.
 
-    Servers on this data directory take it over within seconds, without losing a request.
+    Servers on this data directory, or on the same store, take it over within seconds, without losing a request.
     """
     from app.settings import load_settings
     from app.versions.promotion import promote as move
 
     _say(move(load_settings(), pair, version))
+
+
+@app.command("push")
+def push(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="One that `models list` shows.")],
+) -> None:
+    """Send a version to the store that servers share. They fetch it, so that a promotion only has to load it.
+
+    The store is TRAGHETTO_MODELS_URL. The versions that this one descends from go with it; nothing is ever written
+    over. What is promoted is pushed by that.
+    """
+    from app.errors import SettingsError
+    from app.settings import load_settings
+    from app.storage.notices import notify
+    from app.versions.shared_store import SharedStore
+
+    settings = load_settings()
+    store = SharedStore.of(settings)
+    if store is None:
+        raise SettingsError("TRAGHETTO_MODELS_URL names no store to push to")
+    pushed = store.push(pair, version)
+    notify(settings.database, pair, version)
+    typer.echo(f"{pair}/{version} {'is in the store now' if pushed else 'was in the store already'}")
 
 
 @app.command("rollback")
@@ -113,28 +186,34 @@ def draw(
         typer.echo(out / f"{name}-lengths.png")
 
 
-def _as_dict(info: VersionInfo, current: dict[str, str | None]) -> dict[str, Any]:
+def _as_dict(one: Listed, current: dict[str, str | None]) -> dict[str, Any]:
     return {
-        "pair": info.pair,
-        "version": info.version,
-        "current": current[info.pair] == info.version,
-        "folder": str(info.folder),
-        "size_bytes": info.size_bytes,
-        "card": info.card.to_dict() if info.card else None,
-        "problem": info.problem,
+        "pair": one.pair,
+        "version": one.version,
+        "current": current.get(one.pair) == one.version,
+        "folder": str(one.info.folder) if one.info else None,
+        "in_store": one.in_store,
+        "size_bytes": one.info.size_bytes if one.info else None,
+        "card": one.card.to_dict() if one.card else None,
+        "problem": one.problem,
     }
 
 
-def _print_table(found: list[VersionInfo], current: dict[str, str | None]) -> None:
+def _print_table(found: list[Listed], current: dict[str, str | None]) -> None:
     from rich.table import Table
 
     table = Table("pair", "version", "", "created", "MB", "BLEU", "chrF", "on", box=None)
+    has_store = any(one.in_store is not None for one in found)
+    if has_store:
+        table.add_column("store")
     table.add_column("folder", overflow="fold")
-    for info in found:
-        created = info.card.created[:10] if info.card else "damaged"
-        size = f"{info.size_bytes / MEGABYTE:.1f}"
-        mark = "current" if current[info.pair] == info.version else ""
-        table.add_row(info.pair, info.version, mark, created, size, *_scores(info.card), str(info.folder))
+    for one in found:
+        created = one.card.created[:10] if one.card else "damaged"
+        size = f"{one.info.size_bytes / MEGABYTE:.1f}" if one.info else "–"
+        mark = "current" if current.get(one.pair) == one.version else ""
+        store = ["yes" if one.in_store else "–"] if has_store else []
+        folder = str(one.info.folder) if one.info else "–"
+        table.add_row(one.pair, one.version, mark, created, size, *_scores(one.card), *store, folder)
     wide_console().print(table)
 
 

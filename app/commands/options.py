@@ -71,20 +71,70 @@ IgnoreTag = Annotated[
 ]
 
 
-InputFile = Annotated[
-    Path | None,
-    typer.Option("--input", "-i", metavar="FILE", exists=True, dir_okay=False, readable=True,
-                 help="File to read in the place of stdin; .gz is unpacked."),
+def _check_input(place: str | None) -> str | None:
+    if place is None or "://" in place:
+        return place
+    if not Path(place).exists():
+        raise typer.BadParameter(f"{place!r} does not exist")
+    if not os.access(place, os.R_OK):
+        raise typer.BadParameter(f"{place!r} is not readable")
+    return place
+
+
+def _check_output(place: str | None) -> str | None:
+    if place is not None and "://" not in place and Path(place).exists() and not os.access(place, os.W_OK):
+        raise typer.BadParameter(f"{place!r} is not writable")
+    return place
+
+
+InputPlace = Annotated[
+    str | None,
+    typer.Option("--input", "-i", metavar="PLACE", callback=_check_input,
+                 help="File to read in the place of stdin; .gz is unpacked. Or a corpus: a folder, or a URL such as "
+                 "s3://bucket/it."),
 ]  # fmt: skip
-OutputFile = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", dir_okay=False, writable=True,
-                 help="File to write in the place of stdout; .gz is packed."),
+OutputPlace = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PLACE", callback=_check_output,
+                 help="File to write in the place of stdout; .gz is packed. Of a corpus, a folder or a URL."),
 ]  # fmt: skip
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on after the last whole line that an interrupted run left in --output.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write --output anew, though there is such a file.")]
+
+CORPORA = "Corpora"
+Cluster = Annotated[
+    bool,
+    typer.Option("--cluster", rich_help_panel=CORPORA,
+                 help="Share the work on a Ray cluster: the one that RAY_ADDRESS names, or one of this machine."),
+]  # fmt: skip
+Processes = Annotated[
+    int | None,
+    typer.Option("--processes", min=1, rich_help_panel=CORPORA,
+                 help="Processes that translate; on a cluster, actors of one CPU or GPU each. Default: all cores."),
+]  # fmt: skip
+Field = Annotated[
+    str,
+    typer.Option("--field", rich_help_panel=CORPORA, help="Field of JSON lines, or column of Parquet, to translate."),
+]
+ToField = Annotated[
+    str,
+    typer.Option("--to-field", rich_help_panel=CORPORA, help="Field, or column, that is added for the translation."),
+]
+ShardLines = Annotated[
+    int, typer.Option("--shard-lines", min=1, rich_help_panel=CORPORA, help="Lines that are done, and kept, at once.")
+]
+BadLines = Annotated[
+    Literal["stop", "keep"],
+    typer.Option("--bad-lines", rich_help_panel=CORPORA,
+                 help="JSON lines that cannot be read or lack the field: stop there, or keep them as they are."),
+]  # fmt: skip
+PricePerHour = Annotated[
+    float | None,
+    typer.Option("--price-per-hour", min=0, rich_help_panel=CORPORA,
+                 help="Of one core, or one GPU: what all costs is told too."),
+]  # fmt: skip
 
 
 def settings_with(device: DeviceName, route: RouteName) -> Settings:

@@ -86,8 +86,8 @@ def retrain(  # noqa: PLR0913 - one argument for each option
 
 def _run(settings: Settings, pair: str, options: Options, *, dry_run: bool, id: uuid.UUID) -> RetrainingRun:
     from app.retraining.leftovers import AlreadyRunning
-    from app.retraining.progress import stopping_when_asked
     from app.retraining.run import NothingToDo, retrain_pair
+    from app.retraining.stopping import stopping_when_asked
 
     try:
         with stopping_when_asked(settings, id):

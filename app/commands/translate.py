@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from app.commands.options import (
+    BadLines,
     Beam,
+    Cluster,
     Device,
-    DeviceName,
+    Field,
     Force,
     Format,
     IgnoreTag,
-    InputFile,
+    InputPlace,
     ModelVersion,
-    OutputFile,
+    OutputPlace,
     Pair,
+    PricePerHour,
+    Processes,
     Resume,
     Route,
-    RouteName,
+    ShardLines,
     Split,
+    ToField,
     reader_left,
     settings_with,
 )
+from app.commands.streams.corpus import Options, check_alone, is_corpus, translate_folder
 from app.commands.streams.document import translate_document
 from app.commands.streams.files import STDIN, Files
 from app.commands.streams.stream import Tally, translate_lines
+from app.corpora.plan import SHARD_LINES
+from app.corpora.workers import Wanted
 from model.config import SearchConfig
 
 if TYPE_CHECKING:
@@ -35,20 +45,13 @@ if TYPE_CHECKING:
 
 
 def translate(  # noqa: PLR0913 - one argument for each option
-    pair: Pair,
-    input: InputFile = None,
-    output: OutputFile = None,
-    resume: Resume = False,
-    force: Force = False,
-    beam: Beam = 4,
-    device: Device = "auto",
-    route: Route = "auto",
-    model_version: ModelVersion = None,
-    format: Format = "text",
-    split: Split = "lines",
-    ignore_tag: IgnoreTag = None,
-) -> None:
-    """Translate stdin to stdout, or one file into another.
+    pair: Pair, input: InputPlace = None, output: OutputPlace = None, resume: Resume = False, force: Force = False,
+    beam: Beam = 4, device: Device = "auto", route: Route = "auto", model_version: ModelVersion = None,
+    format: Format = "text", split: Split = "lines", ignore_tag: IgnoreTag = None,
+    cluster: Cluster = False, processes: Processes = None, field: Field = "text", to_field: ToField = "translation",
+    shard_lines: ShardLines = SHARD_LINES, bad_lines: BadLines = "stop", price_per_hour: PricePerHour = None,
+) -> None:  # fmt: skip
+    """Translate stdin to stdout, one file into another, or a corpus: a folder, a URL, JSON lines, or Parquet.
 
     Text is read line by line: exactly one line out for each, in the same order; empty lines stay empty. Markup, and
     text with --split auto or none, is one document. All but the words comes out as it was. Remarks go to stderr.
@@ -60,18 +63,33 @@ def translate(  # noqa: PLR0913 - one argument for each option
       traghetto translate --pair it-en --input lines.it --output lines.en --resume
 
       traghetto translate --pair en-it --format markdown < README.md > LEGGIMI.md
+
+      traghetto translate --pair it-en --input s3://bucket/it --output s3://bucket/en --cluster
     """
-    files, has_lines = Files(input, output, resume), format == "text" and split == "lines"
+    wanted, search = Wanted(pair, model_version, device, route), SearchConfig(beam=beam)
+    options = Options(cluster, processes, field, to_field, shard_lines, bad_lines, price_per_hour)
     if ignore_tag and format == "text":
         raise typer.BadParameter("text has no tags; it goes with another --format", param_hint="--ignore-tag")
+    if format == "text" and split == "lines" and input is not None and is_corpus(input, output, options):
+        translate_folder((input, output), wanted, beam, options, resume=resume, force=force)
+        return
+    check_alone(input, output, options)
+    source, target = (None if place is None else Path(place) for place in (input, output))
+    _translate_file(Files(source, target, resume), wanted, search, (format, split, ignore_tag or ()), force=force)
+
+
+def _translate_file(
+    files: Files, wanted: Wanted, search: SearchConfig, taken_as: tuple[Format, Split, Sequence[str]], *, force: bool
+) -> None:
+    has_lines = taken_as[:2] == ("text", "lines")
     _check(files, has_lines, force)
-    translator, threads = _load(pair, device, route, model_version, has_lines)
+    translator, threads = _load(wanted, has_lines)
     _greet(files, translator)
     try:
         if has_lines:
-            _report(translate_lines(files, translator, SearchConfig(beam=beam), threads))
+            _report(translate_lines(files, translator, search, threads))
         else:
-            _report(translate_document(files, translator, SearchConfig(beam=beam), (format, split, ignore_tag or ())))
+            _report(translate_document(files, translator, search, taken_as))
     except BrokenPipeError:
         raise reader_left() from None
 
@@ -107,13 +125,13 @@ def _report(tally: Tally) -> None:
         typer.echo(f"traghetto: {about}", err=True)
 
 
-def _load(pair: str, device: DeviceName, route: RouteName, version: str | None, shared: bool) -> tuple[Translator, int]:
+def _load(wanted: Wanted, shared: bool) -> tuple[Translator, int]:
     """The wanted translator, `auto` as the settings say, and how many threads or processes may work with it."""
     from app.versions.store import model_roots
 
-    settings = settings_with(device, route)
+    settings = settings_with(wanted.device, wanted.route)
     from model.translator import Translator
     from model.versions import store
 
-    folder, threads = store.find(model_roots(settings), pair, version), settings.threads
+    folder, threads = store.find(model_roots(settings), wanted.pair, wanted.version), settings.threads
     return Translator.load(folder, settings.device, settings.route, threads, shared=shared), threads

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections.retention import IDEMPOTENCY_KEPT
 from app.corrections.values import OWNER, REVIEW_SCOPES, Draft
 from app.errors import FieldError, InvalidRequest, LimitReached

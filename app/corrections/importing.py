@@ -12,7 +12,7 @@ from itertools import islice
 
 from sqlalchemy import select
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections.checks import MARK_CODES, SHOWN, Limits, Rival, check, compare
 from app.corrections.records import Entry, Record
 from app.corrections.reopening import Key

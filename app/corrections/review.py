@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Text, Update, and_, bindparam, case, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.access import OWNER_NAMES, Client
+from app.access.client import OWNER_NAMES, Client
 from app.corrections.checks import SHOWN, Rival
 from app.corrections.reopening import CORRECTIONS, Key, restore
 from app.corrections.states import SAME_AS, SUPERSEDED_BY

@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections import retention, search
 from app.corrections.admission import Quotas, Replay
 from app.corrections.checks import Limits, Verdict, check, compare

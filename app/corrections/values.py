@@ -9,9 +9,9 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections.states import Found
 from app.errors import FieldError, InvalidRequest, NotFound
 from app.memory.store import source_key
@@ -20,9 +20,18 @@ from app.translating.limits import text_problem
 
 Status = Literal["pending", "approved", "rejected", "superseded"]
 Action = Literal["approve", "reject", "reopen"]
+
+
+def _no_number(value: object) -> object:
+    """Seconds since 1970 would be taken for a moment, too."""
+    if isinstance(value, str) and value.strip().lstrip("+-").replace(".", "").isdigit():
+        raise ValueError("should be a moment such as 2026-11-25T00:00:00Z")
+    return value
+
+
 EARLIEST, LATEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 """What both databases can compare with."""
-Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST), BeforeValidator(_no_number)]
 MAX_REASON_CHARS = 1000
 SESSION_BYTES = 32
 OWNER = "owner"

@@ -17,6 +17,7 @@ from app.engine.tickets import Batch
 from app.errors import NotReady, TranslationFailed
 from app.metrics import Metrics
 from model.config import SearchConfig
+from model.kernels.malloc import give_back_freed_memory
 from model.translation import Translation
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Outcome(NamedTuple):
 
     translation: Translation
     version: str
+    began: float = 0.0
+    """When its batch did, on the monotonic clock."""
 
 
 class Failed:
@@ -113,6 +116,7 @@ class Decoder:
         self._loaded = {**self._loaded, (pair, version): translator}
         self.translators = {**self.translators, pair: translator}
         self.versions = {**self.versions, pair: version}
+        self._metrics.serving(self.versions)
 
     @property
     def is_shared(self) -> bool:
@@ -122,11 +126,14 @@ class Decoder:
     def release(self, needed: Callable[[str, str], bool]) -> None:
         """Let go of the translators that no new request gets and for which `needed(pair, version)` is false."""
         if len(self._loaded) > len(self.translators):
+            loaded = len(self._loaded)
             self._loaded = {
                 (pair, version): translator
                 for (pair, version), translator in self._loaded.items()
                 if self.versions[pair] == version or needed(pair, version)
             }
+            if len(self._loaded) < loaded:
+                give_back_freed_memory()
 
     def run(self, batch: Batch) -> list[Outcome | Failed]:
         """One result for each unit of `batch`. Raises nothing that a text can cause.
@@ -163,13 +170,14 @@ class Decoder:
         pair, version, search, again = batch.group
         translator = self._loaded[pair, version]
         search = search if again else _first(search)
+        began = time.monotonic()
         translations = translator.translate_sentences(batch.texts, search, batch.prefixes)
         if len(translations) != len(batch.units):
             raise WrongCount(f"{len(batch.units)} sentences went in, {len(translations)} translations came out")
         self.last_success = time.monotonic()
         tokens = sum(unit.tokens for unit in batch.units)
         self._metrics.translated(pair, translator.version, len(batch.units), tokens, again=again)
-        return [Outcome(translation, translator.version) for translation in translations]
+        return [Outcome(translation, translator.version, began) for translation in translations]
 
 
 @lru_cache(maxsize=64)

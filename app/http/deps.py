@@ -9,8 +9,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.access.access import Access, Client
+from app.access.access import Access
+from app.access.client import Client
 from app.access.links import Links
+from app.access.rates import Rates
+from app.access.usage import Usage
 from app.background import Background
 from app.corrections.importing import Importer
 from app.corrections.service import Corrections
@@ -24,9 +27,12 @@ from app.scopes import Scope
 from app.settings import Settings
 from app.storage.consent_log import ConsentLog
 from app.storage.db import Database
+from app.storage.notices import Notices
+from app.traces import Traces
 from app.translating.service import TranslationService
 from app.versions.catalogue import Catalogue
 from app.versions.promotion import Promoter
+from app.versions.shared_follower import StoreFollower
 from app.versions.swapping import Swapper
 from app.versions.tryout import Tryout
 
@@ -37,7 +43,10 @@ class Services:
 
     settings: Settings
     access: Access
+    rates: Rates
+    usage: Usage
     metrics: Metrics
+    traces: Traces
     engine: Engine
     translation: TranslationService
     database: Database
@@ -47,6 +56,9 @@ class Services:
     disconnects: DisconnectWatch
     memory_sync: MemorySync
     swapper: Swapper
+    store_follower: StoreFollower | None
+    """None where the settings name no store."""
+    notices: Notices
     promoter: Promoter
     catalogue: Catalogue
     tryout: Tryout
@@ -77,9 +89,5 @@ def client_with(scope: Scope) -> Callable[..., Awaitable[Client]]:
     async def client(request: Request, services: ServicesDep, _described: BearerDep) -> Client:
         return await services.access.require(request, scope)
 
+    client.scope = scope  # type: ignore[attr-defined]  # read by `app.http.openapi`
     return client
-
-
-async def may_translate(request: Request, services: ServicesDep, _described: BearerDep) -> None:
-    """A dependency: the client may translate, which usually needs no key."""
-    await services.access.require_translate(request)

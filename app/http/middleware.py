@@ -1,5 +1,5 @@
-"""The outermost layer, plain ASGI: counts and times requests, bounds bodies while they are read, adds safe headers,
-answers HEAD wherever there is GET.
+"""The outermost layer, plain ASGI: has requests observed, bounds bodies while they are read, adds safe headers, answers
+HEAD wherever there is GET.
 
 It also answers the busiest route itself. FastAPI's way to an endpoint (telemetry, routers, exit stacks) was measured
 at 150 of the 270 microseconds that the event loop spent on a request of one sentence; at thousands of requests a
@@ -18,15 +18,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, BodyTooLarge, BodyTooSlow, TooManyConnections
-from app.http.connections import CROWDED
+from app.errors import AppError, BodyTooLarge, BodyTooSlow, HeadTooLarge, TooManyConnections
+from app.http.connections import CROWDED, TOO_LARGE
+from app.http.observing import ASKED_AS, HEADER, Observed, Observer
 from app.http.problems import CLIENT_CLOSED_REQUEST, crash_response, problem_response
-from app.metrics import UNMATCHED, Metrics
 from app.timers import Timers
 
 log = logging.getLogger("traghetto.http")
 
-SAFE_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+CSP = b"content-security-policy"
+SAFE_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+]
+"""Of every answer. What is told of TLS (`Strict-Transport-Security`) is for the proxy that speaks it."""
+NOTHING_ALLOWED = (CSP, b"default-src 'none'; frame-ancestors 'none'")
+"""Of every answer that has no policy of its own, as the pages have."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -45,25 +56,35 @@ class BodyLimit:
     """For all of it to arrive, from the end of the request's head; bytes that trickle in gain no time."""
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What is special about some."""
+
+    express: Mapping[str, Handler]
+    """Handlers of POST routes that are answered past FastAPI."""
+    larger: Mapping[str, BodyLimit]
+    """Limits of bodies that are not those of all."""
+    tellers: Mapping[str, Callable[[AppError], Response]]
+    """How errors are told that are not problem details."""
+
+
 class Edge:
-    """Wraps the whole app. By path, `express` has the handlers of POST routes, `larger` the limits of bodies that are
-    not `body_limit`, and `tellers` how errors are told that are not problem details."""
+    """Wraps the whole app."""
 
     def __init__(
         self,
         app: ASGIApp,
-        metrics: Metrics,
+        observer: Observer,
         body_limit: BodyLimit,
-        express: Mapping[str, Handler],
-        larger: Mapping[str, BodyLimit],
-        tellers: Mapping[str, Callable[[AppError], Response]],
+        paths: Paths,
+        around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     ) -> None:
+        """`around` is given what answers, and gives what does in its place."""
         self._app = app
-        self._metrics = metrics
+        self._inner = around(self._dispatch)
+        self._observer = observer
         self._body_limit = body_limit
-        self._express = express
-        self._larger = larger
-        self._tellers = tellers
+        self._paths = paths
         self._timers = Timers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,31 +96,40 @@ class Edge:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        status = 500
+        observed = self._observer.begin(scope)
+        try:
+            await self._answer_observed(observed, scope, receive, send)
+        finally:
+            self._observer.end(observed, scope)
 
+    async def _answer_observed(self, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"].extend(SAFE_HEADERS)
+                observed.status = message["status"]
+                headers = message["headers"]
+                headers.append((HEADER, observed.id.encode()))
+                if CSP not in [name for name, _ in headers]:
+                    headers.append(NOTHING_ALLOWED)
+                headers.extend(SAFE_HEADERS)
             await send(message)
 
-        limit = self._larger.get(scope["path"], self._body_limit)
+        limit = self._paths.larger.get(scope["path"], self._body_limit)
         refusal = _refusal(scope, limit)
-        handler = self._express.get(scope["path"]) if scope["method"] == "POST" else None
-        try:
-            if refusal is not None:
-                tell = self._tellers.get(scope["path"], problem_response)
-                await tell(refusal)(scope, receive, send_safely)
-            elif handler is not None:
-                response = await _handled(handler, Request(scope, _bounded(receive, limit, self._timers)))
-                await response(scope, receive, send_safely)
-            else:
-                await self._app(scope, _bounded(receive, limit, self._timers), send_safely)
-        finally:
-            route = scope["path"] if handler is not None else _route(scope)
-            self._metrics.request(route, status, time.perf_counter() - started)
+        if scope["method"] == "POST" and scope["path"] in self._paths.express:
+            observed.route = scope["path"]
+        if refusal is not None:
+            tell = self._paths.tellers.get(scope["path"], problem_response)
+            await tell(refusal)(scope, receive, send_safely)
+        else:
+            await self._inner(scope, _bounded(receive, limit, self._timers), send_safely)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._paths.express.get(scope["path"]) if scope["method"] == "POST" else None
+        if handler is None:
+            await self._app(scope, receive, send)
+        else:
+            response = await _handled(handler, Request(scope, receive))
+            await response(scope, receive, send)
 
 
 async def _answer_head(get: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,7 +142,7 @@ async def _answer_head(get: ASGIApp, scope: Scope, receive: Receive, send: Send)
             answering.cancel()
             await asyncio.Event().wait()  # until that arrives, which may be a task of its own away
 
-    answering = asyncio.ensure_future(get({**scope, "method": "GET"}, receive, send_head))
+    answering = asyncio.ensure_future(get({**scope, "method": "GET", ASKED_AS: "HEAD"}, receive, send_head))
     try:
         await asyncio.wait((answering,))
     finally:
@@ -123,8 +153,11 @@ async def _answer_head(get: ASGIApp, scope: Scope, receive: Receive, send: Send)
 
 def _refusal(scope: Scope, limit: BodyLimit) -> AppError | None:
     """Why a request is not even looked at."""
-    if scope.get("state", {}).get(CROWDED) and scope["path"] != LIVE_PATH:
+    state = scope.get("state", {})
+    if state.get(CROWDED) and scope["path"] != LIVE_PATH:
         return TooManyConnections()
+    if TOO_LARGE in state:
+        return HeadTooLarge(state[TOO_LARGE])
     return BodyTooLarge(limit.bytes) if _declared_bytes(scope) > limit.bytes else None
 
 
@@ -170,9 +203,3 @@ def _declared_bytes(scope: Scope) -> int:
         if name == b"content-length":
             return int(value) if value.isdigit() else 0
     return 0
-
-
-def _route(scope: Scope) -> str:
-    """The route's pattern, never the address that was asked for."""
-    path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) else UNMATCHED

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import http
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.errors import (
-    KINDS,
     AppError,
     BodyTooLarge,
     BodyTooSlow,
+    HeadTooLarge,
     InvalidRequest,
     LimitReached,
     NotAuthorised,
+    QuotaExceeded,
     ServiceError,
     TooManyConnections,
+    TooManyRequests,
     field_errors,
-    kind_of,
 )
-from app.http.schemas.translation import KindOut, Problem
+from app.http.kinds import KINDS, kind_of
+from app.http.schemas.translation import KindOut
 
 CLIENT_CLOSED_REQUEST = 499
 """Status for the metrics; nobody is there to read it."""
 MEDIA_TYPE = "application/problem+json"
 
 router = APIRouter(tags=["errors"])
+
+TellHttp = Callable[[int, str], Response]
+"""Words a status and what is wrong."""
 
 
 def problem_response(error: AppError) -> Response:
@@ -39,7 +47,7 @@ def problem_response(error: AppError) -> Response:
     extra: dict[str, Any] = {}
     if isinstance(error, InvalidRequest):
         extra["errors"] = [_field(item.field, item.message, item.limit) for item in error.errors]
-    if isinstance(error, LimitReached):
+    if isinstance(error, LimitReached | QuotaExceeded | TooManyRequests):
         extra["limit"] = error.setting
     return _response(f"/problems/{kind.slug}", kind.title, kind.status, str(error), extra, headers_of(error))
 
@@ -49,7 +57,7 @@ def headers_of(error: AppError) -> dict[str, str]:
     headers: dict[str, str] = {}
     if isinstance(error, ServiceError) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, BodyTooLarge | BodyTooSlow | TooManyConnections):
+    if isinstance(error, BodyTooLarge | BodyTooSlow | HeadTooLarge | TooManyConnections):
         headers["Connection"] = "close"  # the rest of the body is not read, or nothing more is
     if isinstance(error, NotAuthorised):
         headers["WWW-Authenticate"] = "Bearer"
@@ -80,16 +88,34 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     return problem_response(InvalidRequest(field_errors(problems)))
 
 
-async def _on_http_error(request: Request, error: Exception) -> Response:
+async def _on_http_error(
+    routes: Sequence[APIRoute], told_below: Mapping[str, TellHttp], request: Request, error: Exception
+) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    title = http.HTTPStatus(error.status_code).phrase
     details = {
         404: f"There is nothing at {request.url.path[:200]}.",
         405: f"{request.method} is not possible here.",
     }
     detail = details.get(error.status_code, str(error.detail))
-    return _response("about:blank", title, error.status_code, detail, {}, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if error.status_code == 405:
+        headers["Allow"] = _methods_at(path, routes) or headers.get("Allow", "GET, HEAD")
+    for prefix, tell in told_below.items():
+        if path.startswith(prefix):
+            response = tell(error.status_code, detail)
+            response.headers.update(headers)
+            return response
+    return _response("about:blank", http.HTTPStatus(error.status_code).phrase, error.status_code, detail, {}, headers)
+
+
+def _methods_at(path: str, routes: Iterable[APIRoute]) -> str:
+    """Those that any route at `path` takes: the framework tells those of the first one only."""
+    there = [route for route in routes if route.path_regex.match(path)]
+    named = [route for route in there if route.path == path]  # goes before those that any name would fit
+    methods = {method for route in named or there for method in route.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def _on_crash(_request: Request, _error: Exception) -> Response:
@@ -106,16 +132,20 @@ def bad_request_response(detail: str) -> Response:
     return _response("about:blank", "Bad Request", 400, detail, {}, {"Connection": "close"})
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of `app` as a problem."""
+def install(app: FastAPI, routes: Sequence[APIRoute], told_below: Mapping[str, TellHttp]) -> None:
+    """Answer every error of `app`, which has `routes`, as a problem; `told_below` some paths what is not there, or not
+    by this method, is told in other words."""
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(HTTPException, partial(_on_http_error, routes, told_below))
     app.add_exception_handler(Exception, _on_crash)
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": "; ".join(sorted(k.title for k in KINDS.values() if k.status == status))}
+    status: {
+        "description": "; ".join(sorted(kind.title for kind in KINDS.values() if kind.status == status)),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
     for status in sorted({kind.status for kind in KINDS.values()})
 }
 """By status, what a route may answer besides its own; for the OpenAPI description."""
@@ -126,7 +156,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: RESPONSES[status] for status in statuses}
 
 
-@router.get("/problems/{slug}", summary="What a kind of error means")
+@router.get("/problems/{slug}", summary="What a kind of error means", responses=responses(404))
 async def describe(slug: str) -> KindOut:
     """The description that an error's `type` points to."""
     for error, kind in KINDS.items():

@@ -18,12 +18,12 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Row, Select, func, select
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.memory.changes import CHANNEL, STATE_ID
 from app.memory.store import Entries, Memory, Stored, pack
 from app.storage.db import READER, Database, is_outage, is_sqlite
+from app.storage.notices import listening
 from app.storage.tables import APPROVED, Correction, MemoryChange, MemoryState
 
 log = logging.getLogger("traghetto.memory")
@@ -36,7 +36,6 @@ RETRY_S = (0.25, 0.5, 1.0)
 REFRESH_WAIT_S = 2.0
 """Longest that an approval waits for memory: the first load of a million corrections takes 18 s."""
 QUERY_TIMEOUT_S = 5.0
-CONNECT_TIMEOUT_S = 2
 ROWS_AT_ONCE = 500
 """Of a page. On a busy machine the event loop paused for 10 ms at most in 99 of 100 cases; 23 ms with 2,000 rows."""
 KEYS_AT_ONCE = 500
@@ -115,12 +114,7 @@ class MemorySync:
         if is_sqlite(self._database.url):
             yield lambda: asyncio.sleep(SQLITE_POLL_S)
             return
-        dialect = self._database.engine.dialect
-        _, arguments = dialect.create_connect_args(make_url(self._database.url))
-        own = {**arguments, "autocommit": True, "connect_timeout": CONNECT_TIMEOUT_S}
-        async with await psycopg.AsyncConnection.connect(**own) as connection:
-            async with asyncio.timeout(QUERY_TIMEOUT_S):
-                await connection.execute(f"LISTEN {CHANNEL}")
+        async with listening(self._database.url, CHANNEL) as connection:
 
             async def wait() -> None:
                 async for _ in connection.notifies(timeout=POSTGRES_POLL_S, stop_after=1):

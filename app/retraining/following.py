@@ -1,4 +1,8 @@
-"""A retraining as it goes on, for whoever watches: what it has told so far, then what it tells, then how it ended."""
+"""A retraining as it goes on, for whoever watches: what it has told so far, then what it tells, then how it ended.
+
+A run of another server, whose data directory is not this one, tells nothing here but what the database knows: that it
+has begun, and how it ended.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from typing import NamedTuple
 
 from app.errors import Busy, DatabaseDown, NotFound
 from app.retraining.leftovers import clear_leftovers
-from app.retraining.progress import ENDED, Event, Reader, progress_file
+from app.retraining.progress import BEGUN, ENDED, FIELDS, Event, Reader, progress_file
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import RUNNING, RetrainingRun
@@ -22,7 +26,7 @@ log = logging.getLogger("traghetto.retraining")
 
 LOOK_EVERY_S = 0.5
 LOOK_AT_DATABASE_S = 5.0
-"""What has died tells nothing; the database does, once somebody has found out."""
+"""What has died tells nothing, nor does a run of another server; the database does, once somebody has found out."""
 LONGEST_S = 3600.0
 """Then the watcher must come again, and is told only what it has not heard."""
 MOST_WATCHERS = 50
@@ -61,7 +65,8 @@ class Follower:
         """The events of run `id` that come after number `after`, until it has ended, `is_over`, or for `LONGEST_S`.
 
         None is nothing new: it comes about twice a second. The last event of a run that has ended is `end`, with its
-        `state`, its `candidate` and, in `log`, why it was refused or failed.
+        `state`, its `candidate` and, in `log`, why it was refused or failed. The first is `begun`, also where there is
+        no file of the run: it is a copy of that in the file of the server that runs it.
         """
         self._watchers += 1
         try:
@@ -83,26 +88,37 @@ class Follower:
                     yield Told(number, event)
             if has_ended or time.monotonic() - looked >= LOOK_AT_DATABASE_S:
                 looked = time.monotonic()
-                if (end := await self._end(id)) is not None:
-                    yield Told(last + 1, end)
+                run = await self._looked_after(id)
+                if run is not None and last == 0:
+                    last = 1
+                    if after < last:
+                        yield Told(last, _begun(run))
+                    after = max(after, last)  # the file may be here by now, and begins with the same
+                if run is not None and run.state != RUNNING:
+                    yield Told(last + 1, _end(run))
                     return
             yield None
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _end(self, id: uuid.UUID) -> Event | None:
-        """How run `id` ended; None if it goes on, as far as anybody knows."""
+    async def _looked_after(self, id: uuid.UUID) -> RetrainingRun | None:
+        """What the database knows of run `id`; None if nothing, or nothing now."""
         try:
             await clear_leftovers(self._settings, self._database)
-            run = await self._find(id)
+            return await self._find(id)
         except DatabaseDown:
             return None
         except ModelError as error:  # a pointer cannot be read
             log.error("nobody can tell what became of retraining %s: %s", id, error)
             return None
-        if run is None or run.state == RUNNING:
-            return None
-        return {"event": END, "state": run.state, "candidate": run.candidate, "log": run.log}
 
     async def _find(self, id: uuid.UUID) -> RetrainingRun | None:
         async with self._database.reading() as session:
             return await session.get(RetrainingRun, id)
+
+
+def _begun(run: RetrainingRun) -> Event:
+    return {"event": BEGUN, **{name: getattr(run, name) for name in FIELDS[BEGUN]}}
+
+
+def _end(run: RetrainingRun) -> Event:
+    return {"event": END, "state": run.state, "candidate": run.candidate, "log": run.log}

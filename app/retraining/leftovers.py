@@ -1,6 +1,8 @@
 """One retraining at a time; and what one that was killed leaves: users' texts, a candidate, a run that says `running`.
 
 The system lets the lock go however a process dies. So whoever gets the lock knows that what lies there is left over.
+Servers that share a store of versions have a data directory each, and a lock in it keeps the others from nothing: they
+take another one in the database too.
 """
 
 from __future__ import annotations
@@ -10,15 +12,18 @@ import fcntl
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import func, select
 
-from app.errors import Conflict
+from app.errors import Conflict, StoreDown
+from app.languages import PAIRS
 from app.settings import Settings
-from app.storage.db import Database
+from app.storage.db import Database, is_sqlite
+from app.storage.locks import Lock, held
 from app.storage.tables import INTERRUPTED, PROMOTED, RUNNING, RetrainingRun, now
+from app.versions.shared_store import SharedStore
 from app.versions.store import pointer_root
 from model.versions import pointers
 from model.versions.card import check_name
@@ -29,7 +34,7 @@ LOCK, WORK = "retrain.lock", "retraining"
 
 
 class AlreadyRunning(Conflict):
-    """Another retraining runs on this data directory."""
+    """Another retraining runs on this data directory, or on another server that shares store and database."""
 
     def __init__(self) -> None:
         super().__init__("another retraining runs already; only one may at a time")
@@ -38,6 +43,22 @@ class AlreadyRunning(Conflict):
 @contextmanager
 def only_one(settings: Settings) -> Iterator[None]:
     """Hold the lock of retraining.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+        DatabaseDown: the lock is in the database too, and that cannot be reached.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_only_one_here(settings))
+        is_shared = settings.models_url is not None and not is_sqlite(settings.database)
+        if is_shared and not stack.enter_context(held(settings.database, Lock.RETRAINING)):
+            raise AlreadyRunning
+        yield
+
+
+@contextmanager
+def _only_one_here(settings: Settings) -> Iterator[None]:
+    """Hold the lock of the data directory.
 
     Raises:
         AlreadyRunning: another process holds it.
@@ -52,7 +73,11 @@ def only_one(settings: Settings) -> Iterator[None]:
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether a retraining runs on this data directory; at the next moment that may be otherwise."""
+    """Whether a retraining runs; at the next moment that may be otherwise.
+
+    Raises:
+        DatabaseDown: as `only_one`.
+    """
     try:
         with only_one(settings):
             return False
@@ -70,18 +95,30 @@ async def clear_leftovers(settings: Settings, database: Database) -> None:
 
     Raises:
         DatabaseDown: as `Database.writing`; the texts are gone all the same.
-        VersionDamaged: a pointer cannot be read.
+        VersionError: a pointer cannot be read.
     """
     try:
         if await asyncio.to_thread(_has_work, settings):
-            with only_one(settings):
+            with _only_one_here(settings):
                 await asyncio.to_thread(shutil.rmtree, work_root(settings), ignore_errors=True)
                 log.info("removed what a retraining that was killed had left")
         if await _count_running(database):
-            with only_one(settings):
+            with ExitStack() as stack:
+                await asyncio.to_thread(stack.enter_context, only_one(settings))
+                await asyncio.to_thread(_follow_store, settings)
                 await close_dead_runs(database, settings)
     except AlreadyRunning:
         return
+    except StoreDown as error:
+        log.warning("nobody can tell what became of a retraining: %s", error)
+
+
+def _follow_store(settings: Settings) -> None:
+    """What the runs of other servers have promoted."""
+    store = SharedStore.of(settings)
+    if store is not None:
+        for pair in PAIRS:
+            store.follow(pair)
 
 
 def _has_work(settings: Settings) -> bool:

@@ -5,7 +5,7 @@
     {"event": "ended"}          the database has the result
 
 They hold no text of anybody, and stay when a run has ended, for who comes late; the newest are kept. Beside it may lie
-`ID.stop`: somebody wants the run to end.
+`ID.stop`: see `app.retraining.stopping`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import signal
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +28,6 @@ KEPT = 50
 """Runs whose files stay."""
 MOST_BYTES = 1_048_576
 """Of one file that is read; a run writes about a tenth."""
-LOOK_EVERY_S = 0.5
 FIELDS = {BEGUN: ("pair", "parent", "candidate", "corrections"), STAGE: ("stage", "number", "done", "total", "seconds")}
 """What is passed on, by event."""
 
@@ -41,11 +37,6 @@ Event = dict[str, Any]
 def progress_file(settings: Settings, id: uuid.UUID) -> Path:
     """Where the run `id` tells how far it is."""
     return settings.data_dir / FOLDER / f"{id}.jsonl"
-
-
-def stop_file(settings: Settings, id: uuid.UUID) -> Path:
-    """What asks the run `id` to end, by being there."""
-    return settings.data_dir / FOLDER / f"{id}.stop"
 
 
 def tell(settings: Settings, id: uuid.UUID, event: str, **facts: Any) -> None:
@@ -73,39 +64,6 @@ def _written(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:  # another process has just removed it
         return 0.0
-
-
-def ask_to_stop(settings: Settings, id: uuid.UUID) -> None:
-    """Have the run end, wherever it runs on this data directory.
-
-    Raises:
-        OSError: the data directory cannot be written to.
-    """
-    path = stop_file(settings, id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-
-
-@contextmanager
-def stopping_when_asked(settings: Settings, id: uuid.UUID) -> Iterator[None]:
-    """While this lasts, `ask_to_stop` has the main thread of this process get SIGTERM."""
-    over, main, path = threading.Event(), threading.main_thread().ident, stop_file(settings, id)
-
-    def watch() -> None:
-        while not over.wait(LOOK_EVERY_S):
-            if path.exists():
-                log.info("the retraining is asked to stop")
-                if main is not None:
-                    signal.pthread_kill(main, signal.SIGTERM)  # to this thread, so that what it waits for is broken off
-                return
-
-    thread = threading.Thread(target=watch, name="stop-file", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(10 * LOOK_EVERY_S)
 
 
 class Reader:

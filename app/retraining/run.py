@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 import uuid
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from app.corrections.retention import forget_deleted
-from app.errors import AppError, DatabaseDown, told
+from app.errors import AppError, DatabaseDown, StoreDown, told
 from app.retraining import progress
 from app.retraining.leftovers import close_dead_runs, only_one, settle, work_root
 from app.settings import Settings
@@ -40,9 +41,13 @@ from app.storage.tables import (
 )
 from app.versions.promotion import promote
 from app.versions.registry import ancestry, is_learnt, reconcile
+from app.versions.shared_store import SharedStore
 from app.versions.store import current_version, model_roots
+from model.errors import ModelError
 from model.versions import store
 from model.versions.pointers import DEFAULT
+
+log = logging.getLogger("traghetto.retraining")
 
 T = TypeVar("T")
 
@@ -71,28 +76,33 @@ def retrain_pair(
         id: of the run, where others know it already; see `app.retraining.progress`.
 
     Raises:
-        AlreadyRunning, NothingToDo, DatabaseDown: see there.
+        AlreadyRunning, NothingToDo, DatabaseDown, StoreDown: see there.
         ModelError: the trainer or the promotion failed; the run is recorded as failed.
     """
     with only_one(settings):
+        shared = SharedStore.of(settings)
+        if shared is not None:
+            shared.catch_up(pair)
         root = work_root(settings)
         shutil.rmtree(root, ignore_errors=True)  # of a run that was killed: nobody else can be running
         root.mkdir(parents=True)
         with tempfile.TemporaryDirectory(dir=root) as work:
-            return _Run(settings, pair, train, dry_run, Path(work), id or uuid.uuid4()).go()
+            version = _name(settings, pair, shared.versions.names(pair) if shared is not None else ())
+            run = RetrainingRun(id=id or uuid.uuid4(), pair=pair, candidate=version)
+            return _Run(settings, run, train, dry_run, Path(work)).go()
 
 
 class _Run:
     """The trainer runs in the main thread, so that Ctrl-C stops it at once; the database is opened before and after."""
 
-    def __init__(self, settings: Settings, pair: str, train: Train, dry_run: bool, work: Path, id: uuid.UUID) -> None:
-        self.settings, self.pair, self.train, self.dry_run, self.work = settings, pair, train, dry_run, work
+    def __init__(self, settings: Settings, record: RetrainingRun, train: Train, dry_run: bool, work: Path) -> None:
+        self.settings, self.train, self.dry_run, self.work = settings, train, dry_run, work
+        self.pair, self.version = record.pair, record.candidate
         self.roots = model_roots(settings)
-        self.parent = current_version(settings, pair) or DEFAULT
-        self.version = _name(settings, pair)
+        self.parent = record.parent = current_version(settings, self.pair) or DEFAULT
         self._given: list[uuid.UUID] = []
         """The corrections that the trainer was given, whose texts the report may hold."""
-        self.record = RetrainingRun(id=id, pair=pair, parent=self.parent, candidate=self.version)
+        self.record = record
 
     def go(self) -> RetrainingRun:
         report: Report | None = None
@@ -106,10 +116,21 @@ class _Run:
             raise
         except BaseException as error:
             stopped, why = isinstance(error, KeyboardInterrupt), told(error) if isinstance(error, Exception) else ""
+            if stopped:
+                self._look_at_store()
             state = settle(self.settings, self.pair, self.version) if stopped else FAILED
             asyncio.run(self._opened(lambda database: self._end(database, state, report, why)))
             raise
         return self.record
+
+    def _look_at_store(self) -> None:
+        """A promotion that was broken off may have moved the pointer for all."""
+        shared = SharedStore.of(self.settings)
+        if shared is not None:
+            try:
+                shared.follow(self.pair)
+            except (StoreDown, ModelError) as error:
+                log.warning("%s: whether it was promoted is not known: %s", self.version, error)
 
     def _tell_begun(self) -> None:
         progress.forget_old(self.settings)
@@ -204,8 +225,8 @@ def _jsonl(rows: Iterable[dict[str, str]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def _name(settings: Settings, pair: str) -> str:
+def _name(settings: Settings, pair: str, in_store: Iterable[str]) -> str:
     """A new version name: the day, and a number that is free."""
     day = now().strftime("%Y%m%d")
-    taken = {info.version for info in store.list_versions(model_roots(settings), pair)}
+    taken = {info.version for info in store.list_versions(model_roots(settings), pair)}.union(in_store)
     return next(name for number in range(1, 10_000) if (name := f"corrected-{day}-{number}") not in taken)

@@ -18,14 +18,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from app.errors import Conflict, DatabaseDown, NotFound, RetrainingFailed, ShuttingDown
+from app.errors import Conflict, DatabaseDown, RetrainingFailed, ShuttingDown
 from app.languages import PAIRS
 from app.retraining import progress
 from app.retraining.exits import EXIT_NOTHING, EXIT_PROMOTED, EXIT_REFUSED, EXIT_RUNNING
 from app.retraining.leftovers import AlreadyRunning, clear_leftovers, is_running
+from app.retraining.stopping import Asked, AskedUnrecorded, ask_if_here, ask_to_stop
 from app.settings import Settings
 from app.storage.db import Database
-from app.storage.tables import RUNNING, RetrainingRun, now
+from app.storage.tables import RetrainingRun, now
 from app.versions.registry import count_new, lineage
 from app.versions.store import current_version, model_roots
 
@@ -144,22 +145,21 @@ class RetrainingService:
         return id
 
     async def stop_run(self, id: uuid.UUID) -> RetrainingRun:
-        """Ask the run `id` to end, whichever process it is; it does so soon.
+        """Ask the run `id` to end, whichever process of whichever server it is; it does so soon.
 
         Raises:
             NotFound: there is none.
             Conflict: it has ended.
-            DatabaseDown: as `Database.reading`.
+            AskedUnrecorded: the database does not answer, and the run was begun on this data directory.
+            DatabaseDown: as `Database.writing`.
         """
-        await clear_leftovers(self._settings, self._database)
-        async with self._database.reading() as session:
-            run = await session.get(RetrainingRun, id)
-        if run is None:
-            raise NotFound(f"There is no retraining {id}.")
-        if run.state != RUNNING:
-            raise Conflict(f"The retraining {id} has ended: it is {run.state}.")
-        await asyncio.to_thread(progress.ask_to_stop, self._settings, id)
-        return run
+        try:
+            await clear_leftovers(self._settings, self._database)
+            return await ask_to_stop(self._settings, self._database, id)
+        except DatabaseDown:
+            if await asyncio.to_thread(ask_if_here, self._settings, id):
+                raise AskedUnrecorded from None
+            raise
 
     async def stop(self) -> None:
         """End the runs that were begun here, and begin no more."""
@@ -189,13 +189,13 @@ class RetrainingService:
     async def _ended(self, id: uuid.UUID, process: asyncio.subprocess.Process) -> int:
         """Wait for a run. One that was asked to end, and does not in time, is killed."""
         stopping_s = 0.0
+        asked = Asked(self._settings, self._database, id)
         while True:
             try:
                 async with asyncio.timeout(LOOK_AFTER_S):
                     return await process.wait()
             except TimeoutError:
-                asked = await asyncio.to_thread(progress.stop_file(self._settings, id).exists)
-                stopping_s += LOOK_AFTER_S if asked else 0.0
+                stopping_s += LOOK_AFTER_S if await asked.look() else 0.0
                 if stopping_s > STOP_TIMEOUT_S:
                     await _stop(process)
 

@@ -17,12 +17,13 @@ from typing import Any, Literal
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, event, make_url, text
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from app.errors import DatabaseDown
+from app.errors import AppError, DatabaseDown
 
 log = logging.getLogger("traghetto.database")
 
@@ -137,6 +138,11 @@ def is_sqlite(url: str) -> bool:
     return make_url(url).get_backend_name() == "sqlite"
 
 
+def shown(url: str | URL) -> str:
+    """`url` for people: without its password, wherever it stands."""
+    return make_url(url).difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
 def set_up_sqlite(engine: Engine) -> None:
     """Make every connection and transaction of an SQLite engine fit for a server."""
 
@@ -167,7 +173,14 @@ def migrate(url: str, revision: str = "head") -> None:
 
     Raises:
         SQLAlchemyError: the database cannot be reached, or a migration failed and was rolled back.
+        AppError: it is of a version that is not known here.
     """
     if is_sqlite(url):
         Path(make_url(url).database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
-    command.upgrade(alembic_config(url), revision)
+    try:
+        command.upgrade(alembic_config(url), revision)
+    except CommandError as error:
+        raise AppError(
+            f"the database {shown(url)} is of a version of Traghetto that is not known here, perhaps a newer one: run "
+            f"that, or restore a backup of before ({error})"
+        ) from None

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Date,
     DateTime,
     Dialect,
     ForeignKey,
@@ -128,6 +129,24 @@ class ApiKey(Base):
     trusted: Mapped[bool] = mapped_column(Boolean, default=False)
     """Its corrections are approved at once, if no check marks them."""
     revoked_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    requests: Mapped[str | None] = mapped_column(String(200))
+    """How often it may ask, such as `100/minute`; None: as the settings say for all keys."""
+    characters_per_month: Mapped[int | None] = mapped_column(BigInteger)
+    """How much it may have translated in a month; None: as the settings say for all keys; 0: any number."""
+
+
+class UsageDay(Base):
+    """What one client has had translated on one day (UTC)."""
+
+    __tablename__ = "usage"
+
+    day: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    client: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Id of a key, or `admin key`, `local`, `anonymous`."""
+    requests: Mapped[int] = mapped_column(BigInteger, default=0)
+    characters: Mapped[int] = mapped_column(BigInteger, default=0)
+
+    __table_args__ = (Index("ix_usage_client_day", "client", "day"),)
 
 
 class Correction(Base):
@@ -259,5 +278,7 @@ class RetrainingRun(Base):
     log: Mapped[str] = mapped_column(Text, default="")
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """What `training.retrain.retrain` returned."""
+    stop_asked_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    """When somebody first wanted it to end, of whichever server."""
 
     __table_args__ = (_one_of("state", RUN_STATES),)

@@ -18,6 +18,10 @@ MAX_IGNORED_TAGS = 100
 FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 """Control characters that are not white space, and lone surrogates: no text has them, and databases refuse them."""
 
+_UNFIT = r"\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f"
+FIT, FIT_NOT_BLANK = f"^[^{_UNFIT}]*$", rf"^[^{_UNFIT}]*[^{_UNFIT}\s][^{_UNFIT}]*$"
+"""What a text may be, and one that is not only white space, as descriptions of the API say it (ECMA 262)."""
+
 
 class TranslationRequest(NamedTuple):
     """What every dialect's body becomes."""

@@ -7,13 +7,18 @@ import contextlib
 import time
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
+from app.access.client import Client
+from app.access.usage import Reserved, Usage
 from app.engine.decoder import Outcome
 from app.engine.engine import Engine
 from app.engine.worker import Worker, give_way
 from app.errors import DeadlineExceeded, Overloaded
+from app.metrics import Metrics
 from app.settings import Settings
 from app.timers import Timers
+from app.traces import Traces
 from app.translating.detection import Detect, Detection
 from app.translating.limits import TranslationRequest, check, check_texts
 from app.translating.preparing import Prepared, Preparer
@@ -31,11 +36,22 @@ MEMORY_WAIT_S = 3.0
 """How long after the start requests wait for memory to be loaded; from then on they are translated without."""
 
 
+class Watching(NamedTuple):
+    """Who is told of what is translated."""
+
+    usage: Usage
+    metrics: Metrics
+    traces: Traces
+
+
 class TranslationService:
     """Translates requests. `start` and `stop` belong to the application's lifespan."""
 
-    def __init__(self, settings: Settings, engine: Engine, preparer: Preparer, detect: Detect) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, preparer: Preparer, detect: Detect, watching: Watching
+    ) -> None:
         self._settings = settings
+        self._usage, self._metrics, self._traces = watching
         self._engine = engine
         self._memory_ready: asyncio.Event | None = None
         self._timers = Timers()
@@ -62,32 +78,49 @@ class TranslationService:
         self._long.stop()
         self._detector.stop()
 
-    async def translate(self, request: TranslationRequest, timeout_s: float | None = None) -> list[TranslatedText]:
-        """One result for each text, in order; within `timeout_s`, by default the deadline of the settings.
+    async def translate(
+        self, request: TranslationRequest, client: Client | None, timeout_s: float | None = None
+    ) -> list[TranslatedText]:
+        """One result for each text, in order; within `timeout_s`, by default the deadline of the settings. It counts as
+        used by `client`; by nobody if that is None.
 
         Raises:
             InvalidRequest: a limit was passed, or a text holds what no text can.
+            TooManyRequests, QuotaExceeded: `client` may not have so much translated now.
             PairUnavailable, NotReady, ShuttingDown, Overloaded, DeadlineExceeded, TranslationFailed: see `app.errors`.
         """
         check(request, self._settings)
-        deadline_s = timeout_s or self._settings.deadline_s
+        if client is None:
+            return await self._translated(request, timeout_s or self._settings.deadline_s)
+        reserved = await self._usage.reserve(client, sum(map(len, request.texts)))
+        try:
+            found = await self._translated(request, timeout_s or self._settings.deadline_s)
+            self._usage.spent(reserved)
+        finally:
+            self._usage.released(reserved)
+        return found
+
+    async def _translated(self, request: TranslationRequest, deadline_s: float) -> list[TranslatedText]:
         ends = time.monotonic() + deadline_s
         if self._engine.state != "ready":
             await self._engine.wait_ready(deadline_s)
         if self._memory_ready is not None and request.memory:
             await self._wait_for(self._memory_ready, ends)
         try:
-            prepared = await self._prepared(request, ends)
+            with self._traces.part("prepare", texts=len(request.texts), characters=sum(map(len, request.texts))):
+                prepared = await self._prepared(request, ends)
             outcomes = iter(await self._outcomes(request, prepared, ends))
         except (TimeoutError, DeadlineExceeded):  # the parts know only what was left of the time
             raise DeadlineExceeded(deadline_s) from None
         return [assemble(text, request.target, outcomes) for text in prepared]
 
-    async def detect(self, texts: Sequence[str], field: str, *, many: bool) -> list[Detection]:
-        """The language of each text; `field` and `many` as in `TranslationRequest`.
+    async def detect(self, texts: Sequence[str], client: Client, field: str, *, many: bool) -> list[Detection]:
+        """The language of each text; `field` and `many` as in `TranslationRequest`. It counts as used by `client`, as
+        much as a translation.
 
         Raises:
             InvalidRequest: a limit was passed, or a text holds what no text can.
+            TooManyRequests, QuotaExceeded: as `translate`.
             Overloaded, DeadlineExceeded: see `app.errors`.
         """
         check_texts(TranslationRequest(texts, "auto", "en", field=field, many=many), self._settings)
@@ -95,12 +128,20 @@ class TranslationService:
             raise Overloaded(1)
         self._asked += 1
         try:
+            return await self._detected(texts, await self._usage.reserve(client, sum(map(len, texts))))
+        finally:
+            self._asked -= 1
+
+    async def _detected(self, texts: Sequence[str], reserved: Reserved) -> list[Detection]:
+        try:
             async with self._timers.timeout(self._settings.deadline_s):
-                return await self._detector.run(texts)
+                found = await self._detector.run(texts)
+            self._usage.spent(reserved)
         except TimeoutError:
             raise DeadlineExceeded(self._settings.deadline_s) from None
         finally:
-            self._asked -= 1
+            self._usage.released(reserved)
+        return found
 
     async def _wait_for(self, memory_ready: asyncio.Event, ends: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -122,8 +163,19 @@ class TranslationService:
         beam = request.beam or self._settings.default_beam
         branches = request.prefix is not None and request.alternatives > 0
         search = _search(max(beam, request.alternatives + 1), request.alternatives + 1, branches)
-        remaining_s = max(0.0, ends - time.monotonic())
-        return await self._engine.translate(sentences, search, remaining_s, request.priority)
+        asked = time.monotonic()
+        outcomes = await self._engine.translate(sentences, search, max(0.0, ends - asked), request.priority)
+        for sentence, outcome in zip(sentences, outcomes, strict=True):
+            for warning in outcome.translation.warnings:
+                self._metrics.warned(sentence.pair, warning)
+        if self._traces.are_on and outcomes:
+            began, versions = min(outcome.began for outcome in outcomes), {outcome.version for outcome in outcomes}
+            self._traces.past("wait", asked, max(asked, began))
+            self._traces.past(
+                "decode", max(asked, began), time.monotonic(), sentences=len(sentences), beam=search.beam,
+                tokens=sum(sentence.tokens for sentence in sentences), versions=sorted(versions),
+            )  # fmt: skip
+        return outcomes
 
 
 @lru_cache(maxsize=64)

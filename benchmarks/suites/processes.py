@@ -8,7 +8,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from model.kernels.native import INSTRUCTIONS
+from benchmarks.parts import family
+from benchmarks.servers import PROGRAM, environment
 
-TRAGHETTO = str(Path(sys.executable).with_name("traghetto"))
-TRANSLATE = (TRAGHETTO, "translate", "--pair", "it-en")
+TRANSLATE = (str(PROGRAM), "translate", "--pair", "it-en")
 READ_BYTES = 1 << 16
 PAUSE_S, LOOK_S = 0.01, 0.05
 """Between two requests of a server that is not ready, and between two looks at memory."""
@@ -34,12 +33,7 @@ class Programs:
 
     @property
     def _environment(self) -> dict[str, str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name == INSTRUCTIONS or not name.startswith("TRAGHETTO_")
-        }
-        return {**kept, "TRAGHETTO_DATA_DIR": str(self.data_dir), "TRAGHETTO_DEVICE": "cpu"}
+        return environment({"TRAGHETTO_DATA_DIR": str(self.data_dir), "TRAGHETTO_DEVICE": "cpu"})
 
     def run(self, command: Sequence[str], given: Path) -> float:
         """Seconds that `command` takes for all of `given`. Its output is thrown away, but through a pipe.
@@ -71,7 +65,7 @@ class Programs:
             subprocess.Popen(command, stdin=file, stdout=subprocess.DEVNULL, env=self._environment) as process,
         ):
             while process.poll() is None:
-                peak = max(peak, sum(_memory_mb(pid, "smaps_rollup", "Pss") for pid in _family(process.pid)))
+                peak = max(peak, sum(_memory_mb(pid, "smaps_rollup", "Pss") for pid in family(process.pid)))
                 time.sleep(LOOK_S)
         _check(process)
         return peak
@@ -96,7 +90,7 @@ class Programs:
         Raises:
             RuntimeError: it did not start; what it wrote is told.
         """
-        command = [TRAGHETTO, "serve", "--port", "0"]
+        command = [str(PROGRAM), "serve", "--port", "0"]
         started = time.perf_counter()
         with (
             tempfile.TemporaryFile() as said,  # not a pipe, which would fill up
@@ -162,15 +156,6 @@ def _number(pipe: IO[bytes] | None) -> int:
 def _check(process: subprocess.Popen[bytes]) -> None:
     if process.returncode:
         raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and all that it has started, and those."""
-    yield pid
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # it has just ended
-            for child in thread.read_text(encoding="ascii").split():
-                yield from _family(int(child))
 
 
 def _memory_mb(pid: int, file: str, name: str) -> float:

@@ -14,7 +14,8 @@ import ctypes
 import sys
 from collections.abc import Callable
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
+ARENAS = 2
 KEPT_BYTES = 2**31 - 1
 TOP_PAD_BYTES = 256 * 2**20
 
@@ -27,6 +28,14 @@ def keep_freed_memory() -> bool:
     options = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT_BYTES), (M_TOP_PAD, TOP_PAD_BYTES))
     done = [mallopt(option, value) == 1 for option, value in options]
     return all(done)
+
+
+def share_arenas() -> None:
+    """Have all threads that begin from now on share two places to allocate from. With one for each, memory that was
+    freed in one is not used in another: a server was 40 to 50 MB larger after its first change of a model."""
+    mallopt = _function("mallopt")
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, ARENAS)
 
 
 def give_back_freed_memory() -> None:

@@ -20,7 +20,7 @@ SMALLEST = np.float32(1e-8)
 EPSILON = 1e-5
 """Of a layer norm: PyTorch's default, which `model.network` leaves as it is."""
 ROWS_AT_ONCE = 2000
-"""Of a table: in fp32 all of them would take more memory than anything that comes after."""
+"""Of a table: all of them would take more memory than anything that comes after."""
 PANEL = 32
 """Outputs side by side, as in `decode.h`."""
 
@@ -57,7 +57,7 @@ class Packer:
         """Weight and bias of a linear `layer` behind the layer norm `norm`, for what is only normalised."""
         gain, shift = self.linear(norm)
         weight, bias = layer
-        return weight * gain, weight @ shift + bias
+        return weight * gain, (weight @ shift.astype(np.float64) + bias).astype(np.float32)
 
     def inputs(self, layer: str, directions: Sequence[str]) -> tuple[Floats, Floats]:
         """The input products of the recurrent `directions` of `layer`, which read the same, as one behind its norm."""
@@ -70,13 +70,17 @@ class Packer:
         return self.array(f"{recurrent}.layer.weight_hh_l0"), self.array(f"{recurrent}.layer.bias_hh_l0")
 
     def table(self, embedding: str, inputs: tuple[Floats, Floats]) -> NDArray[np.float16]:
-        """`[vocab, gates]`: what the first layer's `inputs` give for each token of `embedding`."""
-        rows = self.array(f"{embedding}.weight")
+        """`[vocab, gates]`: what the first layer's `inputs` give for each token of `embedding`.
+
+        Summed in fp64, so that the order of sums, which is another with other threads or another BLAS, does not show.
+        """
+        rows = self.array(f"{embedding}.weight").astype(np.float64)
         rows -= rows.mean(axis=1, keepdims=True)
-        rows /= np.sqrt(np.square(rows).mean(axis=1, keepdims=True) + np.float32(EPSILON))
-        table = np.empty((len(rows), len(inputs[1])), np.float16)
+        rows /= np.sqrt(np.square(rows).mean(axis=1, keepdims=True) + EPSILON)
+        weight, bias = inputs[0].T.astype(np.float64), inputs[1]
+        table = np.empty((len(rows), len(bias)), np.float16)
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            table[start : start + ROWS_AT_ONCE] = rows[start : start + ROWS_AT_ONCE] @ inputs[0].T + inputs[1]
+            table[start : start + ROWS_AT_ONCE] = rows[start : start + ROWS_AT_ONCE] @ weight + bias
         return table
 
 

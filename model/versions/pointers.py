@@ -4,16 +4,13 @@
 
 `promote` appends the version that was current to `history`, `rollback` takes the last one from it. A pair without a
 pointer serves `DEFAULT`. Moves are serialised between processes by a lock on `.current.lock` beside the pointer, and
-the file is renamed into its place: killed at any moment, a move has happened or it has not.
+the file is renamed into its place: killed at any moment, a move has happened or it has not. Where servers share a store
+(`app.versions.shared_pointers`), the pointer there is the truth, and this file follows it (`adopt`).
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +18,7 @@ from pathlib import Path
 from model.config import JsonConfig
 from model.errors import ConfigError, ModelError, VersionDamaged, VersionError, VersionNotFound
 from model.versions.card import POINTER, check_name
-from model.versions.disk import write_whole
+from model.versions.disk import locked, write_whole
 
 DEFAULT = "default"
 """The version that serves when there is no pointer and nobody names one."""
@@ -29,7 +26,7 @@ LOCK = ".current.lock"
 FORMAT = 1
 MAX_HISTORY = 200
 """Earlier versions that a pointer remembers; older ones are forgotten."""
-LOCK_TIMEOUT_S, LOCK_STEP_S = 10.0, 0.01
+LOCK_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -135,13 +132,7 @@ def promote(roots: Sequence[Path], pair: str, version: str, expected: str | None
     """
     check_name(pair, version)
     _find(roots, pair, version)
-
-    def moved(before: Pointer) -> Pointer:
-        if before.version == version:
-            return before
-        return Pointer(version, (*before.history, before.version)[-MAX_HISTORY:])
-
-    return _move(roots[0], pair, moved, expected)
+    return _move(roots[0], pair, lambda before: promoted(before, version), expected)
 
 
 def rollback(roots: Sequence[Path], pair: str, expected: str | None = None) -> Move:
@@ -154,12 +145,68 @@ def rollback(roots: Sequence[Path], pair: str, expected: str | None = None) -> M
     """
 
     def moved(before: Pointer) -> Pointer:
-        target = previous_of(before, pair)
-        _find(roots, pair, target)
-        return Pointer(target, before.history[:-1])
+        after = rolled_back(before, pair)
+        _find(roots, pair, after.version)
+        return after
 
     previous_of(read(roots[0], pair), pair)  # before a folder is made for a pair that does not exist
     return _move(roots[0], pair, moved, expected)
+
+
+def promoted(before: Pointer, version: str) -> Pointer:
+    """`before`, moved on to `version`."""
+    if before.version == version:
+        return before
+    return Pointer(version, (*before.history, before.version)[-MAX_HISTORY:])
+
+
+def rolled_back(before: Pointer, pair: str) -> Pointer:
+    """`before`, moved back by one.
+
+    Raises:
+        VersionError: no other was current before.
+    """
+    return Pointer(previous_of(before, pair), before.history[:-1])
+
+
+def step(before: Pointer, pair: str, moved: Callable[[Pointer], Pointer], expected: str | None) -> Pointer:
+    """What a move makes of the pointer that it finds, with the time of the move.
+
+    Raises:
+        VersionError: another version than `expected` is current, or as `moved`.
+    """
+    if expected is not None and before.version != expected:
+        raise VersionError(f"the current version of {pair} is {before.version} by now, no longer {expected}")
+    return replace(moved(before), moved_at=datetime.now(UTC).isoformat())
+
+
+def adopt(root: Path, pair: str, newest: Callable[[], Pointer | None]) -> bool:
+    """Have the file hold what `newest` gives, which is asked while nobody else may write; whether it did not before.
+
+    None: the file stays as it is. One that is damaged is replaced: it is a copy.
+
+    Raises:
+        VersionError: the file cannot be written, or another process is writing all the time; and as `newest`.
+    """
+    folder = root / pair
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / LOCK, LOCK_TIMEOUT_S):
+            pointer = newest()
+            if pointer is None or is_held(root, pair, pointer):
+                return False
+            write_whole(folder / POINTER, pointer.to_json())
+    except OSError as error:
+        raise VersionError(f"the pointer cannot be written: {error.strerror}", folder / POINTER) from error
+    return True
+
+
+def is_held(root: Path, pair: str, pointer: Pointer) -> bool:
+    """Whether the file holds this very pointer."""
+    try:
+        return read_bytes(root, pair) == pointer.to_json().encode()
+    except VersionDamaged:
+        return False
 
 
 def previous_of(pointer: Pointer | None, pair: str) -> str:
@@ -183,35 +230,10 @@ def _move(root: Path, pair: str, moved: Callable[[Pointer], Pointer], expected: 
     folder = root / pair
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / LOCK):
+        with locked(folder / LOCK, LOCK_TIMEOUT_S):
             before = read(root, pair) or Pointer(DEFAULT)
-            if expected is not None and before.version != expected:
-                raise VersionError(f"the current version of {pair} is {before.version} by now, no longer {expected}")
-            after = replace(moved(before), moved_at=datetime.now(UTC).isoformat())
+            after = step(before, pair, moved, expected)
             write_whole(folder / POINTER, after.to_json())
     except OSError as error:
         raise VersionError(f"the pointer cannot be moved: {error.strerror}", folder / POINTER) from error
     return Move(pair, after.version, before.version)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock in `path`, which the system lets go when a process dies."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
-    try:
-        ends = time.monotonic() + LOCK_TIMEOUT_S
-        while not _try_to_lock(descriptor):
-            if time.monotonic() > ends:
-                raise VersionError(f"another process has held it for {LOCK_TIMEOUT_S:g} s; try again", path)
-            time.sleep(LOCK_STEP_S)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _try_to_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

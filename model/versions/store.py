@@ -13,10 +13,7 @@ Reading never runs code from a folder: safetensors and JSON only, no pickle. Nor
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +24,7 @@ from model.errors import ConfigError, ModelError, TokenizerError, VersionDamaged
 from model.network.weights import Weights, build, weights_of
 from model.text.tokenizer import Tokenizer, load_tokenizer
 from model.versions.card import CARD, Card, check_name, now
-from model.versions.disk import sync
+from model.versions.disk import replacing
 from model.versions.pointers import DEFAULT, current
 from model.versions.weights_file import read_weights, write_weights
 
@@ -101,7 +98,7 @@ def save(  # noqa: PLR0913 - what a version consists of, by name
     if folder.exists() and not overwrite:
         raise VersionError("it exists already; choose another version name or say that it may be replaced", folder)
     try:
-        with _replacing(folder) as temporary:
+        with replacing(folder) as temporary:
             write_weights(temporary / WEIGHTS, model)
             (temporary / CONFIG).write_text(model.config.to_json(), encoding="utf-8")
             for side, tokenizer in zip(("source", "target"), tokenizers, strict=True):
@@ -123,15 +120,21 @@ def verify(folder: Path) -> Card:
     """
     if not folder.is_dir():
         raise VersionNotFound("there is no model version here", folder)
-    names = {path.name for path in folder.iterdir()}
-    _refuse_pickles(folder, names)
-    card = Card.read(folder)
+    card = verify_files(folder)
     if (folder.resolve().parent.name, folder.resolve().name) != (card.pair, card.version):
         raise VersionDamaged(
             f"it holds version {card.version} of {card.pair}: "
             f"rename it to {card.pair}/{card.version}, or name the right folder",
             folder,
         )
+    return card
+
+
+def verify_files(folder: Path) -> Card:
+    """As `verify`, whatever the folder is called."""
+    names = {path.name for path in folder.iterdir()}
+    _refuse_pickles(folder, names)
+    card = Card.read(folder)
     expected = set(card.files)
     _refuse_other_files(folder, names - {CARD}, expected)
     for name in sorted(expected):
@@ -256,30 +259,3 @@ def _refuse_other_files(folder: Path, found: set[str], expected: set[str]) -> No
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder` that takes its place at the end; nothing is left behind on failure."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        for path in temporary.iterdir():
-            path.chmod(0o644)  # safetensors writes for the owner alone; a server may run as somebody else
-            sync(path)
-        sync(temporary)
-        old = temporary.with_name(temporary.name + ".old")
-        if folder.exists():
-            folder.rename(old)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
-        sync(folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

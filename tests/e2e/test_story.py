@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from browsing import Open
 from databases import migrated
 from fakes import serving
 from gate_sets import gate_options
+from patience import wait_until
 from playwright.sync_api import Page, expect
 
 from app.main import create_app
@@ -81,6 +83,7 @@ def test_a_correction_goes_all_the_way(opened: Open, address: str) -> None:
         reviewer.goto(f"{address}/models")
         retrain(reviewer)
         expect(fates.first).to_contain_text("learnt by model corrected-", timeout=SOON_MS)
+        wait_until(lambda: _serving(address).startswith("corrected-"), "the new version translates", SOON_MS / 1000)
         author.fill("#text", "Ciao a tutti.")
         expect(author.locator("#about")).to_contain_text("model corrected-", timeout=SOON_MS)
         reviewer.click("#rollback")
@@ -91,3 +94,8 @@ def test_a_correction_goes_all_the_way(opened: Open, address: str) -> None:
         expect(author.locator("#about")).to_contain_text("model default", timeout=SOON_MS)
         author.fill("#text", source)
         expect(author.locator("#translation .memory")).to_have_text(right, timeout=SOON_MS)
+
+
+def _serving(address: str) -> str:
+    """The version that translates now: a moment after it was promoted."""
+    return str(httpx.get(f"{address}/health/ready", timeout=20).json()["models"][PAIR])

@@ -13,7 +13,7 @@ import pytest
 from corrections_kit import app_on, people_of
 from sqlalchemy import event, func, insert, select
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections import retention
 from app.corrections.importing import Importer
 from app.corrections.records import Entry, Record

@@ -17,9 +17,10 @@ from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from app.errors import AppError
 from app.settings import load_settings
 from app.storage.consent_log import ConsentLog
-from app.storage.db import MIGRATIONS, Database, alembic_config, migrate
+from app.storage.db import MIGRATIONS, Database, alembic_config, migrate, shown
 from app.storage.tables import Base, LoggedTranslation, now
 
 
@@ -143,6 +144,18 @@ async def test_translation_goes_on_without_a_database(kind: str, tmp_path: Path)
 def test_a_database_that_cannot_be_reached_is_an_error_when_migrating() -> None:
     with pytest.raises(OperationalError):
         migrate("postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+
+def test_a_database_of_a_newer_version_is_told_without_its_password(tmp_path: Path) -> None:
+    url = load_settings(database_url=f"sqlite:///{tmp_path / 'new.db'}").database
+    migrate(url)
+    with sqlite3.connect(tmp_path / "new.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '29991231_later'")
+    with pytest.raises(AppError, match="perhaps a newer one: run that, or restore a backup of before"):
+        migrate(url)
+    assert shown("postgresql://anna:segreto@h/d?password=segreto&connect_timeout=3") == (
+        "postgresql://anna:***@h/d?connect_timeout=3"
+    )
 
 
 async def test_sqlite_is_set_up_for_a_server(tmp_path: Path) -> None:

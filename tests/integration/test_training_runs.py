@@ -1,9 +1,14 @@
-"""Whole trainings, as the command line starts them: alone, resumed, and as two workers under torchrun."""
+"""Whole trainings, as the command line starts them: alone, and as workers under torchrun, some of them lost."""
 
+import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,51 +21,25 @@ from model.versions.store import verify
 from training.evaluate import record
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = """
-pair = "it-en"
-version = "toy"
-[model]
-embedding_size = 16
-encoder_layers = 1
-encoder_hidden_size = 16
-decoder_layers = 2
-decoder_hidden_size = 32
-attention_heads = 2
-dropout = 0.0
-[data]
-dev = ""
-hold_out_per_mille = 50
-source_vocab_size = 330
-target_vocab_size = 320
-[data.groups]
-everyday = ["*"]
-[[phases]]
-until = 1.0
-shares = { everyday = 1.0 }
-[optim]
-warmup_steps = 5
-[loop]
-max_steps = 24
-batch_tokens = BUDGET
-pool_pairs = 200
-eval_steps = 12
-precision = "fp32"
-"""
-
-
 TRAIN = ("train", "toy.toml", "--data", "data", "--out", "models")
+TORCHRUN = ("-m", "torch.distributed.run")
+LONGER = {"max_steps": 100, "eval_steps": 25, "threads": 1}
 
 
-def train(folder: Path, budget: int, *launcher: str) -> Path:
-    """The version that `TRAIN` writes in a process of its own, or more of them, with `folder` as its own."""
+def prepare(folder: Path, budget: int, **loop: int) -> dict[str, str]:
+    """Write corpus and settings into `folder`; the environment of who trains on them."""
     toy_corpus.write(folder / "data")
-    (folder / "toy.toml").write_text(SETTINGS.replace("BUDGET", str(budget)))
-    command = [*launcher, "-m", "app.cli", *TRAIN]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    toy_corpus.write_settings(folder / "toy.toml", batch_tokens=budget, **loop)
+    told = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return {**os.environ, **told, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+
+
+def train(folder: Path, budget: int, *launcher: str, **loop: int) -> Path:
+    """The version that `TRAIN` writes in a process of its own, or more of them, with `folder` as its own."""
     done = subprocess.run(
-        [sys.executable, *command],
+        [sys.executable, *launcher, "-m", "app.cli", *TRAIN],
+        env=prepare(folder, budget, **loop),
         cwd=folder,
-        env=environment,
         capture_output=True,
         text=True,
         timeout=240,
@@ -94,8 +73,10 @@ def test_a_run_leaves_a_curve_and_the_mistakes_in_the_form_of_the_slides(alone):
 
 
 def test_two_workers_do_what_one_does(alone, tmp_path):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
-    together = train(tmp_path, 256, *launcher)  # half the budget each: the same batches
+    together = train(
+        tmp_path, 256, *TORCHRUN, "--standalone", "--nproc_per_node=2"
+    )  # half the budget: the same batches
+    assert json.loads((together / "card.json").read_text())["training"]["steps"] == 24
     ours, theirs = load_file(together / "model.safetensors"), load_file(alone / "model.safetensors")
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
@@ -114,3 +95,61 @@ def test_scores_are_recorded_in_the_card_and_the_version_stays_whole(alone):
     assert card.scores["test"] == {"bleu": 12.5}
     assert "bleu" in card.scores["dev"]
     assert not list(alone.parent.glob(".*"))
+
+
+@contextlib.contextmanager
+def nodes(folder: Path, environment: dict[str, str]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two nodes with one worker each, as two `torchrun` on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    meeting = ("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=toy", "--max-restarts=3")
+    command = [sys.executable, *TORCHRUN, "--nnodes=2", "--nproc_per_node=1", *meeting, "-m", "app.cli", *TRAIN]
+    started = []
+    try:
+        for number in range(2):
+            with (folder / f"node-{number}.log").open("w") as log:
+                started.append(
+                    subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, text=True)
+                )
+        yield started
+    finally:
+        for node in started:
+            if node.poll() is None:
+                node.terminate()
+                node.wait(60)
+
+
+def worker_of(node: subprocess.Popen[str]) -> int:
+    """Process of the worker that `node` has started."""
+    children = Path(f"/proc/{node.pid}/task/{node.pid}/children").read_text().split()
+    return next(int(child) for child in children if b"\0RANK=" in Path(f"/proc/{child}/environ").read_bytes())
+
+
+def steps(metrics: Path) -> list[int]:
+    """Steps whose loss was logged, in the order of the file."""
+    if not metrics.exists():
+        return []
+    rows = [json.loads(line) for line in metrics.read_text().splitlines() if line.endswith("}")]
+    return [row["step"] for row in rows if "loss" in row]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for the worker in /proc")
+@pytest.mark.timeout(400)
+def test_a_worker_of_two_nodes_that_is_killed_comes_back_to_the_last_checkpoint(tmp_path):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = train(tmp_path / "whole", 256, *TORCHRUN, "--standalone", "--nproc_per_node=2", **LONGER)
+    killed, metrics = tmp_path / "killed", tmp_path / "killed/runs/it-en/toy/metrics.jsonl"
+    ends = time.monotonic() + 240
+    with nodes(killed, prepare(killed, 256, **LONGER)) as started:
+        while 40 not in steps(metrics):
+            assert time.monotonic() < ends
+            assert all(node.poll() is None for node in started), (killed / "node-0.log").read_text()
+            time.sleep(0.01)
+        os.kill(worker_of(started[1]), signal.SIGKILL)  # 25 steps are in the checkpoint
+        assert [node.wait(max(1.0, ends - time.monotonic())) for node in started] == [0, 0]
+    log = "".join((killed / f"node-{number}.log").read_text() for number in range(2))
+    assert "-9" in log, "nobody was killed in time"
+    assert steps(metrics) == [20, 40, 60, 80, 100], "steps are in the log twice, or not at all"
+    ours, theirs = load_file(killed / "models/it-en/toy/model.safetensors"), load_file(whole / "model.safetensors")
+    assert all(tensor.equal(theirs[name]) for name, tensor in ours.items()), "the result is another"

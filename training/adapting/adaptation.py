@@ -13,6 +13,7 @@ import copy
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -80,6 +81,17 @@ class AdaptationSettings(JsonConfig):
         return [max(1, round(most * fraction)) for fraction in FRACTIONS]
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 def adapt(
     model: Seq2Seq,
     material: Material,
@@ -90,7 +102,9 @@ def adapt(
 ) -> None:
     """Train `model`, which is used up, to the last of `stops`; `reached` is told of each of them.
 
-    Dropout is off: it would disturb what shall stay, and held-out corrections gained nothing by it.
+    Dropout is off: it would disturb what shall stay, and held-out corrections gained nothing by it. On one thread: the
+    same comes out whatever the number of cores, the kernels for training are at their best, and a server that uses all
+    cores beside it does not bring it to a stand.
     """
     fit_kernels(model)
     old = copy.deepcopy(model).requires_grad_(False).eval()
@@ -116,8 +130,7 @@ def _backward(model: Seq2Seq, old: Seq2Seq, ours: Batch, others: Batch | None, s
     if others is None:
         return
     kept = others.labels != PAD
-    with torch.no_grad():
-        wanted = _log_softmax(old, others, kept)
+    wanted = _log_softmax(old, others, kept)  # needs no `no_grad`, in which the faster kernels are not used
     divergence = (wanted.exp() * (wanted - _log_softmax(model, others, kept))).sum(dim=-1).mean()
     (settings.keep * divergence).backward()  # type: ignore[no-untyped-call]
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.errors import VersionDamaged
+from model.versions.disk import sync
 from training.run.optim import Optimiser
 
 FORMAT = "traghetto-checkpoint-1"
@@ -29,11 +30,13 @@ class Checkpoint:
     state: dict[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write to `path`; whoever reads at the same time sees the old file or the new one, whole."""
+        """Write to `path`; whoever reads, also after a crash, sees the old file or the new one, whole."""
         temporary = path.with_suffix(".partial")
         header = {"format": FORMAT, "state": json.dumps(self.state)}
         save_file({name: tensor.contiguous().cpu() for name, tensor in self.tensors.items()}, temporary, header)
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
 
     def save_in_shards(self, path: Path, shard_mib: float) -> None:
         """Write the tensors in fp16 to files of at most `shard_mib` MiB beside `path`, whose place they take.
@@ -84,6 +87,15 @@ class Checkpoint:
         if header.get("format") != FORMAT:
             raise VersionDamaged(f"{path} is not a checkpoint of this trainer")
         return cls(tensors, json.loads(header["state"]))
+
+
+def steps_in(path: Path) -> int:
+    """How many updates led to the checkpoint in `path`, whose header is all that is read; -1 if it is none of ours."""
+    try:
+        with safe_open(path, "pt") as opened:
+            return int(json.loads((opened.metadata() or {})["state"])["standing"]["step"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return -1
 
 
 def _shards(path: Path) -> list[Path]:

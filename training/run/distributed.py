@@ -44,6 +44,14 @@ class Workers:
         if self.count > 1:
             distributed.barrier()
 
+    def first_says(self, answer: bool, device: torch.device) -> bool:
+        """The first worker's `answer`, on all."""
+        if self.count == 1:
+            return answer
+        said = torch.tensor([answer], dtype=torch.uint8, device=device)
+        distributed.broadcast(said, 0)
+        return bool(said)
+
     def agree(self, tokens: int, progress: float, stop: bool, device: torch.device) -> tuple[int, float, bool]:
         """Total tokens of this step, the first worker's progress, and whether any wants to stop."""
         if self.count == 1:
@@ -51,6 +59,14 @@ class Workers:
         said = torch.tensor([tokens, progress if self.first else 0.0, float(stop)], dtype=torch.float64, device=device)
         distributed.all_reduce(said)
         return int(said[0]), float(said[1]), bool(said[2] > 0)
+
+    def have_same(self, number: int, device: torch.device) -> bool:
+        """Whether all workers say the same `number`."""
+        if self.count == 1:
+            return True
+        said = torch.tensor([number, -number], dtype=torch.int64, device=device)
+        distributed.all_reduce(said, distributed.ReduceOp.MAX)
+        return int(said[0]) == -int(said[1])
 
     def sum_gradients(self, parameters: Sequence[Tensor], weight: float) -> None:
         """Replace each gradient by the sum over workers of gradient x `weight`, in fp32 and one message."""

@@ -22,6 +22,7 @@ from training.run.batching import Pools
 from training.run.checkpoint import Checkpoint, pack, unpack
 from training.run.distributed import Workers
 from training.run.feed import drop_words, feed
+from training.run.job import forget_rows_after
 from training.run.loss import Loss, smoothed_cross_entropy
 from training.run.optim import Optimiser, learning_rate
 from training.run.progress import Display
@@ -77,8 +78,14 @@ class Trainer:
             raise ConfigError(f"{self.folder}: the settings have changed since this run began; start a new one")
         unpack(self.optimiser, checkpoint.tensors, self.device)
         self.standing = Standing.from_dict(checkpoint.state["standing"])
+        if not self.workers.have_same(self.standing.step, self.device):
+            raise ConfigError(
+                f"{self.folder}: not all workers found the same checkpoint; all nodes need one --runs folder"
+            )
         self._scored = self.standing.best_bleu >= 0
         self.origin = {**self.origin, **checkpoint.state.get("origin", {})}
+        if self.workers.first:
+            forget_rows_after(self.folder / "metrics.jsonl", self.standing.step)
         if not self.workers.first:  # the random state is the first worker's; each must drop other units
             name = f"{self.config.loop.seed}/{self.workers.rank}/{self.standing.step}"
             torch.manual_seed(crc32(name.encode()))
@@ -118,7 +125,7 @@ class Trainer:
 
     def _loop(self, display: Display) -> None:
         standing = self.standing
-        progress, stop = self._progress(), False
+        _, progress, stop = self.workers.agree(0, self._progress(), False, self.device)
         worker = (self.workers.rank, self.workers.count)
         stream = feed(
             self.pools, standing.cursor, self.config.loop.batch_tokens, worker, lambda: self.config.phase_at(progress)
@@ -148,7 +155,7 @@ class Trainer:
                 }
                 self._log(values)
                 display.update(standing, progress, values)
-            progress = self._progress() if self.workers.count == 1 else progress
+            progress = self._progress() if self.workers.count == 1 else max(progress, self._steps_done())
             self._complete = progress >= 1
             if stop and not self._complete:  # who stops a run may not wait: first what cannot be done without
                 self._save()
@@ -162,7 +169,8 @@ class Trainer:
         due = due or (self.workers.count == 1 and now - self._evaluated >= loop.eval_minutes * 60)
         if (due or last) and self._evaluated_step != self.standing.step:
             self._evaluate(display)
-        if now - self._saved >= CHECKPOINT_SECONDS:
+            self._save()  # with the best weights, so that a run that is killed knows which those are
+        elif now - self._saved >= CHECKPOINT_SECONDS:
             self._save()
 
     def _evaluate(self, display: Display) -> None:
@@ -213,10 +221,14 @@ class Trainer:
         """Share of the schedule done, by whichever limit is nearer; 0 while it has not begun."""
         if self.standing.schedule_from is None:
             return 0.0
-        loop, (step, seconds) = self.config.loop, self.standing.schedule_from
-        by_steps = (self.standing.step - step) / loop.max_steps if loop.max_steps else 0.0
-        by_time = (time.monotonic() - self._began - seconds) / (loop.max_minutes * 60) if loop.max_minutes else 0.0
-        return max(by_steps, by_time)
+        minutes, (_, seconds) = self.config.loop.max_minutes, self.standing.schedule_from
+        by_time = (time.monotonic() - self._began - seconds) / (minutes * 60) if minutes else 0.0
+        return max(self._steps_done(), by_time)
+
+    def _steps_done(self) -> float:
+        """Share of the steps done, which all workers know without asking."""
+        steps, began = self.config.loop.max_steps, self.standing.schedule_from
+        return (self.standing.step - began[0]) / steps if steps and began else 0.0
 
     def _lasting_settings(self) -> dict[str, Any]:
         """The settings that a resumed run must share; limits of time and steps may change."""

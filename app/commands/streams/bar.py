@@ -31,7 +31,12 @@ def progress(
     It counts things of a `kind` in an input of size `total`, if that is known. `begun`: how many were done before, and
     how much of the input.
     """
-    return _bar(kind, total, begun) if os.isatty(STDERR) and not files.on_terminal else nullcontext(nobody)
+    return nullcontext(nobody) if files.on_terminal else bar(kind, total, begun)
+
+
+def bar(kind: str, total: int | None, begun: tuple[int, int] = (0, 0)) -> AbstractContextManager[Advance]:
+    """The same where neither is on a terminal."""
+    return _bar(kind, total, begun) if os.isatty(STDERR) else nullcontext(nobody)
 
 
 @contextmanager
@@ -50,13 +55,13 @@ def _bar(kind: str, total: int | None, begun: tuple[int, int]) -> Iterator[Advan
     counts = "{task.fields[count]:,} " + kind + ", {task.fields[rate]:,.0f}/s"
     columns = (TextColumn(counts), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"),
                TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bar:
-        task = bar.add_task("translate", total=total, completed=completed, count=before, rate=0.0)
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as shown:
+        task = shown.add_task("translate", total=total, completed=completed, count=before, rate=0.0)
         now, start = 0, time.monotonic()
 
         def advance(count: int, position: int) -> None:
             nonlocal now
             now += count
-            bar.update(task, completed=position, count=before + now, rate=now / max(time.monotonic() - start, 1e-3))
+            shown.update(task, completed=position, count=before + now, rate=now / max(time.monotonic() - start, 1e-3))
 
         yield advance

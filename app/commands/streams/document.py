@@ -10,8 +10,8 @@ import typer
 
 from app.commands.streams.bar import Advance, nobody, progress
 from app.commands.streams.files import Files, Input
-from app.commands.streams.lines import BYTE_ORDER_MARK, READ_BYTES
 from app.commands.streams.stream import Tally
+from app.corpora.files.lines import BYTE_ORDER_MARK, READ_BYTES
 
 if TYPE_CHECKING:
     from model.config import SearchConfig

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.commands.streams.files import Input
-from app.commands.streams.lines import read_lines
+from app.corpora.files.lines import read_lines
 from app.errors import AppError
 from model.config import JsonConfig
 from model.errors import ConfigError

@@ -13,9 +13,9 @@ import typer
 
 from app.commands.streams.bar import Advance, nobody, progress
 from app.commands.streams.files import Files, Input, Output
-from app.commands.streams.lines import READ_BYTES, decode_line, encode_line, read_lines
 from app.commands.streams.resume import Run, begin, end, sha256
 from app.commands.streams.workers import in_order
+from app.corpora.files.lines import READ_BYTES, decode_line, encode_line, read_lines
 from app.errors import AppError
 
 if TYPE_CHECKING:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
+from app.corpora.sharing.child import send, work_off
 from app.errors import AppError
 
 Piece = TypeVar("Piece")
@@ -45,7 +44,7 @@ def _in_order(work: Callable[[Piece], Made], pieces: Iterable[Piece], processes:
     for _ in range(processes):
         ours, theirs = fork.Pipe()
         ends.append(ours)
-        workers.append(fork.Process(target=_work, args=(work, theirs, ends), daemon=True))
+        workers.append(fork.Process(target=work_off, args=(work, theirs, ends), daemon=True))
         workers[-1].start()
         theirs.close()
     try:
@@ -75,7 +74,7 @@ def _taken(end: Connection) -> Made | None:
 def _hand_out(pieces: Iterable[Piece], ends: Sequence[Connection]) -> None:
     with contextlib.suppress(OSError):  # a process has ended; who waits for its result will see it
         for end, piece in zip(cycle(ends), _to_the_end(pieces), strict=False):
-            _send(end, piece)
+            send(end, piece)
 
 
 def _to_the_end(pieces: Iterable[Piece]) -> Iterator[Piece | Exception | None]:
@@ -85,34 +84,3 @@ def _to_the_end(pieces: Iterable[Piece]) -> Iterator[Piece | Exception | None]:
     except Exception as error:  # noqa: BLE001 - it is raised where results are taken
         yield error
     yield None
-
-
-def _work(work: Callable[[Piece], Made], end: Connection, parents_ends: Sequence[Connection]) -> None:
-    """What a process does until the one that started it closes its end, or is no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal; the parent decides
-    for other in parents_ends:
-        other.close()
-    with contextlib.suppress(EOFError, ConnectionError):
-        while True:
-            piece = end.recv()
-            _send(end, piece if piece is None or isinstance(piece, Exception) else _tried(work, piece))
-    os._exit(0)  # without a last look at stderr, on which the bar may have been drawing when this was forked
-
-
-def _send(end: Connection, item: object) -> None:
-    """Send `item`, or the text of an error that cannot be sent."""
-    try:
-        end.send(item)
-    except OSError:
-        raise  # nobody is there
-    except Exception:
-        if not isinstance(item, Exception):
-            raise
-        end.send(AppError(f"{type(item).__name__}: {item}"))
-
-
-def _tried(work: Callable[[Piece], Made], piece: Piece) -> Made | Exception:
-    try:
-        return work(piece)
-    except Exception as error:  # noqa: BLE001 - it is raised where results are taken
-        return error

@@ -13,10 +13,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.errors import AppError, NotAuthorised
+from app.access.client import ANONYMOUS, Client
+from app.errors import AppError, NotAuthorised, QuotaExceeded
 from app.http.deps import services_of
 from app.http.dialects import speaking
-from app.http.dialects.speaking import STRINGS, DialectError, said
+from app.http.dialects.speaking import DialectError, one_of, said
 from app.http.dialects.values import Values, strings_of
 from app.http.problems import headers_of
 from app.translating.limits import TranslationRequest
@@ -32,9 +33,13 @@ FORMATS: Mapping[str, Format] = {"html": "html", "xml": "xml"}
 NOT_HERE = ("glossary_id", "glossary_ids", "style_id", "translation_memory_id", "custom_instructions")
 """Fields with which the answer would be another."""
 SCHEME = "deepl-auth-key"
+QUOTA_EXCEEDED = 456
+TAG = {"type": "string"}
+NO_LIMIT = 10**12
+"""What DeepL says of a key that has none."""
 ERRORS = speaking.errors_of(
     speaking.object_of("message", message={"type": "string"}),
-    {400: "A field is missing or wrong", 403: "A right key is needed"},
+    {400: "A field is missing or wrong", 403: "A right key is needed", QUOTA_EXCEEDED: "The quota is used up"},
 )
 
 router = APIRouter(prefix="/v2", tags=["DeepL"], responses=ERRORS)
@@ -45,19 +50,21 @@ def tell(error: AppError) -> Response:
     status, told = speaking.worded(error)
     if isinstance(error, NotAuthorised):
         status, told = 403, "Authorization failed: send a key of this server as `DeepL-Auth-Key KEY`."
+    elif isinstance(error, QuotaExceeded):
+        status, told = QUOTA_EXCEEDED, f"Quota Exceeded. {told}"
     return said(status, {"message": told}, headers_of(error))
 
 
 _speaks = speaking.speaks(tell)
 
 
-async def _admit(request: Request, values: Values) -> None:
-    """Refuse who may not translate. A key is sent as `DeepL-Auth-Key KEY`, as `auth_key`, or as everywhere."""
+async def _admitted(request: Request, values: Values) -> Client:
+    """Who asks, and may translate. A key is sent as `DeepL-Auth-Key KEY`, as `auth_key`, or as everywhere."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     given = key.strip() if scheme.lower() == SCHEME else values.get("auth_key")
     if given is not None and not isinstance(given, str):
         raise DialectError(403, "auth_key must be a string")
-    await services_of(request).access.require(request, "translate", given or None)
+    return await services_of(request).access.require(request, "translate", given or None)
 
 
 def _code(values: Values, name: str, codes: Sequence[str]) -> str | None:
@@ -80,12 +87,10 @@ def _format(values: Values) -> Format:
 
 def _split(values: Values, format_: Format) -> Split:
     found = values.get("split_sentences")
-    if found in (None, "") or format_ != "text":
-        return "lines" if format_ == "text" else "auto"
-    name = str(int(found)) if isinstance(found, bool) else str(found)
+    name = str(int(found)) if isinstance(found, bool) else "1" if found in (None, "") else str(found)
     if name not in SPLIT:
         raise DialectError(400, "Value for 'split_sentences' not supported.")
-    return SPLIT[name]
+    return SPLIT[name] if format_ == "text" else "auto"
 
 
 def _request(values: Values) -> TranslationRequest:
@@ -109,18 +114,19 @@ def _request(values: Values) -> TranslationRequest:
 
 
 @router.post("/translate", summary="Translate, as DeepL does", openapi_extra=speaking.takes(
-    "text", "target_lang", text=STRINGS, target_lang={"enum": [*TARGETS, "EN"]}, source_lang={"enum": [*SOURCES]},
-    tag_handling={"enum": [*FORMATS]}, ignore_tags=STRINGS, split_sentences={"enum": [*SPLIT]},
-    show_billed_characters={"type": ["boolean", "string"]}, auth_key={"type": "string"},
+    "text", "target_lang", text=speaking.texts(), target_lang=one_of([*TARGETS, "EN"], optional=False),
+    source_lang=one_of(SOURCES), tag_handling=one_of(FORMATS), ignore_tags=speaking.texts(TAG, TAG, least=0),
+    split_sentences={"enum": [*SPLIT, "", True, False, 0, 1]},
+    in_forms={"split_sentences": one_of(SPLIT)}, show_billed_characters={}, auth_key=speaking.KEY,
 ))  # fmt: skip
 @_speaks
 async def translate(request: Request, values: Values) -> Any:
     """By JSON, a form or the query. Without `source_lang` each sentence's language is guessed."""
-    await _admit(request, values)
+    client = await _admitted(request, values)
     wanted = _request(values)
     if wanted.source == wanted.target:
         return {"translations": [_one(text, text, wanted.source) for text in speaking.copied(request, wanted)]}
-    found = await speaking.translated(request, wanted)
+    found = await speaking.translated(request, client, wanted)
     return {
         "translations": [
             _one(text, one.text, _detected(one, wanted)) for text, one in zip(wanted.texts, found, strict=True)
@@ -139,11 +145,29 @@ def _detected(one: TranslatedText, wanted: TranslationRequest) -> str:
     return one.detection.nearest or one.source or wanted.target
 
 
+@router.get("/usage", summary="What a key has used, as DeepL says it")
+@_speaks
+async def usage(request: Request, values: Values) -> Any:
+    """Characters of this month (UTC). Who has no key and does not run the server is not counted apart from others."""
+    client = await _admitted(request, values)
+    if client.kind == ANONYMOUS:
+        raise NotAuthorised
+    services = services_of(request)
+    services.access.refuse_forged(request, client)
+    statement = await services.usage.statement(client)
+    return {
+        "character_count": statement.used.characters,
+        "character_limit": statement.quota or NO_LIMIT,
+        "start_time": f"{statement.starts}T00:00:00Z",
+        "end_time": f"{statement.ends}T00:00:00Z",
+    }
+
+
 @router.get("/languages", summary="What can be translated, as DeepL says it")
 @_speaks
 async def languages(request: Request, values: Values) -> Any:
     """With `type=target` what can be translated into."""
-    await _admit(request, values)
+    await _admitted(request, values)
     kind = values.get("type") or "source"
     if kind not in ("source", "target"):
         raise DialectError(400, "Value for 'type' not supported.")

@@ -13,13 +13,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections.values import Draft
-from app.errors import AppError, FieldError, InvalidRequest, LimitReached, NotAuthorised
+from app.errors import AppError, FieldError, Forbidden, InvalidRequest, LimitReached, NotAuthorised, QuotaExceeded
 from app.http.deps import services_of
 from app.http.dialects import speaking
-from app.http.dialects.speaking import STRINGS, DialectError, said
-from app.http.dialects.values import Values, strings_of
+from app.http.dialects.speaking import TEXT, DialectError, one_of, said
+from app.http.dialects.values import Values, string_of, strings_of
 from app.http.problems import headers_of
 from app.scopes import Scope
 from app.translating.detection import Detection
@@ -29,10 +29,11 @@ from model.markup.formats import Format
 
 NAMES = {"en": "English", "it": "Italian"}
 FORMATS: Mapping[str, Format] = {"text": "text", "html": "html"}
+SOME_TEXT = {**TEXT, "minLength": 1}
+ASK = "Please contact the server operator to get an API key"
 NUMBER = re.compile("[0-9]{1,9}")
 TIMEOUT_MS = 500
 """For how long LibreTranslate's own page waits for the next key."""
-KEY: Mapping[str, Any] = {"type": ["string", "null"], "description": "Or as `Authorization: Bearer KEY`."}
 ERRORS = speaking.errors_of(
     speaking.object_of("error", error={"type": "string"}),
     {400: "A field is missing or wrong, or a key is needed", 403: "The key is wrong, or may not do that"},
@@ -48,6 +49,8 @@ def tell(error: AppError) -> Response:
         told = f"Invalid request: {told}"
     elif status == 401:
         status = 400
+    elif isinstance(error, QuotaExceeded):  # 429 would be tried again soon
+        status = 403
     elif status == 429 and not isinstance(error, LimitReached):
         told = f"Slowdown: {told}"
     return said(status, {"error": told}, headers_of(error))
@@ -58,14 +61,14 @@ _speaks = speaking.speaks(tell)
 
 async def _client(request: Request, values: Values, scope: Scope) -> Client:
     """Who asks, and has `scope`: by the field `api_key`, or as everywhere."""
-    key = values.get("api_key") or None
+    key = values.get("api_key")
     if key is not None and not isinstance(key, str):
         raise DialectError(403, "Invalid API key")
     try:
-        return await services_of(request).access.require(request, scope, key)
+        return await services_of(request).access.require(request, scope, key or None)
     except NotAuthorised:
-        if key is None and "authorization" not in request.headers:
-            raise DialectError(400, "Please contact the server operator to get an API key") from None
+        if not key and "authorization" not in request.headers:
+            raise DialectError(400, ASK) from None
         raise DialectError(403, "Invalid API key") from None
 
 
@@ -104,17 +107,19 @@ def _alternatives(values: Values, most: int) -> int:
 
 
 @router.post("/translate", summary="Translate, as LibreTranslate does", openapi_extra=speaking.takes(
-    "q", "source", "target", q=STRINGS,
-    format={"enum": [*FORMATS]}, alternatives={"type": "integer", "minimum": 0}, api_key=KEY,
+    "q", "source", "target", in_forms={"q": speaking.texts(SOME_TEXT, SOME_TEXT)},
+    q=speaking.texts(SOME_TEXT), source=one_of(["auto", *NAMES], optional=False),
+    target=one_of(NAMES, optional=False), format=one_of(FORMATS), alternatives={"type": "integer", "minimum": 0},
+    api_key=speaking.KEY,
 ))  # fmt: skip
 @_speaks
 async def translate(request: Request, values: Values) -> Any:
     """By JSON, a form or the query; `q` may be a list in JSON. `source` may be `auto`."""
-    await _client(request, values, "translate")
+    client = await _client(request, values, "translate")
     services = services_of(request)
     texts, many = _texts(values)
     source, target = _language(values, "source", "auto"), _language(values, "target")
-    asked = str(values.get("format") or "text")
+    asked = string_of(values, "format") or "text"
     format_ = FORMATS.get(asked)
     if format_ is None:
         raise DialectError(400, f"{asked[:20]} format is not supported")
@@ -129,7 +134,7 @@ async def translate(request: Request, values: Values) -> Any:
     )  # fmt: skip
     if source == target:
         return _answer(speaking.copied(request, wanted), [[] for _ in texts], alternatives, None, many)
-    found = await speaking.translated(request, wanted)
+    found = await speaking.translated(request, client, wanted)
     others = [[text for text, _ in one.alternatives(wanted.alternatives)] for one in found]
     detected = [_detected(one) for one in found] if source == "auto" else None
     return _answer([one.text for one in found], others, alternatives, detected, many)
@@ -159,13 +164,15 @@ def _guess(found: Detection) -> dict[str, Any]:
 
 
 @router.post(
-    "/detect", summary="Guess the language, as LibreTranslate does", openapi_extra=speaking.takes("q", api_key=KEY)
+    "/detect",
+    summary="Guess the language, as LibreTranslate does",
+    openapi_extra=speaking.takes("q", q=SOME_TEXT, api_key=speaking.KEY),
 )
 @_speaks
 async def detect(request: Request, values: Values) -> Any:
     """What is neither Italian nor English has a confidence of 0."""
-    await _client(request, values, "translate")
-    (found,) = await services_of(request).translation.detect([_text(values, "q")], "q", many=False)
+    client = await _client(request, values, "translate")
+    (found,) = await services_of(request).translation.detect([_text(values, "q")], client, "q", many=False)
     return [_guess(found)]
 
 
@@ -186,19 +193,22 @@ async def languages(request: Request, _values: Values) -> Any:
 
 
 @router.post("/suggest", summary="Suggest a better translation, as LibreTranslate does",
-             openapi_extra=speaking.takes("q", "s", "source", "target", api_key=KEY))  # fmt: skip
+             openapi_extra=speaking.takes(
+                 "q", "s", "source", "target", q=SOME_TEXT, s=SOME_TEXT, source=one_of(NAMES, optional=False),
+                 target=one_of(NAMES, optional=False), api_key=speaking.KEY))  # fmt: skip
 @_speaks
 async def suggest(request: Request, values: Values) -> Any:
     """`s` is what the translation of `q` should be. It becomes a correction of what the model makes of `q` now, and
     waits for a reviewer. Without a key it must come as JSON, which no other site's form can send."""
-    await _client(request, values, "translate")  # which this does
     client = await _client(request, values, "correct")
-    if client.key_id is None and not await request.body():
+    if "translate" not in client.scopes:  # which this does, too
+        raise Forbidden("This key has not the scope 'translate'.") if client.has_key else DialectError(400, ASK)
+    if not client.has_key and not await request.body():
         raise DialectError(400, "Without a key the fields must come in a body")  # other sites can make browsers ask
     text, suggested = (_text(values, name).replace("\r\n", "\n") for name in ("q", "s"))
     source, target = _language(values, "source"), _language(values, "target")
     wanted = TranslationRequest([text], source, target, field="q", many=False, memory=False)
-    (made,) = await speaking.translated(request, wanted)
+    (made,) = await speaking.translated(request, client, wanted)
     draft = Draft(source, target, text, made.text, suggested, made.version)
     await services_of(request).corrections.submit(draft, client, None)
     return {"success": True}

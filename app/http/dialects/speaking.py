@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -10,21 +10,24 @@ from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app.errors import AppError, InvalidRequest, kind_of
+from app.access.client import Client
+from app.errors import AppError, InvalidRequest
 from app.http.deps import services_of
 from app.http.dialects.values import FORM, MULTIPART, Values, read_values
 from app.http.disconnect import ClientGone
+from app.http.kinds import kind_of
 from app.http.problems import CLIENT_CLOSED_REQUEST
-from app.translating.limits import TranslationRequest, check_texts
+from app.translating.limits import FIT, TranslationRequest, check_texts
 from app.translating.result import TranslatedText
 
-STRINGS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
-"""Describes a field that may be one string or several."""
+TEXT: Mapping[str, Any] = {"type": "string", "pattern": FIT}
+"""Describes a field with a text."""
+KEY: Mapping[str, Any] = {"type": "string", "description": "Or as `Authorization: Bearer KEY`."}
 ERRORS = {
     408: "The body did not arrive", 413: "The body is too large", 429: "There is too much to do",
     500: "The translation failed", 503: "Translations cannot be had now",
 }  # fmt: skip
-KINDS_OF_BODY = ("application/json", FORM, MULTIPART)
+JSON = "application/json"
 
 Answer = Callable[[Request, Values], Awaitable[Any]]
 Tell = Callable[[AppError], Response]
@@ -58,13 +61,13 @@ def speaks(tell: Tell) -> Callable[[Answer], Callable[[Request], Awaitable[Respo
 
 def said(status: int, answer: Any, headers: Mapping[str, str] | None = None) -> Response:
     """`answer` as JSON."""
-    return Response(to_json(answer), status, headers, media_type="application/json")
+    return Response(to_json(answer), status, headers, media_type=JSON)
 
 
-async def translated(request: Request, wanted: TranslationRequest) -> list[TranslatedText]:
+async def translated(request: Request, client: Client, wanted: TranslationRequest) -> list[TranslatedText]:
     """The translations; given up when the client has gone. `wanted` must not be of one language."""
     services = services_of(request)
-    return await services.disconnects.guard(request.receive, services.translation.translate(wanted))
+    return await services.disconnects.guard(request.receive, services.translation.translate(wanted, client))
 
 
 def copied(request: Request, wanted: TranslationRequest) -> list[str]:
@@ -98,11 +101,34 @@ def worded(error: AppError) -> tuple[int, str]:
     return 400 if status in (415, 422) else status, str(error)
 
 
-def takes(*required: str, **others: Mapping[str, Any]) -> dict[str, Any]:
-    """Describes the fields of a body: those `required`, strings unless `others` says more, and optional ones."""
-    text = {"type": "string", "minLength": 1}
-    schema = object_of(*required, **{**dict.fromkeys(required, text), **others})
-    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in KINDS_OF_BODY}}}
+def texts(one: Mapping[str, Any] = TEXT, each: Mapping[str, Any] = TEXT, *, least: int = 1) -> Mapping[str, Any]:
+    """Describes a field with one text, or several, `least` of them at least."""
+    return {"anyOf": [one, {"type": "array", "items": each, "minItems": least}]}
+
+
+def one_of(codes: Iterable[str], *, optional: bool = True) -> Mapping[str, Any]:
+    """Describes a field that is one of `codes`; where it is optional an empty one is none."""
+    return {"type": "string", "enum": [*codes, *([""] if optional else [])]}
+
+
+def takes(
+    *required: str, in_forms: Mapping[str, Mapping[str, Any]] | None = None, **fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Describes the fields of a body. In JSON those that are not `required` may be null; those `in_forms` differ."""
+    nullable = {
+        name: field if name in required else {"anyOf": [field, {"type": "null"}]} for name, field in fields.items()
+    }
+    forms = object_of(*required, **{**fields, **(in_forms or {})})
+    content = {JSON: object_of(*required, **nullable), FORM: forms, MULTIPART: forms}
+    return {"requestBody": {"required": True, "content": {kind: {"schema": one} for kind, one in content.items()}}}
+
+
+def asks(*required: str, **fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Describes the same in a query."""
+    described = [
+        {"name": name, "in": "query", "required": name in required, "schema": field} for name, field in fields.items()
+    ]
+    return {"parameters": described}
 
 
 def object_of(*required: str, **fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,5 +138,5 @@ def object_of(*required: str, **fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def errors_of(schema: Mapping[str, Any], own: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     """Describes errors that have `schema`: those of one service by status, and those of all."""
-    content = {"application/json": {"schema": schema}}
+    content = {JSON: {"schema": schema}}
     return {status: {"description": about, "content": content} for status, about in (own | ERRORS).items()}

@@ -54,6 +54,18 @@ def strings_of(values: Values, name: str) -> list[str]:
     return strings
 
 
+def string_of(values: Values, name: str) -> str | None:
+    """The string of a field; None where it is absent or empty.
+
+    Raises:
+        InvalidRequest: it is something else.
+    """
+    found = values.get(name)
+    if found is not None and not isinstance(found, str):
+        raise InvalidRequest([FieldError(name, "must be a string")])
+    return found or None
+
+
 def _object(raw: bytes) -> Values:
     try:
         return json_object(raw)

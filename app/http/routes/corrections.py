@@ -8,13 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from app.access.access import SESSION_HEADER, Client
+from app.access.access import SESSION_HEADER
+from app.access.client import Client
 from app.corrections.admission import HEADER as IDEMPOTENCY_HEADER
 from app.corrections.review import is_author
 from app.corrections.search import Search
 from app.corrections.states import Found
-from app.corrections.values import REVIEW_SCOPES, Draft, Outcome, not_found
-from app.errors import FieldError, Forbidden, InvalidRequest
+from app.corrections.values import REVIEW_SCOPES, Draft, Outcome, checked_reason, not_found
+from app.errors import FieldError, InvalidRequest
 from app.http.deps import BearerDep, ServicesDep, client_with
 from app.http.json_body import read_json
 from app.http.problems import responses
@@ -50,12 +51,10 @@ async def _author_or_reviewer(
     _session: Annotated[str | None, Header(alias=SESSION_HEADER, description="The `session` of the answer.")] = None,
 ) -> Client:
     """The client, who may send corrections or review them."""
-    try:
-        return await services.access.require(request, "correct")
-    except Forbidden:
-        return await services.access.require(request, "review")
+    return await services.access.require(request, "correct", or_else="review")
 
 
+_author_or_reviewer.scope = "correct"  # type: ignore[attr-defined]  # as `client_with` notes it
 AuthorOrReviewer = Annotated[Client, Depends(_author_or_reviewer)]
 Reviewer = Annotated[Client, Depends(client_with("review"))]
 
@@ -131,9 +130,10 @@ async def bulk(request: Request, services: ServicesDep, client: Reviewer) -> Bul
     body = await read_json(request, BulkBody)
     if body.action == "reject" and body.reason is None:
         raise InvalidRequest([FieldError("reason", "is required for reject")])
+    reason = checked_reason(body.reason) if body.reason is not None else ""
     ids = [_parsed(one) for one in body.ids]
     known = [one for one in ids if one is not None]
-    outcomes = await services.corrections.decide(known, client, body.action, body.reason or "")
+    outcomes = await services.corrections.decide(known, client, body.action, reason)
     by_id = {outcome.id: outcome for outcome in outcomes}
     shown = (_outcome(text, None if one is None else by_id[one]) for text, one in zip(body.ids, ids, strict=True))
     return BulkOut(outcomes=list(shown))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections.exchange import MEDIA_TYPES, Format, Selection, export, read
 from app.corrections.values import Moment, Status
 from app.errors import UnsupportedBody
@@ -64,7 +64,7 @@ class ImportOut(BaseModel):
     "/v1/corrections/export",
     summary="Corrections as a file",
     response_class=StreamingResponse,
-    responses={200: {"content": FILE}, **responses(401, 403, 422, 503)},
+    responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **responses(401, 403, 422, 503)},
 )
 async def export_corrections(
     services: ServicesDep,
@@ -95,7 +95,7 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     summary="Take corrections from a file",
     response_model_exclude_none=True,
     responses=responses(401, 403, 408, 413, 415, 422, 503),
-    openapi_extra={"requestBody": {"required": True, "content": FILE}},
+    openapi_extra={"requestBody": {"content": FILE}},
 )
 async def import_corrections(
     request: Request,

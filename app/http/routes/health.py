@@ -34,17 +34,18 @@ async def live(services: ServicesDep, response: Response) -> LiveOut:
 async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     """200 if a sentence was really translated within the last seconds, by a client or by this check.
 
-    A database that is down and a promoted version that was refused are told here, and do not make the server unready:
-    it translates without.
+    A database or a store that is down and a promoted version that was refused are told here, and do not make the
+    server unready: it translates without.
     """
     detail = await _try_to_translate(services)
     engine = services.engine
     database: DatabaseState = await services.database.state()
     if detail is not None:
         response.status_code = 503
+    behind = services.store_follower.problem if services.store_follower is not None else None
     status = "ready" if detail is None else ("not translating" if engine.state == "ready" else engine.state)
     return ReadyOut(
-        status=status, models=engine.versions, database=database, detail=detail or services.swapper.problem,
+        status=status, models=engine.versions, database=database, detail=detail or services.swapper.problem or behind,
         background=services.background.problems,
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ async def _try_to_translate(services: Services) -> str | None:
     source, target = pair.split("-")
     try:
         probe = TranslationRequest([PROBES[pair]], source, target, memory=False)
-        await services.translation.translate(probe, timeout_s=FRESH_S)
+        await services.translation.translate(probe, None, FRESH_S)
     except AppError as error:
         return told(error)
     return None
@@ -68,5 +69,9 @@ async def _try_to_translate(services: Services) -> str | None:
 
 @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
 async def metrics(services: ServicesDep) -> Response:
-    """Batch sizes, waiting and inference times, requests by route and status. Each worker has its own."""
-    return Response(services.metrics.render(), media_type=CONTENT_TYPE)
+    """Batch sizes, waiting and inference times, requests by route and status.
+
+    Each worker has its own; the replicas of a cluster answer for each other.
+    """
+    own, gather = services.metrics.render(), services.metrics.gather
+    return Response(own if gather is None else gather(own), media_type=CONTENT_TYPE)

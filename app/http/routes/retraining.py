@@ -57,6 +57,9 @@ async def may_see_report(
     await services.access.require(request, "review")
 
 
+may_see_report.scope = "review"  # type: ignore[attr-defined]  # as `client_with` notes it
+
+
 @router.get("", summary="List the retrainings", responses=ANSWERS, dependencies=REVIEW)
 async def runs(services: ServicesDep) -> RunsOut:
     """The newest hundred, newest first, without their reports. Needs a key that may review."""
@@ -88,8 +91,8 @@ async def begin(request: Request, services: ServicesDep, body: RunBody) -> Begun
     dependencies=ADMIN,
 )
 async def stop(services: ServicesDep, id: uuid.UUID) -> RunOut:
-    """Asks a run to end, whoever has begun it: it does so within seconds, and leaves no version. 409 if it has ended.
-    Needs a key that may administer."""
+    """Asks a run to end, whoever has begun it, also on another server that shares the database: it does so within
+    seconds, and leaves no version. 409 if it has ended. Needs a key that may administer."""
     return RunOut.of(await services.retraining.stop_run(id))
 
 
@@ -108,8 +111,9 @@ async def events(
 ) -> EventSourceResponse:
     """Server-sent events, from the first on: `begun` (`pair`, `parent`, `candidate`, `corrections`), `stage` (`stage`,
     `done`, `total`, `seconds` since the begin, maybe `number`), and `end` (`state`, `candidate`, `log`), which is the
-    last. Comments in between only show that the connection lives. A connection ends after an hour at most, and when the
-    server goes down: come again with `Last-Event-ID`. Needs a key that may review or administer."""
+    last. Of a run on another server there is no `stage`. Comments in between only show that the connection lives. A
+    connection ends after an hour at most, and when the server goes down: come again with `Last-Event-ID`. Needs a key
+    that may review or administer."""
     await services.follower.check(id)
     return event_stream(services.follower.follow(id, last_event_id, going_down(request, services)))
 
@@ -138,6 +142,7 @@ def _link(services: Services, id: uuid.UUID) -> str | None:
     response_class=HTMLResponse,
     responses=ANSWERS,
     dependencies=[Depends(may_see_report)],
+    openapi_extra={"security": [{}]},  # or a signed link
 )
 async def report(services: ServicesDep, id: uuid.UUID) -> HTMLResponse:
     """What the candidate gained and lost, with the sentences that changed. Needs a key that may review, or the

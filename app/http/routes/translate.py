@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from app.http.deps import may_translate, services_of
+from app.access.client import ANONYMOUS, Client
+from app.http.deps import client_with, services_of
 from app.http.disconnect import ClientGone
 from app.http.json_body import read_json
 from app.http.problems import CLIENT_CLOSED_REQUEST, responses
@@ -32,9 +33,10 @@ router = APIRouter(prefix="/v1", tags=["translation"])
     response_model=TranslateAnswer,
     response_model_exclude_unset=True,
     responses=responses(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
-    dependencies=[Depends(may_translate)],
 )
-async def translate(body: TranslateBody, request: Request) -> Response:
+async def translate(
+    body: TranslateBody, request: Request, client: Annotated[Client, Depends(client_with("translate"))]
+) -> Response:
     """Translate between Italian and English.
 
     Each text is split into sentences, and the white space between them is kept. Sentences of all clients are
@@ -57,7 +59,7 @@ async def translate(body: TranslateBody, request: Request) -> Response:
         prefix=body.prefix,
     )
     try:
-        translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted))
+        translated = await services.disconnects.guard(request.receive, services.translation.translate(wanted, client))
     except ClientGone:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     answers = [described(text, body) for text in translated]
@@ -67,15 +69,15 @@ async def translate(body: TranslateBody, request: Request) -> Response:
             for text, one in zip(texts, translated, strict=True)
             if one.source is not None
         ]
-        logged = await services.consent_log.store(rows, keyless=services.access.is_stranger(request))
+        logged = await services.consent_log.store(rows, keyless=client.kind == ANONYMOUS)
         for one, answer in zip(translated, answers, strict=True):
             answer["logged"] = logged and one.source is not None
     return Response(to_json({"translations": answers}), media_type="application/json")
 
 
 async def _translate_raw(request: Request) -> Response:
-    await services_of(request).access.require_translate(request)
-    return await translate(await read_json(request, TranslateBody), request)
+    client = await services_of(request).access.require(request, "translate")
+    return await translate(await read_json(request, TranslateBody), request, client)
 
 
 EXPRESS: Mapping[str, Callable[[Request], Awaitable[Response]]] = {"/v1/translate": _translate_raw}

@@ -6,12 +6,14 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.corrections.search import DEFAULT_PAGE, MAX_PAGE
 from app.corrections.service import MAX_BULK
 from app.corrections.values import MAX_REASON_CHARS, Action, Moment, Status
+from app.http.schemas.translation import TWO_LANGUAGES
 from app.languages import Language, Pair
+from app.translating.limits import FIT_NOT_BLANK
 
 EXAMPLE_SUBMIT: dict[str, Any] = {
     "source": "it",
@@ -35,6 +37,10 @@ EXAMPLE_CORRECTION: dict[str, Any] = {
 }
 
 
+NOT_BLANK = WithJsonSchema({"type": "string", "pattern": FIT_NOT_BLANK})
+A_REASON = WithJsonSchema({"type": "string", "pattern": FIT_NOT_BLANK, "maxLength": MAX_REASON_CHARS})
+
+
 class Body(BaseModel):
     """Of a request: no type is guessed, no unknown field is ignored."""
 
@@ -44,13 +50,13 @@ class Body(BaseModel):
 class SubmitBody(Body):
     """Body of `POST /v1/corrections`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_SUBMIT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_SUBMIT], "allOf": TWO_LANGUAGES})
 
     source: Annotated[Language, Field(description="Language of the source text.")]
     target: Annotated[Language, Field(description="Language of the translation.")]
-    source_text: Annotated[str, Field(description="What was translated, as it was sent.")]
-    machine_translation: Annotated[str, Field(description="The translation that is wrong.")]
-    corrected_translation: Annotated[str, Field(description="The right one.")]
+    source_text: Annotated[str, NOT_BLANK, Field(description="What was translated, as it was sent.")]
+    machine_translation: Annotated[str, NOT_BLANK, Field(description="The translation that is wrong.")]
+    corrected_translation: Annotated[str, NOT_BLANK, Field(description="The right one.")]
     model_version: Annotated[
         str | None, Field(max_length=200, description="Which model made it, from `model_version` of the answer.")
     ] = None
@@ -59,21 +65,30 @@ class SubmitBody(Body):
 class EditBody(Body):
     """Body of `PATCH /v1/corrections/{id}`."""
 
-    corrected_translation: str
+    corrected_translation: Annotated[str, NOT_BLANK]
 
 
 class RejectBody(Body):
     """Body of `POST /v1/corrections/{id}/reject`."""
 
-    reason: Annotated[str, Field(description=f"For the author; up to {MAX_REASON_CHARS} characters.")]
+    reason: Annotated[str, A_REASON, Field(description=f"For the author; up to {MAX_REASON_CHARS} characters.")]
 
 
 class BulkBody(Body):
     """Body of `POST /v1/corrections/bulk`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"action": {"enum": ["approve", "reopen"]}}},
+                {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
+            ]
+        }
+    )
+
     action: Action
     ids: Annotated[list[str], Field(min_length=1, max_length=MAX_BULK)]
-    reason: Annotated[str | None, Field(description="Needed by `reject`.")] = None
+    reason: Annotated[Annotated[str, A_REASON] | None, Field(description="Needed by `reject`.")] = None
 
 
 class SearchQuery(BaseModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.http.schemas.translation import DetailsOut
+from app.http.schemas.translation import FIT_TEXT, DetailsOut
 from app.languages import Language
 from app.versions import description
 from app.versions.catalogue import Entry
@@ -194,7 +194,7 @@ class TryBody(BaseModel):
         extra="forbid", frozen=True, strict=True, json_schema_extra={"examples": [{"text": "Ho molta fame oggi."}]}
     )
 
-    text: Annotated[str, Field(description="In the source language of the pair; one sentence or several.")]
+    text: Annotated[str, FIT_TEXT, Field(description="In the source language of the pair; one sentence or several.")]
 
 
 class TryOut(BaseModel):

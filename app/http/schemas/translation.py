@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.languages import Language
-from app.translating.limits import MAX_IGNORED_TAGS
+from app.languages import LANGUAGES, Language
+from app.translating.limits import FIT, MAX_IGNORED_TAGS
 from model.markup.formats import Format
 from model.text.lines import Split
 
@@ -39,6 +39,22 @@ EXAMPLE_PROBLEM: dict[str, Any] = {
 }
 
 
+FIT_TEXT = WithJsonSchema({"type": "string", "pattern": FIT})
+"""Describes what a text may hold; `app.translating.limits` checks it."""
+FIT_TEXTS = WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": FIT}, "minItems": 1})
+TWO_LANGUAGES: list[Any] = [
+    {"not": {"properties": {"source": {"const": one}, "target": {"const": one}}, "required": ["source", "target"]}}
+    for one in LANGUAGES
+]
+PREFIX_ALONE: Any = {
+    "anyOf": [
+        {"properties": {"prefix": {"type": "null"}}},
+        {"properties": {"text": {"type": "string"}, "format": {"const": "text"}}},
+    ]
+}
+"""A prefix goes with one plain text."""
+
+
 class Strict(BaseModel):
     """A field that is not known is an error: a misspelt option must not be ignored."""
 
@@ -49,11 +65,14 @@ class TranslateBody(Strict):
     """Body of `POST /v1/translate`."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, json_schema_extra={"examples": [EXAMPLE_REQUEST]}
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={"examples": [EXAMPLE_REQUEST], "allOf": [*TWO_LANGUAGES, PREFIX_ALONE]},
     )
 
     text: Annotated[
-        str | list[str],
+        Annotated[str, FIT_TEXT] | Annotated[list[str], FIT_TEXTS],
         Field(
             description="One text, or a list of them. Each may hold several sentences and lines; "
             "line breaks and spaces between sentences are kept as they are."
@@ -93,7 +112,7 @@ class TranslateBody(Strict):
         bool, Field(description="Add each sentence, with the confidence and the aligned source words of each word.")
     ] = False
     prefix: Annotated[
-        str | None,
+        Annotated[str, FIT_TEXT] | None,
         Field(
             description="What the translation must begin with: the rest is decoded from there. For one text, which is "
             "taken as one sentence; memory is not asked. After white space a new word begins. `alternatives` then "

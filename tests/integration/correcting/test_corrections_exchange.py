@@ -26,7 +26,7 @@ from databases import migrated
 from fakes import FakeTranslator, problem
 from sqlalchemy import func, select
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections.exchange import Format, Selection, count, export, read
 from app.corrections.importing import CHUNK_ROWS, Importer, ImportInterrupted, ImportReport
 from app.corrections.records import Record, to_jsonl

@@ -9,7 +9,7 @@ from typing import Any
 from corrections_kit import CORRECTED, MACHINE, PATH, SOURCE, app_on, decided, people_of, submitted
 from fakes import problem
 
-from app.access.access import Client
+from app.access.client import Client
 from app.commands.correction_files import OWNER
 from app.corrections.service import Corrections
 from app.corrections.values import Draft

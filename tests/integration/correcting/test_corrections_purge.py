@@ -9,7 +9,7 @@ from patience import eventually
 from sqlalchemy import select, text
 from stored import correction, store
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections import retention
 from app.corrections.review import Reviewing
 from app.scopes import ALL_SCOPES

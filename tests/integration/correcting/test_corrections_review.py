@@ -24,7 +24,7 @@ from fakes import problem
 from sqlalchemy import func, select, update
 from stored import correction, store
 
-from app.access.access import Client
+from app.access.client import Client
 from app.corrections import retention
 from app.corrections.service import Corrections
 from app.scopes import ALL_SCOPES

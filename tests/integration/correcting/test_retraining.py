@@ -105,6 +105,33 @@ def status_of(settings: Settings, version: str) -> str:
     return next(row.status for row in rows(settings, ModelVersion) if (row.pair, row.version) == ("it-en", version))
 
 
+def test_a_server_that_shares_a_store_goes_on_from_what_another_one_has_learnt(
+    settings: Settings, tmp_path: Path, tiny_data_dir: Path
+) -> None:
+    """The database is the same, the data directories are not."""
+    (tmp_path / "store").mkdir()
+    one, two = (
+        settings.model_copy(update={"data_dir": tmp_path / name, "models_url": f"file://{tmp_path / 'store'}"})
+        for name in ("data", "other")
+    )
+    shutil.copytree(tiny_data_dir, two.data_dir)
+    trainer = StandIn()
+    approve(settings, "uno")
+    first = retrain_pair(one, "it-en", trainer)
+    with pytest.raises(NothingToDo):
+        retrain_pair(two, "it-en", trainer)
+    approve(settings, "due")
+    second = retrain_pair(two, "it-en", trainer)
+    assert (second.state, second.parent, trainer.given) == ("promoted", first.candidate, ["due"])
+    assert second.candidate != first.candidate, "the name is free in the store too"
+    approve(settings, "tre")
+    third = retrain_pair(one, "it-en", trainer)
+    assert (third.parent, trainer.given) == (second.candidate, ["tre"])
+    stored = {path.parent.name for path in (tmp_path / "store" / "it-en").glob("*/card.json")}
+    assert stored >= {run.candidate for run in (first, second, third)}
+    assert status_of(settings, third.candidate) == "current"
+
+
 def test_each_correction_is_learnt_once_along_the_ancestry(settings: Settings) -> None:
     trainer = StandIn()
     approve(settings, "uno", "due")
@@ -343,8 +370,8 @@ async def test_without_a_key_file_a_run_is_told_without_a_link(settings: Setting
     await asyncio.to_thread(approve, settings, "uno")
     result = await asyncio.to_thread(retrain_pair, settings, "it-en", StandIn())
     (settings.data_dir / "links.key").mkdir()
-    async with people_of(app_on(settings.database, settings.data_dir)) as people:
-        one = await people.admin.get(f"/v1/retraining/{result.id}")
+    async with people_of(app_on(settings.database, settings.data_dir, admin_key=None)) as people:
+        one = await people.stranger.get(f"/v1/retraining/{result.id}")
         assert (one.status_code, one.json()["report_url"]) == (200, None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 from databases import migrated
 from fakes import FakeTranslator, client_of
@@ -28,3 +29,13 @@ async def test_nobody_is_told_that_there_is_nothing_while_models_load(tmp_path: 
         loaded.set()
         await app.state.services.engine.wait_ready(20)
         assert (await client.get(path)).status_code == 200
+
+
+async def test_what_is_not_there_is_told_in_the_words_of_the_dialect(client: httpx.AsyncClient) -> None:
+    deepl = await client.post("/v2/document", json={})
+    assert (deepl.status_code, list(deepl.json())) == (404, ["message"])
+    deepl = await client.put("/v2/translate", json={})
+    assert (deepl.status_code, list(deepl.json()), deepl.headers["allow"]) == (405, ["message"], "POST")
+    google = await client.get("/language/translate/v2/models")
+    assert (google.status_code, google.json()["error"]["code"]) == (404, 404)
+    assert (await client.get("/v3/nothing")).json()["type"] == "about:blank"

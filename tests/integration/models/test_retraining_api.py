@@ -8,35 +8,30 @@ import json
 import shutil
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import stand_in_retrain
 from corrections_kit import ADMIN_KEY, People, people_of
 from databases import migrated
 from fakes import FakeTranslator, client_at, fake_detect, problem, serving
-from fastapi import FastAPI
 from patience import eventually
+from runs_kit import PAIR, PATH, PATIENCE_S, approve, begun, make, watched
 from sqlalchemy import select
-from stored import correction, store
 
 from app.access.keys import Keys
 from app.http import events as http_events
 from app.main import create_app
-from app.retraining import following, progress, service
+from app.retraining import following, progress, service, stopping
 from app.retraining.leftovers import only_one
 from app.settings import Settings
 from app.storage.db import Database
 from app.storage.tables import INTERRUPTED, RUNNING, RetrainingRun
 from app.versions.store import current_version
 
-PAIR, PATH = "it-en", "/v1/retraining"
 KEY = {"Authorization": f"Bearer {ADMIN_KEY}"}
-PATIENCE_S = 60.0
-"""A process imports torch."""
 
 
 @pytest.fixture
@@ -49,59 +44,10 @@ def settings(tiny_data_dir: Path, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def control(tmp_path: Path) -> Path:
-    """The folder that says what the stand-in does."""
-    folder = tmp_path / "control"
-    folder.mkdir()
-    return folder
-
-
-def make(settings: Settings, control: Path) -> FastAPI:
-    return create_app(
-        settings, lambda: {PAIR: FakeTranslator()}, detect=fake_detect, retrain=stand_in_retrain.command(control)
-    )
-
-
-@pytest.fixture
 async def people(settings: Settings, control: Path) -> AsyncIterator[People]:
     """The clients of a server that begins the stand-in."""
     async with people_of(make(settings, control)) as found:
         yield found
-
-
-async def approve(settings: Settings, *sources: str) -> None:
-    database = Database(settings.database)
-    await store(database, *(correction(source, f"{source}!") for source in sources))
-    await database.close()
-
-
-async def begun(client: httpx.AsyncClient, **body: Any) -> str:
-    response = await client.post(PATH, json={"pair": PAIR, **body}, timeout=PATIENCE_S)
-    assert response.status_code == 202, response.text
-    answer = response.json()
-    assert answer["events"] == f"{PATH}/{answer['id']}/events"
-    return str(answer["id"])
-
-
-def parsed(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """The events of a stream: number, name, facts."""
-    for block in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
-        if "event" in fields:
-            yield int(fields["id"]), fields["event"], json.loads(fields["data"])
-
-
-async def watched(
-    client: httpx.AsyncClient, id: str, after: int | None = None
-) -> list[tuple[int, str, dict[str, Any]]]:
-    """All events of a run, which ends."""
-    headers = {} if after is None else {"Last-Event-ID": str(after)}
-    async with asyncio.timeout(PATIENCE_S):
-        response = await client.get(f"{PATH}/{id}/events", headers=headers)
-    assert response.status_code == 200, response.text
-    assert response.headers["content-type"].startswith("text/event-stream")
-    assert response.headers["cache-control"] == "no-store"
-    return list(parsed(response.text))
 
 
 async def test_a_run_is_begun_watched_and_promoted(people: People, settings: Settings, control: Path) -> None:
@@ -220,7 +166,7 @@ async def test_one_that_does_not_stop_is_killed(settings: Settings, monkeypatch:
     async with people_of(app) as people:
         id = await begun(people.admin)
         pid = int((settings.data_dir / progress.FOLDER / "pid").read_text())
-        progress.ask_to_stop(settings, uuid.UUID(id))
+        stopping.ask_here(settings, uuid.UUID(id))
         await eventually(lambda: not Path(f"/proc/{pid}").exists(), "it is killed")
 
 
@@ -318,7 +264,9 @@ async def test_events_come_while_the_run_goes_on_and_hearts_beat(
     id = await running(settings)
     with only_one(settings), serving(make(settings, control)) as address:
         async with listening(address, id) as lines:
+            await lines_until(lines, "event: begun")
             await lines_until(lines, ": still here")
+            progress.tell(settings, uuid.UUID(id), progress.BEGUN, pair=PAIR)  # as the database has told it
             progress.tell(settings, uuid.UUID(id), progress.STAGE, stage="training", done=1, total=2)
             told = await lines_until(lines, "data: ")
             assert "event: stage" in told

@@ -108,4 +108,4 @@ async def test_a_file_sent_as_a_form_is_named(client: httpx.AsyncClient) -> None
 @pytest.mark.parametrize(("most_bytes", "seconds"), [(1_000_000, 60.0), (600_000_000, 600.0)])
 def test_a_file_has_the_time_that_its_size_needs(tmp_path: Path, most_bytes: int, seconds: float) -> None:
     app = make_app(tmp_path, corrections_import_max_bytes=most_bytes)
-    assert app.edge._larger["/v1/corrections/import"].seconds == seconds  # type: ignore[attr-defined]
+    assert app.edge._paths.larger["/v1/corrections/import"].seconds == seconds  # type: ignore[attr-defined]

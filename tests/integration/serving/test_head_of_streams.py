@@ -46,4 +46,4 @@ def test_the_head_of_an_export_leaves_the_connection_usable(tmp_path: Path) -> N
             assert (head.status_code, head.content) == (200, b"")
             assert client.get("/health/live").json() == {"status": "alive"}
         counted = client.get("/metrics").text
-    assert 'traghetto_requests_total{route="/v1/corrections/export",status="200"} 3.0' in counted
+    assert 'traghetto_requests_total{dialect="v1",route="/v1/corrections/export",status="200"} 3.0' in counted

@@ -174,5 +174,5 @@ def test_the_access_log_leaves_out_what_follows_the_question_mark(tmp_path: Path
         process.wait(timeout=30)
         assert process.stderr is not None
         errors = process.stderr.read()
-    assert '"GET /health/live HTTP/1.1" 200' in errors
+    assert "127.0.0.1 GET /health/live 200 " in errors
     assert "segreto" not in errors

@@ -60,12 +60,15 @@ def data_dir(tiny_data_dir: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings_of(data_dir: Path) -> Settings:
-    return Settings(data_dir=data_dir, admin_key=KEY, device="cpu", torch_threads=1, default_beam=1)  # type: ignore[arg-type]
+def settings_of(data_dir: Path, **more: str) -> Settings:
+    return Settings(
+        data_dir=data_dir, admin_key=KEY, device="cpu", torch_threads=1, default_beam=1, requests_per_address="none",
+        **more,
+    )  # type: ignore[arg-type]  # fmt: skip
 
 
-def make(data_dir: Path) -> FastAPI:
-    settings = settings_of(data_dir)
+def make(data_dir: Path, **more: str) -> FastAPI:
+    settings = settings_of(data_dir, **more)
     migrated(settings.database)
     return create_app(settings, detect=fake_detect)
 
@@ -231,6 +234,20 @@ async def test_a_move_by_another_process_is_noticed(client: httpx.AsyncClient, d
     await _follows(client, "b")
     await asyncio.to_thread(rollback, settings_of(data_dir), PAIR)
     await _follows(client, "default")
+
+
+async def test_a_store_that_is_away_is_told_and_nothing_moves(data_dir: Path, tmp_path: Path) -> None:
+    app = make(data_dir, models_url=f"file://{tmp_path / 'store'}")
+    async with client_of(app) as client:
+        client.headers.update(ADMIN)
+        await one(client, body("Pronto?"))
+        for action in ("b/promote", "rollback"):
+            found = problem(await client.post(f"/v1/models/{PAIR}/{action}"), 503, "store-down")
+            assert found["detail"].startswith("The store of models does not answer. GET /v1/models tells whether")
+        assert await version_of(client) == "default"
+        (tmp_path / "store").mkdir()
+        await move(client, "b/promote", "b")
+        await move(client, "rollback", "default")
 
 
 async def test_a_refusal_is_told_everywhere_and_the_old_goes_on(client: httpx.AsyncClient, data_dir: Path) -> None:

@@ -34,8 +34,8 @@ async def test_health_and_metrics(client: httpx.AsyncClient) -> None:
     ready = await client.get("/health/ready")
     assert (ready.status_code, ready.json()["status"], ready.json()["database"]) == (200, "ready", "ok")
     text = (await client.get("/metrics")).text
-    assert 'traghetto_requests_total{route="/v1/translate",status="200"} 1.0' in text
-    assert 'traghetto_requests_total{route="unmatched",status="404"} 1.0' in text
+    assert 'traghetto_requests_total{dialect="v1",route="/v1/translate",status="200"} 1.0' in text
+    assert 'traghetto_requests_total{dialect="other",route="unmatched",status="404"} 1.0' in text
     assert 'traghetto_sentences_total{pair="it-en",version="fake-1"} 1.0' in text
     assert "traghetto_batch_sentences_count 1.0" in text
     assert "segreta" not in text and "scan" not in text, "labels must not hold texts or addresses"
@@ -123,7 +123,20 @@ async def test_models_on_disk_are_listed(tiny_data_dir: Path) -> None:
 async def test_the_description_fits_what_is_answered(client: httpx.AsyncClient) -> None:
     api = (await client.get("/openapi.json")).json()
     operation = api["paths"]["/v1/translate"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "408", "413", "415", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {
+        "200",
+        "400",
+        "401",
+        "403",
+        "408",
+        "413",
+        "415",
+        "422",
+        "429",
+        "431",
+        "500",
+        "503",
+    }
     assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/TranslateBody")
     TranslateBody.model_validate(EXAMPLE_REQUEST)
     TranslateAnswer.model_validate(EXAMPLE_ANSWER, strict=True)

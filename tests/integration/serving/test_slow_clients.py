@@ -167,7 +167,7 @@ def test_too_many_connections_are_told_so_as_a_problem(tmp_path: Path) -> None:
         free = f"{address}/v1/models"
         wait_until(lambda: httpx.get(free).status_code == 200, "a connection is free again", BOUND_S)
         text = httpx.get(f"{address}/metrics").text
-    assert 'traghetto_requests_total{route="unmatched",status="503"}' in text
+    assert 'traghetto_requests_total{dialect="other",route="unmatched",status="503"}' in text
 
 
 def test_what_is_no_http_is_refused_as_a_problem(address: str) -> None:

@@ -38,8 +38,15 @@ async def ask(address: str, text: str) -> httpx.Response | None:
 def workers_of(process: int) -> set[int]:
     """The server's worker processes."""
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
-    return {child for child, command in commands.items() if b"spawn_main" in command}
+    return {int(child) for child in children if b"spawn_main" in _command(child)}
+
+
+def _command(process: str) -> bytes:
+    """Its command line; nothing if it has just ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 async def until_workers(process: int, old: set[int]) -> None:

@@ -60,11 +60,27 @@ def test_variables_of_the_tests_are_let_through(monkeypatch: pytest.MonkeyPatch)
         ({"admin_key": "short"}, "TRAGHETTO_ADMIN_KEY: must have at least 16 characters"),
         ({"database_url": "mysql://x/y"}, "TRAGHETTO_DATABASE_URL: 'mysql' is not supported"),
         ({"database_url": "nonsense"}, "TRAGHETTO_DATABASE_URL: not a database URL"),
+        *[
+            ({"models_url": url}, "TRAGHETTO_MODELS_URL: not the URL of a store")
+            for url in ("models", "/models", "file://models", "file:///", "s3://", "ftp://host/models", "memory://x")
+        ],
+        *[
+            ({"models_url": url}, "TRAGHETTO_MODELS_URL: must hold no user, password")
+            for url in ("s3://key:hunter2@bucket/models", "s3://key@bucket", "s3://bucket/models?secret=hunter2")
+        ],
     ],
 )
 def test_wrong_values_are_named(values: dict, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load_settings(**values)
+
+
+def test_a_store_is_named_by_its_url() -> None:
+    for url in ("s3://bucket/models", "s3://bucket", "file:///shared/models"):
+        assert load_settings(models_url=f"{url}/").models_url == url
+    with pytest.raises(SettingsError) as error:
+        load_settings(models_url="s3://key:hunter2@bucket/models")
+    assert "hunter2" not in str(error.value)
 
 
 def test_the_admin_key_is_not_shown() -> None:

@@ -1,10 +1,12 @@
 """What teachers say, as a table for a student."""
 
 import gzip
+import shutil
 
 import pytest
 import torch
 import toy_corpus
+from cli_kit import in_process, succeeded
 from rich.console import Console
 
 from model.config import ModelConfig
@@ -81,6 +83,32 @@ def test_teachers_must_share_their_vocabularies(place, tmp_path):
     options = DistilOptions("it-en", ("one", "other"))
     with pytest.raises(ConfigError, match="other vocabularies"):
         distil(options, place / "data", tmp_path / "distilled.tsv.gz", QUIET)
+
+
+def test_a_machine_with_another_teacher_of_that_name_ends_the_work(place, tmp_path, monkeypatch):
+    shutil.copytree(place / "models/it-en/two", tmp_path / "models/it-en/one")
+
+    def share_elsewhere(make, chunks):
+        monkeypatch.setattr(module, "version_roots", lambda: [tmp_path / "models"])
+        return map(make(), chunks)
+
+    with pytest.raises(ConfigError, match=r"it-en/one of .* is another model than where the work was begun"):
+        distil(DistilOptions("it-en", ("one",)), place / "data", tmp_path / "out.tsv.gz", QUIET, share_elsewhere)
+
+
+@pytest.mark.parametrize(("given", "sent"), [("auto", "cpu"), ("cuda", "cuda")])
+def test_actors_are_told_a_device(place, tmp_path, monkeypatch, given, sent):
+    """One without a GPU of its own may see those of its machine, and `auto` would take one."""
+    from app.corpora.sharing import cluster
+
+    found = []
+    monkeypatch.setattr(cluster, "connect", lambda: None)
+    monkeypatch.setattr(module, "distil", lambda options, *others: found.append(options.device) or 0)
+    succeeded(in_process(
+        "distil", "--pair", "it-en", "--data", place / "data", "--out", tmp_path / "out.tsv.gz", "--cluster",
+        "--device", given,
+    ))  # fmt: skip
+    assert found == [sent]
 
 
 def test_mistakes_are_named(place, tmp_path):

@@ -8,9 +8,12 @@ from uuid import uuid4
 import pytest
 from starlette.requests import Request
 
-from app.access.access import Access, Client
+from app.access.access import Access
+from app.access.client import Client
+from app.access.rates import Rates
 from app.commands.keys import KeyScope
 from app.errors import AdminClosed, Forbidden, InvalidRequest, NotAuthorised, SettingsError, UnsupportedBody
+from app.metrics import Metrics
 from app.scopes import ALL_SCOPES, SCOPES, Scope
 from app.settings import Settings, load_settings
 
@@ -25,6 +28,9 @@ class FakeKeys:
     def __init__(self, *scopes: Scope) -> None:
         self.client = Client("key of a friend", frozenset(scopes), key_id=uuid4())
         self.asked: list[str] = []
+
+    def is_known(self, key: str) -> bool:
+        return False
 
     async def find(self, key: str) -> Client | None:
         self.asked.append(key)
@@ -42,7 +48,8 @@ def request(method: str = "GET", headers: Any = (), **scope: Any) -> Request:
 
 
 def access(keys: FakeKeys | None = None, **settings: Any) -> Access:
-    return Access(Settings(**settings), keys or FakeKeys())
+    made = Settings(**settings)
+    return Access(made, keys or FakeKeys(), Rates(made, Metrics()))
 
 
 def test_the_command_knows_the_scopes() -> None:
@@ -80,7 +87,7 @@ async def test_a_wrong_key_is_refused_even_for_what_is_open(authorization: str, 
         await server.require(request(headers={"Authorization": authorization}), scope)
     assert ADMIN_KEY not in str(refused.value)
     with pytest.raises(NotAuthorised):
-        await server.require_translate(request("POST", {"Authorization": authorization}))
+        await server.require(request("POST", {"Authorization": authorization}), "translate")
 
 
 async def test_two_authorization_headers_are_refused() -> None:
@@ -121,13 +128,13 @@ async def test_open_scopes_can_be_closed(scope: Scope) -> None:
 
 async def test_translation_is_looked_at_only_where_it_must_be() -> None:
     keys = FakeKeys("review")
-    await access(keys, admin_key=ADMIN_KEY).require_translate(request("POST", {"Origin": "https://foreign.example"}))
+    await access(keys, admin_key=ADMIN_KEY).require(request("POST", {"Origin": "https://foreign.example"}), "translate")
     assert keys.asked == []
     with pytest.raises(Forbidden, match="'translate'"):
-        await access(keys).require_translate(request("POST", {"Authorization": "Bearer good"}))
+        await access(keys).require(request("POST", {"Authorization": "Bearer good"}), "translate")
     with pytest.raises(NotAuthorised):
-        await access(open_scopes="correct", admin_key=ADMIN_KEY).require_translate(request("POST"))
-    await access(open_scopes="correct").require_translate(request("POST"))  # the owner of this machine
+        await access(open_scopes="correct", admin_key=ADMIN_KEY).require(request("POST"), "translate")
+    await access(open_scopes="correct").require(request("POST"), "translate")  # the owner of this machine
 
 
 @pytest.mark.parametrize("value", ["", "review", "translate,admin", "none,translate", "all"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import SecretStr
 
 from app.access.links import KEY_BYTES, KEY_FILE, VALID_S, Links
 from app.errors import Forbidden
@@ -90,3 +91,13 @@ def test_a_key_that_cannot_be_used_opens_nothing(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_bytes(b"x" * (KEY_BYTES - 1))
     with pytest.raises(Forbidden):
         links.check(PATH, 2_000_000, "0" * 64)
+
+
+def test_servers_with_one_administration_key_know_each_others_links(tmp_path: Path) -> None:
+    key, other_key = SecretStr("0123456789abcdef"), SecretStr("fedcba9876543210")
+    path, expires, signature = parts(Links(tmp_path / "a", admin_key=key).sign(PATH))
+    Links(tmp_path / "b", admin_key=key).check(path, expires, signature)
+    for stranger in (Links(tmp_path / "a", admin_key=other_key), Links(tmp_path / "a")):
+        with pytest.raises(Forbidden):
+            stranger.check(path, expires, signature)
+    assert not list(tmp_path.rglob("*")), "no key file is needed"

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.commands.models import app
+from app.errors import SettingsError, StoreDown
 from model.errors import VersionDamaged, VersionError, VersionNotFound
 
 PAIR = "it-en"
@@ -60,6 +61,53 @@ def test_what_cannot_be_moved_is_an_error_for_people(data_dir: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     assert isinstance(run("promote", PAIR, "second").exception, VersionDamaged)
     assert current() == ["default"]
+
+
+@pytest.fixture
+def store(data_dir: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a store, which the settings name."""
+    del data_dir
+    folder = tmp_path_factory.mktemp("store")
+    monkeypatch.setenv("TRAGHETTO_MODELS_URL", f"file://{folder}")
+    return folder
+
+
+@pytest.mark.usefixtures("store")
+def test_what_is_pushed_is_listed_and_promoted_on_another_server(
+    tiny_data_dir: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def places() -> dict[str, tuple[bool, bool]]:
+        """Version -> whether it is here, and in the store."""
+        listed = json.loads(said("list", "--json", "--pair", PAIR))
+        return {one["version"]: (one["folder"] is not None, one["in_store"]) for one in listed}
+
+    assert said("push", PAIR, "second") == "it-en/second is in the store now\n"
+    assert said("push", PAIR, "second") == "it-en/second was in the store already\n"
+    assert (places()["default"], places()["second"]) == ((True, False), (True, True))
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(tiny_data_dir / "models" / PAIR / "default", other / "models" / PAIR / "default")
+    monkeypatch.setenv("TRAGHETTO_DATA_DIR", str(other))
+    assert places()["second"] == (False, True)
+    assert " store " in said("list").splitlines()[0]
+    assert said("promote", PAIR, "second") == "it-en: the current version is second (it was default)\n"
+    assert places()["second"] == (True, True)
+    monkeypatch.delenv("TRAGHETTO_DATA_DIR")
+    assert current() == ["second"], "the store is the truth, wherever one asks"
+
+
+def test_a_store_that_is_away_hides_nothing_and_lets_nothing_move(store: Path) -> None:
+    said("promote", PAIR, "second")
+    shutil.rmtree(store)
+    result = run("list", "--json", "--pair", PAIR)
+    assert "cannot be used" in result.stderr
+    assert {one["in_store"] for one in json.loads(result.stdout)} == {None}
+    assert isinstance(run("promote", PAIR, "default").exception, StoreDown)
+    assert isinstance(run("push", PAIR, "default").exception, StoreDown)
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_without_a_store_there_is_nothing_to_push_to() -> None:
+    assert isinstance(run("push", PAIR, "second").exception, SettingsError)
 
 
 def test_a_damaged_pointer_does_not_hide_the_versions(data_dir: Path) -> None:

@@ -35,7 +35,7 @@ def written() -> Written:
 
 
 def joined(written: Written) -> _Joined:
-    return _Joined(cast("object", written))  # type: ignore[arg-type]
+    return _Joined(cast("object", written), written.close)  # type: ignore[arg-type]
 
 
 def test_head_and_body_are_one_write(written: Written) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import KINDS, Kind
+from app.http.kinds import KINDS, Kind
 from app.http.schemas.translation import DetailsOut, SentenceOut, TranslateBody, TranslationOut
 from app.metrics import Metrics
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 import uuid
 from pathlib import Path
 
 import pytest
 
 from app.retraining import progress
-from app.retraining.progress import (
-    KEPT,
-    Reader,
-    ask_to_stop,
-    forget_old,
-    progress_file,
-    stop_file,
-    stopping_when_asked,
-    tell,
-)
+from app.retraining.progress import KEPT, Reader, forget_old, progress_file, tell
+from app.retraining.stopping import ask_here
 from app.settings import Settings
 
 ID = uuid.UUID(int=1)
@@ -61,7 +51,7 @@ def test_only_the_newest_files_stay(settings: Settings) -> None:
     ids = [uuid.UUID(int=number) for number in range(KEPT + 3)]
     for age, id in enumerate(reversed(ids)):
         tell(settings, id, progress.ENDED)
-        ask_to_stop(settings, id)
+        ask_here(settings, id)
         os.utime(progress_file(settings, id), (10_000 + age, 10_000 + age))
     forget_old(settings)
     left = {path.stem for path in (settings.data_dir / progress.FOLDER).iterdir()}
@@ -72,15 +62,3 @@ def test_a_file_that_cannot_be_written_stops_nobody(settings: Settings, caplog: 
     (settings.data_dir / progress.FOLDER).write_text("in the way")
     tell(settings, ID, progress.BEGUN)
     assert "untold" in caplog.text
-
-
-def test_who_is_asked_to_stop_gets_a_signal(settings: Settings) -> None:
-    heard = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: heard.set())
-    try:
-        with stopping_when_asked(settings, ID):
-            ask_to_stop(settings, ID)
-            assert heard.wait(20)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert stop_file(settings, ID).exists()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,10 @@ from patience import eventually
 
 from app.engine.engine import Engine
 from app.engine.limits import EngineLimits
-from app.errors import NotReady
+from app.errors import Conflict, NotReady
 from app.metrics import Metrics
 from app.settings import Settings
-from app.versions.promotion import promote, rollback
+from app.versions.promotion import Promoter, promote, rollback
 from app.versions.store import loader
 from app.versions.swapping import Swapper
 from model.errors import VersionDamaged, VersionError, VersionNotFound
@@ -136,6 +138,22 @@ async def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server
     assert server.swapper.problem is None
 
 
+async def test_a_refused_version_is_tried_again_when_it_is_written_anew(server: Server) -> None:
+    server.loads.broken["a"] = VersionDamaged("half copied")
+    server.point("a")
+    for _ in range(2):
+        await server.look()
+    assert server.loads.asked == ["a"]
+    card = server.root / PAIR / "a" / "card.json"
+    card.touch()
+    assert [await server.look() for _ in range(2)] == ["default"] * 2
+    assert server.loads.asked == ["a"] * 2, "it was tried once more, for nothing"
+    server.loads.broken.clear()
+    os.utime(card, ns=(0, card.stat().st_mtime_ns + 1))
+    assert await server.look() == "a"
+    assert server.swapper.problem is None
+
+
 async def test_a_damaged_pointer_is_refused(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     server.point("a")
     await server.look()
@@ -160,6 +178,16 @@ async def test_the_thread_notices_within_a_second(server: Server, monkeypatch: p
     assert not server.swapper._thread.is_alive(), "it must have ended"
 
 
+async def test_the_thread_looks_at_once_when_it_is_woken(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.versions.swapping.LOOK_EVERY_S", 600.0)
+    server.swapper.start()
+    server.point("a")
+    server.swapper.wake()
+    await eventually(lambda: server.engine.versions[PAIR] == "a", "the thread looks at the pointer")
+    await server.swapper.stop()
+    assert not server.swapper._thread.is_alive(), "it must not sleep on"
+
+
 async def test_it_waits_until_the_engine_is_ready_and_ends_with_it(tmp_path: Path) -> None:
     server = Server(tmp_path)
     server.point("a")
@@ -170,6 +198,127 @@ async def test_it_waits_until_the_engine_is_ready_and_ends_with_it(tmp_path: Pat
     await server.engine.stop(5)
     server.swapper.look(PAIR, 1)
     assert server.loads.asked == [], "nothing is loaded for a server that goes down"
+
+
+# --- what is about to be promoted
+
+
+async def test_what_is_expected_is_loaded_ahead_and_takes_over_at_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.versions.swapping.LOOK_EVERY_S", 600.0)
+    server.swapper.start()
+    server.swapper.expect(PAIR, "a")
+    await eventually(lambda: server.loads.asked == ["a"], "it is loaded")
+    assert server.engine.versions[PAIR] == "default", "nobody has promoted it"
+    server.point("a")
+    server.swapper.wake()
+    await eventually(lambda: server.engine.versions[PAIR] == "a", "it takes over")
+    await server.swapper.stop()
+    assert (server.loads.asked, server.swapper._held) == (["a"], {})
+
+
+async def test_what_is_not_promoted_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.swapper.expect(PAIR, "a")
+    server.swapper._get_ready(PAIR)
+    assert server.swapper._held[PAIR].version == "a"
+    monkeypatch.setattr("app.versions.swapping.HELD_S", 0.0)
+    server.swapper.expect(PAIR, "a")
+    server.swapper._get_ready(PAIR)
+    assert (server.swapper._held, server.swapper._expected) == ({}, {})
+    assert (server.loads.asked, server.engine.versions[PAIR]) == (["a"], "default")
+
+
+async def test_what_the_engine_does_not_take_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Translator) -> None:
+        raise RuntimeError("out of memory")
+
+    server.swapper.load_ahead(PAIR, "a")
+    monkeypatch.setattr(server.engine, "replace", full)
+    server.point("a")
+    assert (await server.look(), server.count("refusals")) == ("default", 1)
+    assert (server.swapper._held, server.swapper._expected) == ({}, {})
+
+
+async def test_another_that_comes_meanwhile_is_loaded_next(server: Server) -> None:
+    load = server.swapper._load
+
+    def told_meanwhile(settings: Settings, pair: str, version: str) -> Translator:
+        if version == "a":
+            server.swapper.expect(PAIR, "b")
+        return load(settings, pair, version)
+
+    server.swapper._load = told_meanwhile
+    server.point("a")
+    assert await server.look() == "a"
+    server.swapper._get_ready(PAIR)
+    server.point("b")
+    assert await server.look() == "b"
+    assert server.loads.asked == ["a", "b"]
+
+
+async def test_what_could_not_be_loaded_ahead_is_not_tried_again(server: Server) -> None:
+    server.loads.broken["a"] = VersionDamaged("half copied")
+    with pytest.raises(VersionDamaged):
+        server.swapper.load_ahead(PAIR, "a")
+    server.swapper._get_ready(PAIR)
+    assert server.loads.asked == ["a"]
+
+
+async def test_what_is_expected_and_not_here_yet_is_waited_for(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.loads.broken["a"] = VersionNotFound("it is being fetched")
+    server.swapper.expect(PAIR, "a")
+    for _ in range(2):
+        server.swapper._get_ready(PAIR)
+    server.loads.broken.clear()
+    for _ in range(2):
+        server.swapper._get_ready(PAIR)
+    assert server.loads.asked == ["a"] * 3
+    assert not caplog.records
+
+
+async def test_what_is_expected_and_damaged_is_told_and_refused_when_it_is_promoted(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.loads.broken["a"] = VersionDamaged("half copied")
+    server.swapper.expect(PAIR, "a")
+    for _ in range(2):
+        server.swapper._get_ready(PAIR)
+    assert server.loads.asked == ["a"]
+    assert "it-en: version a, which may be promoted, cannot be used: half copied" in caplog.text
+    server.point("a")
+    assert (await server.look(), server.count("refusals")) == ("default", 1)
+
+
+async def test_what_was_written_anew_while_it_was_held_is_loaded_anew(server: Server) -> None:
+    server.swapper.load_ahead(PAIR, "a")
+    (server.root / PAIR / "a" / "card.json").touch()
+    server.point("a")
+    assert await server.look() == "a"
+    assert server.loads.asked == ["a", "a"]
+
+
+async def test_another_that_is_expected_takes_its_place(server: Server) -> None:
+    for version in ("a", "b"):
+        server.swapper.expect(PAIR, version)
+        server.swapper._get_ready(PAIR)
+    assert server.swapper._held[PAIR].version == "b"
+    server.point("a")
+    assert await server.look() == "a"
+    assert server.loads.asked == ["a", "b", "a"]
+
+
+async def test_a_promotion_by_a_route_loads_once(server: Server, tmp_path: Path) -> None:
+    promoter = Promoter(Settings(data_dir=tmp_path), server.engine, server.swapper)
+    await server.look()
+    followed = await promoter.promote(PAIR, "a")
+    assert (followed.loaded, server.engine.versions[PAIR], server.loads.asked) == (True, "a", ["a"])
+    server.loads.broken["b"] = VersionDamaged("half copied")
+    with pytest.raises(Conflict, match="half copied"):
+        await promoter.promote(PAIR, "b")
+    assert pointers.current([server.root], PAIR) == "a"
 
 
 # --- with real, tiny models: moving the pointer, and the start of a server
@@ -206,6 +355,28 @@ def test_promote_checks_before_it_moves(settings: Settings) -> None:
     with pytest.raises(VersionError, match="no longer default"):
         promote(settings, PAIR, "second", expected="default")
     assert pointers.current(roots, PAIR) == "second"
+
+
+@pytest.mark.parametrize("move", ["promote", "rollback"])
+def test_servers_are_told_before_the_version_is_tested_and_after_the_pointer_moved(
+    settings: Settings, move: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    if move == "rollback":
+        for version in ("default", "second"):
+            promote(settings, PAIR, version)
+    monkeypatch.setattr(
+        "app.versions.promotion.notify",
+        lambda _url, pair, version, is_coming=False: told.append((pair, version, is_coming)),
+    )
+    version = {"promote": "second", "rollback": "default"}[move]
+    call = partial(promote, settings, PAIR, version) if move == "promote" else partial(rollback, settings, PAIR)
+    call(load=lambda pair, version: told.append(f"{pair}/{version} is tested"))
+    assert told == [(PAIR, version, True), f"{PAIR}/{version} is tested", (PAIR, version, False)]
+    told.clear()
+    with pytest.raises(VersionNotFound):
+        promote(settings, PAIR, "nothing")
+    assert not told, "nobody looks for what is not there"
 
 
 def test_promote_refuses_what_the_server_could_not_batch(settings: Settings) -> None:

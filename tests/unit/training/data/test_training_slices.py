@@ -19,19 +19,7 @@ from training.run.optim import Optimiser
 from training.run.warm_start import begin_from, find_start
 from training.train import RunOptions, run, settings_of
 
-SETTINGS = """
-pair = "it-en"
-version = "toy"
-[model]
-embedding_size = 16
-encoder_layers = 1
-encoder_hidden_size = 16
-decoder_layers = 1
-decoder_hidden_size = 32
-attention_heads = 2
-[data]
-dev = ""
-hold_out_per_mille = 50
+TWO_GROUPS = """
 source_vocab_size = 350
 target_vocab_size = 340
 machine_italian = ["translated"]
@@ -41,13 +29,6 @@ translated = ["translated"]
 [[phases]]
 until = 1.0
 shares = { everyday = 0.7, translated = 0.3 }
-[loop]
-max_steps = 6
-batch_tokens = 512
-pool_pairs = 200
-eval_steps = 3
-precision = "fp32"
-threads = 1
 """
 QUIET = Console(quiet=True)
 
@@ -59,7 +40,7 @@ def place(tmp_path_factory):
     toy_corpus.write(folder / "data")
     rows = [f"I {number} gatti dormono sul molo.\tThe {number} cats sleep on the pier.\n" for number in range(2, 12)]
     (folder / "data/translated.tsv").write_text("".join(rows))
-    (folder / "toy.toml").write_text(SETTINGS)
+    toy_corpus.write_settings(folder / "toy.toml", TWO_GROUPS, max_steps=6, eval_steps=3, threads=1)
     prepare(TrainingConfig.read(folder / "toy.toml"), folder / "data", folder / "set.zip", QUIET)
     return folder
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.commands.streams.lines import read_lines
 from app.commands.streams.stream import Piece, Tally, translate_stream, without_first
+from app.corpora.files.lines import read_lines
 from app.errors import AppError
 
 

@@ -135,5 +135,5 @@ def test_spans_are_in_order_and_the_quick_look_misses_none(text: str) -> None:
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.timeout(60)
 def test_no_text_takes_long(piece: str) -> None:
-    """A pattern that goes back and forth would take hours for so much, and an hour for a tenth."""
-    find_spans(piece * (1_000_000 // len(piece)))
+    """A pattern that goes back and forth would take hours for so much."""
+    find_spans(piece * (250_000 // len(piece)))

@@ -7,7 +7,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.commands.streams.lines import decode_line, encode_line, read_lines
+from app.corpora.files.lines import decode_line, encode_line, read_lines
 
 LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
