@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
+import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import aiosqlite
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -32,6 +36,8 @@ BUSY_TIMEOUT_MS = 10_000
 CHECK_TIMEOUT_S = 2.0
 WORK_TIMEOUT_S = 15.0
 """For one transaction, waiting for a connection and for the write lock included."""
+CLOSE_TIMEOUT_S = 5.0
+"""For statements that run on when all is closed; SQLite's wait for a lock cannot be broken off."""
 UNDEFINED_TABLE = "42P01"
 """PostgreSQL's word for a database that is not migrated; SQLite's is an `OperationalError`."""
 NO_TEXTS: dict[str, Any] = {"hide_parameters": True}
@@ -47,9 +53,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._workers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         if is_sqlite(url):
             self._engine = create_async_engine(url, **NO_TEXTS)
             set_up_sqlite(self._engine.sync_engine)
+            note_workers(self._engine.sync_engine, self._workers)
         else:
             timeout = int(CHECK_TIMEOUT_S)
             arguments = {"connect_timeout": timeout}
@@ -107,8 +115,11 @@ class Database:
             return "ok" if revision == self._head else "not migrated"
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. Waits for statements that were broken off: their threads still tell the event loop."""
         await self._engine.dispose()
+        until = time.monotonic() + CLOSE_TIMEOUT_S
+        for worker in list(self._workers):
+            await asyncio.to_thread(worker.join, max(0.0, until - time.monotonic()))
 
 
 @contextlib.contextmanager
@@ -158,6 +169,20 @@ def set_up_sqlite(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         reader = connection.get_execution_options().get("reader", False)
         connection.exec_driver_sql("BEGIN" if reader else "BEGIN IMMEDIATE")
+
+
+def note_workers(engine: Engine, workers: weakref.WeakSet[threading.Thread]) -> None:
+    """Put the thread of each connection of an SQLite engine into `workers`: what broke off leaves it running."""
+
+    def connect(*arguments: Any, **parameters: Any) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(*arguments, **parameters)
+        connection._thread.daemon = True  # as SQLAlchemy has it
+        workers.add(connection._thread)
+        return connection
+
+    @event.listens_for(engine, "do_connect")
+    def _on_do_connect(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters["async_creator_fn"] = connect
 
 
 def alembic_config(url: str) -> Config:
