@@ -34,7 +34,7 @@ SHORT = (
     ("Domani.", "Tomorrow."), ("Due volte.", "Twice."),
 )  # fmt: skip
 """What a tiny model that has learnt them finds much likelier after their own sources than after others."""
-UNTRAINED = Limits(100, 100, 100, least_fit=-100)
+UNTRAINED = Limits(100, 100, 100, 100, least_fit=-100)
 """For a model that knows nothing: it cannot tell a translation from nonsense."""
 QUICK = AdaptationSettings(learning_rate=2e-3, least_steps=4, warmup_steps=1)
 LEARNS = AdaptationSettings(learning_rate=2e-2, least_steps=40, warmup_steps=8, anchor=0.0, ema_decay=0.8)

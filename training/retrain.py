@@ -28,9 +28,9 @@ from training.adapting.adaptation import Material, adapt, encode
 from training.adapting.anchor import ADAPTATION, ANCHOR, GATE, find_anchor
 from training.adapting.corrections import Correction, Example, LeftOut, examples, fitting, read_corrections
 from training.adapting.folds import Fold, blended, deal, run_folds
-from training.adapting.gate import GateSet, gate_sets
 from training.adapting.job import CONSENTED, CORRECTIONS, MODELS, Job, Options
 from training.adapting.replay import Replay, find_replay
+from training.adapting.sets import GateSet, gate_sets, together
 from training.adapting.trial import Attempt, Trial, why_none_passed
 from training.adapting.validation import hold_back, judge_held_back
 from training.data.sources import commit
@@ -197,7 +197,7 @@ class _Retraining:
 
     def _anchor(self, drift: dict[str, float]) -> dict[str, Any]:
         """The last full training and what came since; `problem` only where it is there and could not be used."""
-        found = self.anchor.record(drift, {gate.name: gate.sha256 for gate in self.gates})
+        found = self.anchor.record(drift, {gate.name: gate.sha256 for gate in (*self.gates, together(self.gates))})
         return found if self.anchor_problem is None else {**found, "problem": self.anchor_problem}
 
     def _report(

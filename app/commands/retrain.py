@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
     from app.storage.tables import RetrainingRun
+    from training.adapting.gate import Limits
     from training.adapting.job import Options
 
 PROMOTED_OR_KEPT = ("promoted", "kept")
@@ -33,11 +34,15 @@ Sets = Annotated[
     typer.Option(exists=True, file_okay=False, help="Sets of your own for the gate: PAIR/general.tsv, challenge.tsv."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Train and judge, but do not promote.")]
-Margin = Annotated[float, typer.Option(min=0, help="BLEU points that the other sets may lose on average.")]
+Margin = Annotated[float, typer.Option(min=0, help="BLEU points that all other sets together may lose on average.")]
 Floor = Annotated[float, typer.Option(min=0, help="... and at the lower end of the 95 % interval.")]
 Drift = Annotated[
     float | None,
     typer.Option(min=0, help="... since the last full training, all promotions taken together. [0.5, or --margin]"),
+]
+Alone = Annotated[
+    float | None,
+    typer.Option(min=0, help="... one of these sets by itself, since the last full training. [1, or --drift]"),
 ]
 Seed = Annotated[int, typer.Option(help="Of all random choices: the same seed gives the same candidate.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. [one a core]")]
@@ -55,6 +60,7 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     margin: Margin = 0.2,
     floor: Floor = 1.0,
     drift: Drift = None,
+    alone: Alone = None,
     seed: Seed = 1,
     processes: Processes = None,
     as_json: AsJson = False,
@@ -74,7 +80,7 @@ def retrain(  # noqa: PLR0913 - one argument for each option
     from app.settings import load_settings
 
     with _stoppable():
-        options = _options(data, sets, (margin, floor, drift), seed, processes)
+        options = _options(data, sets, _limits(margin, floor, drift, alone), seed, processes)
         run = _run(load_settings(), pair, options, dry_run=dry_run, id=id or uuid.uuid4())
     if as_json:
         typer.echo(json.dumps({"run": str(run.id), "state": run.state, **(run.report or {})}, ensure_ascii=False))
@@ -112,23 +118,29 @@ def _stoppable() -> Iterator[None]:
 def _options(
     data: Path | None,
     sets: Path | None,
-    limits: tuple[float, float, float | None],
+    limits: Limits,
     seed: int,
     processes: int | None,
 ) -> Options:
     from model.kernels.cores import usable_cores
     from training.adapting.adaptation import AdaptationSettings
-    from training.adapting.gate import Limits
     from training.adapting.job import Options
 
-    margin, floor, drift = limits
     return Options(
         data=data,
         sets=sets or Options.sets,
         settings=AdaptationSettings(seed=seed),
-        limits=Limits(margin, floor, max(margin, Limits.drift) if drift is None else drift),
+        limits=limits,
         processes=processes or usable_cores(),
     )
+
+
+def _limits(margin: float, floor: float, drift: float | None, alone: float | None) -> Limits:
+    """What is not said is no less than what is."""
+    from training.adapting.gate import Limits
+
+    drift = max(margin, Limits.drift) if drift is None else drift
+    return Limits(margin, floor, drift, max(drift, Limits.alone) if alone is None else alone)
 
 
 def _train(folder: Path, options: Options) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """Adapts a model to a few corrections without losing the rest.
 
-A batch holds some corrections, learnt as in any training, and several times as many replayed pairs, on which the model
-is held to what it said before: the Kullback-Leibler divergence from its old distributions (learning without forgetting,
-Li & Hoiem 2016, on rehearsed text, Robins 1995). That keeps the old translations where plain replay still changes one
-in ten; docs/lab-log.md has the comparison. Where there is nothing to replay, the weights are pulled back to where they
-began (L2-SP, Li et al. 2018). What comes out is the running average of the weights.
+A batch holds some corrections, of which the model learns the tokens that it would not say yet and leaves the others
+alone, and several times as many replayed pairs, on which it is held to what it said before: the Kullback-Leibler
+divergence from its old distributions (learning without forgetting, Li & Hoiem 2016, on rehearsed text, Robins 1995).
+That keeps the old translations where plain replay still changes one in ten; docs/lab-log.md has the comparison. Where
+there is nothing to replay, the weights are pulled back to where they began (L2-SP, Li et al. 2018). What comes out is
+the running average of the weights.
 """
 
 from __future__ import annotations
 
 import copy
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +29,6 @@ from model.text.tokenizer import Tokenizer
 from training.config import OptimSettings
 from training.run.batching import Encoded
 from training.run.likelihood import nats_per_token
-from training.run.loss import smoothed_cross_entropy
 from training.run.optim import Optimiser
 from training.run.precision import fit_kernels
 
@@ -49,15 +50,15 @@ Reached = Callable[[int, Seq2Seq], None]
 
 @dataclass(frozen=True)
 class AdaptationSettings(JsonConfig):
-    """How a model is adapted. The defaults were chosen by experiment: docs/lab-log.md, 25 November 2026."""
+    """How a model is adapted. The defaults were chosen by experiment: docs/lab-log.md, 25 and 29 November 2026."""
 
     seed: int = 1
-    learning_rate: float = 2e-4
+    learning_rate: float = 3e-4
     warmup_steps: int = 8
     corrections_per_batch: int = 12
     replay_ratio: float = 4.0
     """Replayed pairs for each correction of a batch."""
-    keep: float = 4.0
+    keep: float = 12.0
     """Weight of the divergence from the old model, in nats a token, beside the loss on corrections."""
     passes: float = 6.0
     """How often each correction is seen at most; held-out ones say when it is enough."""
@@ -66,13 +67,15 @@ class AdaptationSettings(JsonConfig):
     ema_decay: float = 0.95
     anchor: float = 0.05
     """Without replay: how far back to the first weights each step goes, as a share of the way."""
-    label_smoothing: float = 0.1
+    enough: float = 0.7
+    """Probability from which on a token of a correction is learnt: to push it further only costs other sentences."""
 
     def __post_init__(self) -> None:
         require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)")
         require(self.corrections_per_batch >= 1, "corrections_per_batch must be at least 1")
         require(self.replay_ratio >= 0 and self.keep >= 0, "replay_ratio and keep must be 0 or more")
         require(self.passes > 0 and self.least_steps >= 1, "passes and least_steps must be above 0")
+        require(0 < self.enough <= 1, "enough must be in (0, 1]")
         require(0 <= self.anchor < 1 and 0 <= self.ema_decay < 1, "anchor and ema_decay must be in [0, 1)")
 
     def stops(self, corrections: int) -> list[int]:
@@ -106,10 +109,10 @@ def adapt(
     same comes out whatever the number of cores, the kernels for training are at their best, and a server that uses all
     cores beside it does not bring it to a stand.
     """
+    optim = OptimSettings(peak_learning_rate=settings.learning_rate, weight_decay=0.0, ema_decay=settings.ema_decay)
+    optimiser = Optimiser(model.eval(), optim)  # first, while the weights are as they were read: bf16 rounds them
     fit_kernels(model)
     old = copy.deepcopy(model).requires_grad_(False).eval()
-    optim = OptimSettings(peak_learning_rate=settings.learning_rate, weight_decay=0.0, ema_decay=settings.ema_decay)
-    optimiser = Optimiser(model.eval(), optim)
     start = [master.clone() for master in optimiser.masters]
     batches = _batches(material, settings)
     for step in range(stops[-1]):
@@ -125,8 +128,9 @@ def adapt(
 
 def _backward(model: Seq2Seq, old: Seq2Seq, ours: Batch, others: Batch | None, settings: AdaptationSettings) -> None:
     """Leave the gradients of one step on `model`: learn `ours`, and say of `others` what `old` says."""
-    loss = smoothed_cross_entropy(model(ours), model.output, ours.labels, settings.label_smoothing)
-    loss.smoothed.backward()  # type: ignore[no-untyped-call]
+    asked = ours.labels != PAD
+    nats = -_log_softmax(model, ours, asked).gather(1, ours.labels[asked][:, None])[:, 0]
+    nats.where(nats > -math.log(settings.enough), 0.0).mean().backward()  # type: ignore[no-untyped-call]
     if others is None:
         return
     kept = others.labels != PAD

@@ -3,35 +3,31 @@
 (a) Corrections that were held out must gain: below 50 by the log-probability of their tokens, from 50 on by BLEU as
     users would get it. Either way they must gain more after their own sources than after strange ones, or what was
     learnt is not translation.
-(b) The challenge set and (c) the general set, and the corpus's dev set when present, may lose `margin` BLEU on
-    average, and the lower end of the 95 % interval of the paired bootstrap may lose `floor`; and since the last full
+(b) The challenge set, the general set, and the corpus's dev set when present, taken together, may lose `margin` BLEU
+    on average, and the lower end of the 95 % interval of the paired bootstrap may lose `floor`; and since the last full
     training they may have lost `drift`, with all that was promoted meanwhile (`.anchor`).
+(c) Each of them by itself may have lost `alone` since then: some hundred sentences move by half a point by chance.
 (d) It must say at least one correction by itself, as users would get it, that the current version does not say so,
     and no fewer than that one; where that one says them all to the letter, the second is enough.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sacrebleu.metrics.chrf import CHRF
 
 from model.config import JsonConfig, SearchConfig, require
-from model.errors import ConfigError
 from model.translator import Translator
+from training.adapting.sets import TOGETHER, GateSet
 from training.scoring.bootstrap import Difference, Interval, Statistics, mean_interval
-from training.scoring.challenge import Item, check, read_challenge
-from training.scoring.sets import CHALLENGE, GENERAL, SETS, Corpus, available, read_general, read_table
+from training.scoring.challenge import check
 
 CHANGED = 25
 """Sentences that got better, and worse, that a report shows of each set."""
-DEV, DEV_SENTENCES = "tatoeba.dev", 1000
 BLEU_FROM = 50
 """Corrections from which on BLEU says more than log-probability."""
 
@@ -46,6 +42,8 @@ class Limits(JsonConfig):
     """BLEU points at the lower end of the 95 % interval."""
     drift: float = 0.5
     """BLEU points on average since the last full training, all promotions since taken together."""
+    alone: float = 1.0
+    """BLEU points that one set by itself may have lost on average since the last full training."""
     least_fit: float = 0.5
     """Nats a token by which a correction must be likelier after its own source than after others, to be learnt at all.
 
@@ -54,7 +52,8 @@ class Limits(JsonConfig):
     """
 
     def __post_init__(self) -> None:
-        require(min(self.margin, self.floor, self.drift) >= 0, "margin, floor and drift must be 0 or more")
+        least = min(self.margin, self.floor, self.drift, self.alone)
+        require(least >= 0, "margin, floor, drift and alone must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -95,49 +94,6 @@ class Judgement:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class GateSet:
-    """A set that must not be lost on."""
-
-    name: str
-    sources: list[str]
-    references: list[list[str]]
-    """All right translations of each; those without any are checked by `items` alone."""
-    items: list[Item] = field(default_factory=list)
-
-    @property
-    def sha256(self) -> str:
-        """Of its sentences: sums go on only where they are the same."""
-        return hashlib.sha256(json.dumps([self.sources, self.references]).encode()).hexdigest()
-
-
-def gate_sets(pair: str, data: Path | None, sets: Path = SETS) -> list[GateSet]:
-    """The sets of a pair: our own, and the corpus's dev set when there is a folder with one.
-
-    Raises:
-        ConfigError: `sets` is a folder of somebody else's and lacks one of the two; or there is no set at all, and
-            everything would pass.
-    """
-    missing = [f"{pair}/{name}.tsv" for name in (GENERAL, CHALLENGE) if not (sets / pair / f"{name}.tsv").is_file()]
-    if missing and sets != SETS:
-        raise ConfigError(f"there is no {' and no '.join(missing)}: the gate would have nothing to look at", sets)
-    paths = available(pair, Corpus(data, pair) if data is not None and data.is_dir() else None, sets)
-    found = []
-    if CHALLENGE in paths:
-        items = read_challenge(paths[CHALLENGE])
-        found.append(GateSet(CHALLENGE, [item.source for item in items], [list(item.answers) for item in items], items))
-    if GENERAL in paths:
-        found.append(_plain(GENERAL, read_general(paths[GENERAL])))
-    if DEV in paths:
-        found.append(_plain(DEV, read_table(paths[DEV], pair)[:DEV_SENTENCES]))
-    require(bool(found), f"there is no set for {pair} that a candidate could be judged by: --sets FOLDER names yours")
-    return found
-
-
-def _plain(name: str, pairs: Sequence[tuple[str, str]]) -> GateSet:
-    return GateSet(name, [source for source, _ in pairs], [[reference] for _, reference in pairs])
-
-
 def translations(translator: Translator, texts: Sequence[str]) -> list[str]:
     """As users get them."""
     return [translation.text for translation in translator.translate(texts, SearchConfig())]
@@ -148,6 +104,8 @@ def judge_set(
 ) -> Judgement:
     """Whether the translations `after` are not worse than `before`, those of the current version.
 
+    What one set has changed is told with that set, and not with all of them.
+
     Args:
         drift: BLEU points that `before` gained since the last full training, negative if it lost.
     """
@@ -156,13 +114,15 @@ def judge_set(
     old, new = ([outputs[row] for row in rows] for outputs in (before, after))
     theirs, ours = Statistics(old, references), Statistics(new, references)
     difference = ours.compare_bleu(theirs)
-    passed, why = _allowed(difference, limits, drift)
+    whole = gate.name == TOGETHER
+    passed, why = (_allowed if whole else _allowed_alone)(difference, limits, drift)
+    changed = [] if whole else changes(sources, references, old, new)
     notes: dict[str, Any] = {"signature": ours.bleu_signature}
     if gate.items:
         notes["passed before"], notes["passed after"] = (check(gate.items, out).total[0] for out in (before, after))
     return Judgement(
         gate.name, len(rows), "BLEU", theirs.bleu, ours.bleu, difference.delta,
-        difference.interval, passed, why, changes(sources, references, old, new), notes, drift + difference.delta,
+        difference.interval, passed, why, changed, notes, drift + difference.delta,
     )  # fmt: skip
 
 
@@ -185,8 +145,20 @@ def _allowed(difference: Difference, limits: Limits, drift: float) -> tuple[bool
             f"is {_beyond(-total, limits.drift)} BLEU below the last full training, with all that was promoted since; "
             f"{limits.drift:g} may be lost: train in full, or go back"
         )
-    since = f"; {total:+.2f} since the last full training" if drift else ""
-    return True, f"{difference.delta:+.2f} BLEU, at worst {low:+.2f}{since}"
+    return True, _gain(difference, drift)
+
+
+def _allowed_alone(difference: Difference, limits: Limits, drift: float) -> tuple[bool, str]:
+    total = drift + difference.delta
+    if total >= -limits.alone:
+        return True, _gain(difference, drift)
+    below = "is {} BLEU below the last full training; {:g} may be lost" if drift else "loses {} BLEU; {:g} may be lost"
+    return False, below.format(_beyond(-total, limits.alone), limits.alone)
+
+
+def _gain(difference: Difference, drift: float) -> str:
+    since = f"; {drift + difference.delta:+.2f} since the last full training" if drift else ""
+    return f"{difference.delta:+.2f} BLEU, at worst {difference.interval[0]:+.2f}{since}"
 
 
 def _beyond(lost: float, limit: float) -> str:

@@ -12,7 +12,8 @@ from model.translator import Translator
 from training.adapting.anchor import Anchor
 from training.adapting.answers import Answers, judge_answers
 from training.adapting.corrections import Correction
-from training.adapting.gate import GateSet, Judgement, Limits, gained, judge_set, translations
+from training.adapting.gate import Judgement, Limits, gained, judge_set, translations
+from training.adapting.sets import GateSet, together
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,12 @@ class Trial:
         self, current: Translator, corrections: Sequence[Correction], gates: Sequence[GateSet], limits: Limits
     ) -> None:
         """`corrections` are those that were learnt."""
-        self._corrections, self._gates, self._limits = corrections, gates, limits
+        self._corrections, self._limits = corrections, limits
+        self._gates = [*gates, together(gates)]
         self._sources = [one.source for one in corrections]
         self._answers = translations(current, self._sources)
-        self._before = [translations(current, gate.sources) for gate in gates]
-        self._drift = [0.0 for _ in gates]
+        self._before = self._translated(current)
+        self._drift = [0.0 for _ in self._gates]
 
     def measure_from(self, anchor: Anchor, parent: Path) -> str | None:
         """How far the version in `parent` has come from `anchor`: as measured, or by the cards if that is gone.
@@ -83,23 +85,30 @@ class Trial:
             problem = None
         except VersionError as error:
             old, problem = None, error.problem
+        outputs = self._before if old is None else self._translated(old)
         self._drift = [
-            anchor.drift_on(gate.name, gate.sha256)
-            if old is None
-            else gained(gate, translations(old, gate.sources), before)
-            for gate, before in zip(self._gates, self._before, strict=True)
+            anchor.drift_on(gate.name, gate.sha256) if old is None else gained(gate, theirs, before)
+            for gate, theirs, before in zip(self._gates, outputs, self._before, strict=True)
         ]
         return problem
+
+    def _translated(self, translator: Translator, each: Callable[[], None] = lambda: None) -> list[list[str]]:
+        """Of each set, and of all of them as one; `each` is called after each."""
+        found = []
+        for gate in self._gates[:-1]:
+            found.append(translations(translator, gate.sources))
+            each()
+        return [*found, [text for texts in found for text in texts]]
 
     def attempt(
         self, strength: float, candidate: Translator, held_out: Judgement, judged: Callable[[], None]
     ) -> Attempt:
         """The verdict on a blend; `judged` is called after each set."""
-        after = translations(candidate, self._sources)
-        answers = judge_answers([one.target for one in self._corrections], self._answers, after)
-        judgements = [held_out]
-        for gate, before, drift in zip(self._gates, self._before, self._drift, strict=True):
-            outputs = translations(candidate, gate.sources)
-            judgements.append(judge_set(gate, before, outputs, self._limits, drift))
-            judged()
-        return Attempt(strength, answers, judgements)
+        said = translations(candidate, self._sources)
+        answers = judge_answers([one.target for one in self._corrections], self._answers, said)
+        outputs = self._translated(candidate, judged)
+        judgements = [
+            judge_set(gate, before, after, self._limits, drift)
+            for gate, before, after, drift in zip(self._gates, self._before, outputs, self._drift, strict=True)
+        ]
+        return Attempt(strength, answers, [held_out, *judgements])

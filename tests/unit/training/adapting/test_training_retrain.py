@@ -34,7 +34,7 @@ from model.versions import store
 from training.adapting.adaptation import AdaptationSettings, Material, adapt, encode, log_probs
 from training.adapting.corrections import Correction, examples, read_corrections
 from training.adapting.folds import blended, deal, fold_count
-from training.adapting.gate import gate_sets
+from training.adapting.sets import TOGETHER, gate_sets, together
 from training.run.milestones import GATING, MEASURING, READING, TRAINING, VALIDATING
 
 Report = dict[str, Any]
@@ -100,13 +100,14 @@ def test_the_card_says_where_a_candidate_comes_from(tiny: Path, sets: Path, six:
     assert card.parent == "it-en/default"
     assert card.data["corrections"]["ids"] == [f"c{number}" for number in range(len(PAIRS))]
     assert card.settings["adaptation"]["seed"] == QUICK.seed
-    assert {one["name"] for one in report["sets"]} == {"corrections", "challenge", "general"}
+    assert {one["name"] for one in report["sets"]} == {"corrections", "challenge", "general", TOGETHER}
     stored = json.loads(json.dumps(report, allow_nan=False))
     assert {name for name in stored if card.scores["gate"][name] != stored[name]} <= {"sets"}
     assert PAIRS[0][0] not in card.to_json(), "a card stays when a correction is deleted: no texts"
     weights = store.verify(tiny).files["model.safetensors"]
     drift = {one["name"]: one["delta"] for one in report["sets"] if one["name"] != "corrections"}
-    digests = {gate.name: gate.sha256 for gate in gate_sets("it-en", None, sets)}
+    gates = gate_sets("it-en", None, sets)
+    digests = {gate.name: gate.sha256 for gate in (*gates, together(gates))}
     assert report["anchor"] == {"version": "default", "sha256": weights, "drift": drift, "sets": digests}
 
 
