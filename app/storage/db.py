@@ -36,8 +36,8 @@ BUSY_TIMEOUT_MS = 10_000
 CHECK_TIMEOUT_S = 2.0
 WORK_TIMEOUT_S = 15.0
 """For one transaction, waiting for a connection and for the write lock included."""
-CLOSE_TIMEOUT_S = 5.0
-"""For statements that run on when all is closed; SQLite's wait for a lock cannot be broken off."""
+CLOSE_TIMEOUT_S = BUSY_TIMEOUT_MS / 1000 + 1
+"""For statements that run on when all is closed: SQLite's wait for a lock cannot be broken off."""
 UNDEFINED_TABLE = "42P01"
 """PostgreSQL's word for a database that is not migrated; SQLite's is an `OperationalError`."""
 NO_TEXTS: dict[str, Any] = {"hide_parameters": True}
@@ -118,7 +118,7 @@ class Database:
         """Close all connections. Waits for statements that were broken off: their threads still tell the event loop."""
         await self._engine.dispose()
         until = time.monotonic() + CLOSE_TIMEOUT_S
-        for worker in list(self._workers):
+        for worker in [one for one in self._workers if one.is_alive()]:
             await asyncio.to_thread(worker.join, max(0.0, until - time.monotonic()))
 
 

@@ -68,7 +68,7 @@ class AdaptationSettings(JsonConfig):
     anchor: float = 0.05
     """Without replay: how far back to the first weights each step goes, as a share of the way."""
     enough: float = 0.7
-    """Probability from which on a token of a correction is learnt: to push it further only costs other sentences."""
+    """Probability from which on a token of a correction teaches nothing more: it would only cost other sentences."""
 
     def __post_init__(self) -> None:
         require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)")

@@ -6,7 +6,7 @@
 (b) The challenge set, the general set, and the corpus's dev set when present, taken together, may lose `margin` BLEU
     on average, and the lower end of the 95 % interval of the paired bootstrap may lose `floor`; and since the last full
     training they may have lost `drift`, with all that was promoted meanwhile (`.anchor`).
-(c) Each of them by itself may have lost `alone` since then: some hundred sentences move by half a point by chance.
+(c) Each of them by itself may have lost `alone` since then: by chance some hundred sentences move by half a point.
 (d) It must say at least one correction by itself, as users would get it, that the current version does not say so,
     and no fewer than that one; where that one says them all to the letter, the second is enough.
 """
@@ -22,7 +22,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from model.config import JsonConfig, SearchConfig, require
 from model.translator import Translator
-from training.adapting.sets import TOGETHER, GateSet
+from training.adapting.gate_sets import TOGETHER, GateSet
 from training.scoring.bootstrap import Difference, Interval, Statistics, mean_interval
 from training.scoring.challenge import check
 
@@ -152,7 +152,11 @@ def _allowed_alone(difference: Difference, limits: Limits, drift: float) -> tupl
     total = drift + difference.delta
     if total >= -limits.alone:
         return True, _gain(difference, drift)
-    below = "is {} BLEU below the last full training; {:g} may be lost" if drift else "loses {} BLEU; {:g} may be lost"
+    below = (
+        "is {} BLEU below the last full training; {:g} may be lost: train in full, or go back"
+        if drift
+        else "loses {} BLEU; {:g} may be lost"
+    )
     return False, below.format(_beyond(-total, limits.alone), limits.alone)
 
 

@@ -13,7 +13,7 @@ from training.adapting.anchor import Anchor
 from training.adapting.answers import Answers, judge_answers
 from training.adapting.corrections import Correction
 from training.adapting.gate import Judgement, Limits, gained, judge_set, translations
-from training.adapting.sets import GateSet, together
+from training.adapting.gate_sets import GateSet, together
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,26 @@ class Trial:
             problem = None
         except VersionError as error:
             old, problem = None, error.problem
-        outputs = self._before if old is None else self._translated(old)
-        self._drift = [
-            anchor.drift_on(gate.name, gate.sha256) if old is None else gained(gate, theirs, before)
-            for gate, theirs, before in zip(self._gates, outputs, self._before, strict=True)
-        ]
+        self._drift = self._by_the_cards(anchor) if old is None else self._since(old)
         return problem
+
+    def _since(self, old: Translator) -> list[float]:
+        """BLEU points that the version that serves has gained on each set since `old`."""
+        every = zip(self._gates, self._translated(old), self._before, strict=True)
+        return [gained(gate, theirs, before) for gate, theirs, before in every]
+
+    def _by_the_cards(self, anchor: Anchor) -> list[float]:
+        """The same as the cards have it.
+
+        Of all sets together they may not: cards from before that was judged, or other sets were there the last time.
+        Then it is the mean of what they say of each, by its sentences.
+        """
+        *gates, whole = self._gates
+        each = [anchor.drift_on(gate.name, gate.sha256) for gate in gates]
+        if anchor.sets.get(whole.name) == whole.sha256:
+            return [*each, anchor.drift_on(whole.name, whole.sha256)]
+        points = sum(drift * len(gate.sources) for drift, gate in zip(each, gates, strict=True))
+        return [*each, points / max(1, len(whole.sources))]
 
     def _translated(self, translator: Translator, each: Callable[[], None] = lambda: None) -> list[list[str]]:
         """Of each set, and of all of them as one; `each` is called after each."""
@@ -101,12 +115,12 @@ class Trial:
         return [*found, [text for texts in found for text in texts]]
 
     def attempt(
-        self, strength: float, candidate: Translator, held_out: Judgement, judged: Callable[[], None]
+        self, strength: float, candidate: Translator, held_out: Judgement, translated: Callable[[], None]
     ) -> Attempt:
-        """The verdict on a blend; `judged` is called after each set."""
+        """The verdict on a blend; `translated` is called after each set, before any is judged."""
         said = translations(candidate, self._sources)
         answers = judge_answers([one.target for one in self._corrections], self._answers, said)
-        outputs = self._translated(candidate, judged)
+        outputs = self._translated(candidate, translated)
         judgements = [
             judge_set(gate, before, after, self._limits, drift)
             for gate, before, after, drift in zip(self._gates, self._before, outputs, self._drift, strict=True)

@@ -14,8 +14,13 @@ from model.versions import store
 from training.adapting.adaptation import Material, adapt, encode, log_probs
 
 
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize(("enough", "changed"), [(1e-9, False), (0.7, True)])
-def test_tokens_that_are_said_already_teach_nothing(tiny_data_dir: Path, enough: float, changed: bool) -> None:
+def test_tokens_that_are_said_already_teach_nothing(
+    tiny_data_dir: Path, enough: float, changed: bool, bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where kernels run in bf16, the weights that are kept were not rounded to it."""
+    monkeypatch.setattr("training.run.precision.fast_bfloat16", lambda _: bf16)
     parent = store.load(tiny_data_dir / "models" / "it-en" / "default")
     ids = [one for one in encode(PAIRS, (parent.source, parent.target), 64) if one]
     before = [parameter.detach().clone() for parameter in parent.model.parameters()]

@@ -34,7 +34,7 @@ from model.versions import store
 from training.adapting.adaptation import AdaptationSettings, Material, adapt, encode, log_probs
 from training.adapting.corrections import Correction, examples, read_corrections
 from training.adapting.folds import blended, deal, fold_count
-from training.adapting.sets import TOGETHER, gate_sets, together
+from training.adapting.gate_sets import TOGETHER, gate_sets, together
 from training.run.milestones import GATING, MEASURING, READING, TRAINING, VALIDATING
 
 Report = dict[str, Any]

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from model.config import require
 from model.errors import ConfigError
+from model.versions.card import Card
 from training.config import LoopSettings
 from training.scoring.challenge import Item, read_challenge
 from training.scoring.sets import CHALLENGE, GENERAL, SETS, Corpus, available, read_general, read_table
 
 DEV, ENOUGH_OF_DEV = "tatoeba.dev", 200
-TOGETHER = "all sets"
+TOGETHER = "total"
+"""Name of all of them as one; in the singular, since verdicts begin with it."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,13 @@ class GateSet:
         return hashlib.sha256(json.dumps([self.sources, self.references]).encode()).hexdigest()
 
 
-def gate_sets(pair: str, data: Path | None, sets: Path = SETS) -> list[GateSet]:
+def gate_sets(
+    pair: str, data: Path | None, sets: Path = SETS, chosen_by: int = LoopSettings.eval_sentences
+) -> list[GateSet]:
     """The sets of a pair: our own, and the corpus's dev set when there is a folder with one.
+
+    Args:
+        chosen_by: sentences at the beginning of the dev set by which the weights were chosen.
 
     Raises:
         ConfigError: `sets` is a folder of somebody else's and lacks one of the two; or there is no set at all, and
@@ -52,17 +59,23 @@ def gate_sets(pair: str, data: Path | None, sets: Path = SETS) -> list[GateSet]:
     if GENERAL in paths:
         found.append(_plain(GENERAL, read_general(paths[GENERAL])))
     if DEV in paths:
-        found.append(_plain(DEV, _not_chosen_by(read_table(paths[DEV], pair))))
+        found.append(_plain(DEV, _unbiased(read_table(paths[DEV], pair), chosen_by)))
     require(bool(found), f"there is no set for {pair} that a candidate could be judged by: --sets FOLDER names yours")
     return found
 
 
-def _not_chosen_by(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those of a dev set by which no training chose its best moment, if they are enough.
+def chosen_by(card: Card) -> int:
+    """Sentences at the beginning of the dev set by which training chose the weights of `card`."""
+    loop = card.settings.get("loop")
+    found = loop.get("eval_sentences") if isinstance(loop, dict) else None
+    return found if isinstance(found, int) and found > 0 else LoopSettings.eval_sentences
+
+
+def _unbiased(pairs: list[tuple[str, str]], chosen_by: int) -> list[tuple[str, str]]:
+    """Those of a dev set by which training did not choose its best moment, if they are enough; else the others.
 
     On the others the version that serves was lucky, or it would be another; whatever comes after it seems worse.
     """
-    chosen_by = LoopSettings.eval_sentences
     return pairs[chosen_by:] if len(pairs) >= chosen_by + ENOUGH_OF_DEV else pairs[:chosen_by]
 
 
