@@ -28,7 +28,7 @@ from training.adapting.adaptation import Material, adapt, encode
 from training.adapting.anchor import ADAPTATION, ANCHOR, GATE, find_anchor
 from training.adapting.corrections import Correction, Example, LeftOut, examples, fitting, read_corrections
 from training.adapting.folds import Fold, blended, deal, run_folds
-from training.adapting.gate_sets import GateSet, chosen_by, gate_sets, together
+from training.adapting.gate_sets import GateSet, eval_sentences, gate_sets, together
 from training.adapting.job import CONSENTED, CORRECTIONS, MODELS, Job, Options
 from training.adapting.replay import Replay, find_replay
 from training.adapting.trial import Attempt, Trial, why_none_passed
@@ -83,7 +83,7 @@ class _Retraining:
         """From the file to the report."""
         self.stages.begin(READING, "reading")
         options, card = self.options, self.parent.card
-        self.gates = gate_sets(card.pair, options.data, options.sets, chosen_by(card))
+        self.gates = gate_sets(card.pair, options.data, options.sets, eval_sentences(card))
         consented = self.folder / CONSENTED
         self.replay = find_replay(card, options.data, consented, options.settings.seed, options.sets)
         found, strangers = self._examples()

@@ -64,7 +64,7 @@ def gate_sets(
     return found
 
 
-def chosen_by(card: Card) -> int:
+def eval_sentences(card: Card) -> int:
     """Sentences at the beginning of the dev set by which training chose the weights of `card`."""
     loop = card.settings.get("loop")
     found = loop.get("eval_sentences") if isinstance(loop, dict) else None
