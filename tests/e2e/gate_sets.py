@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.adapting.replay import SAMPLE
+from model.versions.card import Card
+from training.adapting.replay import SAMPLE, find_replay
 from training.scoring.sets import CHALLENGE, GENERAL, SETS
 
 EVERY = 6
 """Of the shipped sets, the gate looks at every so many sentences."""
 SHORT_CHARS = 40
-"""Replayed are the pairs of the shipped sample that are no longer than that on either side."""
+"""Replayed are pairs of our own tables that are no longer than that on either side."""
+REPLAYED = 1500
 WIDE = ("--margin", "5", "--floor", "8")
 """What the gate lets pass by tenths of a point differs from processor to processor."""
 
@@ -23,8 +25,9 @@ def gate_options(folder: Path, pair: str) -> tuple[str, ...]:
     for name in (GENERAL, CHALLENGE):
         rows = _rows(pair, f"{name}.tsv")
         (kept / f"{name}.tsv").write_text("".join(rows[::EVERY]), encoding="utf-8")
-    short = [row for row in _rows(pair, SAMPLE) if all(len(side) <= SHORT_CHARS for side in row.split("\t")[:2])]
-    (kept / SAMPLE).write_text("".join(short), encoding="utf-8")
+    replayed = find_replay(Card(pair=pair, version="", created="", files={}), None, None, seed=1).pairs
+    short = [row for row in replayed if all(len(side) <= SHORT_CHARS for side in row)][:REPLAYED]
+    (kept / SAMPLE).write_text("".join(f"{source}\t{target}\n" for source, target in short), encoding="utf-8")
     return (*WIDE, "--sets", str(folder), "--processes", "1")
 
 

@@ -1,7 +1,6 @@
 """What a model is reminded of while it learns corrections: sentences of the kind that it was trained on.
 
-In this order: the corpus, where there is one; sentences that users allowed to keep, with the sample that ships with the
-program, which our own models wrote; nothing, and then the weights are held where they are.
+The corpus, where there is one; else sentences that users allowed to keep, with the tables that come with the program.
 """
 
 from __future__ import annotations
@@ -10,21 +9,21 @@ import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
 from model.errors import ConfigError
 from model.versions.card import Card
 from training.config import TrainingConfig
-from training.data.assemble import HELD_OUT_SUFFIXES, stems, turned
+from training.data.assemble import HELD_OUT_SUFFIXES, matches, stems, turned
 from training.data.cleaning import Counts, clean
+from training.data.own import own_tables
 from training.data.pairs import Pair, held_out_keys, read_pairs, without_held_out
 from training.data.prepared import read_prepared
 from training.scoring.sets import SETS, read_general
 
 SAMPLE = "replay.tsv"
 PAIRS = 8000
-"""Replayed pairs that are drawn from a corpus; a retraining of 500 corrections uses some 12,000."""
+"""Replayed pairs that are drawn, of a corpus or of our own tables; a retraining of 500 corrections uses some 12,000."""
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -46,7 +45,7 @@ def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int
         data: folder of the corpus or prepared set.
         consented: JSONL of `source_text` and `translation`, logged with consent.
         seed: of the draw.
-        sets: folder of the samples that ship with the program.
+        sets: folder whose `PAIR/replay.tsv`, if it has one, takes the place of our own tables.
 
     Raises:
         ConfigError: `data` is given and cannot be used.
@@ -57,12 +56,14 @@ def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int
         return Replay(pairs, f"{len(pairs)} pairs of {data.name}")
     logged = _logged(consented) if consented is not None and consented.exists() else []
     sample = sets / card.pair / SAMPLE
-    shipped = read_general(sample) if sample.is_file() else []
-    origin = " and ".join(
-        text for count, text in ((len(logged), f"{len(logged)} sentences logged with consent"),
-                                 (len(shipped), f"{len(shipped)} of the shipped sample")) if count
-    )  # fmt: skip
-    return Replay([*logged, *shipped], origin or "none")
+    shipped = read_general(sample) if sample.is_file() else _of_own_tables(card.pair, rng)
+    told = [f"{len(logged)} sentences logged with consent"] if logged else []
+    return Replay([*logged, *shipped], " and ".join([*told, f"{len(shipped)} that come with the program"]))
+
+
+def _of_own_tables(pair: str, rng: random.Random) -> Pairs:
+    chosen = _some([one for path in own_tables().values() for one in read_pairs(path)], PAIRS, rng)
+    return turned(chosen) if pair == "en-it" else chosen
 
 
 def _of_corpus(card: Card, data: Path, rng: random.Random) -> Pairs:
@@ -93,10 +94,10 @@ def _tables(config: TrainingConfig | None, data: Path) -> list[tuple[list[Path],
     """Tables and their share: the groups of the settings that are there, as in the first phase; else all alike."""
     found = {name: path for name, path in stems(data).items() if not name.endswith(HELD_OUT_SUFFIXES)}
     if config is not None:
-        shares = config.phases[0].shares
-        groups = [(_matching(found, config.data.groups[name]), share) for name, share in shares.items()]
-        there = [(paths, share) for paths, share in groups if paths]
-        if there:
+        groups = {name: (config.data.groups[name], share) for name, share in config.phases[0].shares.items()}
+        if any(_matching(found, patterns) for patterns, _ in groups.values()):
+            files = own_tables() | found
+            there = [(paths, share) for patterns, share in groups.values() if (paths := _matching(files, patterns))]
             total = sum(share for _, share in there)
             return [(paths, share / total) for paths, share in there]
     if not found:
@@ -105,7 +106,7 @@ def _tables(config: TrainingConfig | None, data: Path) -> list[tuple[list[Path],
 
 
 def _matching(found: dict[str, Path], patterns: Iterable[str]) -> list[Path]:
-    return [path for name, path in found.items() if any(fnmatch(name, pattern) for pattern in patterns)]
+    return [path for name, path in found.items() if any(matches(name, pattern) for pattern in patterns)]
 
 
 def _settings(card: Card) -> TrainingConfig | None:

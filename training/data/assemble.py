@@ -16,6 +16,7 @@ from model.config import require
 from model.errors import ConfigError
 from training.config import DataSettings, TrainingConfig
 from training.data import noisy
+from training.data.own import own_tables
 from training.data.pairs import (
     STEPS,
     SUFFIXES,
@@ -72,10 +73,12 @@ def stems(folder: Path) -> dict[str, Path]:
 def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
     """Read, clean, de-duplicate and split what `config` names, and show the table of what each step kept.
 
+    The tables are those of `folder` and those that come with the program.
+
     Raises:
         ConfigError: a pattern matches no file, a file cannot be read, or nothing is left.
     """
-    files = stems(folder)
+    files = own_tables() | stems(folder)
     held = {name: list(read_pairs(path)) for name, path in files.items() if name.endswith(HELD_OUT_SUFFIXES)}
     keys = held_out_keys(itertools.chain.from_iterable(held.values()))
     counts: dict[str, Counts] = {}
@@ -163,10 +166,15 @@ def matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> l
     """
     names: dict[str, None] = {}
     for pattern in patterns:
-        found = [name for name in files if fnmatch(name, pattern) and not name.endswith(HELD_OUT_SUFFIXES)]
+        found = [name for name in files if matches(name, pattern) and not name.endswith(HELD_OUT_SUFFIXES)]
         require(bool(found), f"no file in {folder} matches {pattern!r}")
         names |= dict.fromkeys(found)
     return list(names)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a table's name is of `pattern`, in which `*` stays in the folder: `ordinary/letters` is not of `*`."""
+    return name.count("/") == pattern.count("/") and fnmatch(name, pattern)
 
 
 def turned(pairs: Iterable[Pair]) -> list[tuple[str, str]]:

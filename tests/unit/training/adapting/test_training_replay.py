@@ -1,17 +1,20 @@
-"""What is replayed: the corpus without its held-out sentences, else logged sentences and the shipped sample."""
+"""What is replayed: the corpus without its held-out sentences, else logged sentences and our own tables."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model.errors import ConfigError
 from model.versions.card import Card
-from training.adapting.replay import find_replay
-from training.data.pairs import normalise_key
-from training.scoring.sets import SETS, read_general
+from training.adapting.replay import PAIRS as PAIRS_AT_MOST
+from training.adapting.replay import SAMPLE, find_replay
+from training.data.own import own_tables
+from training.data.pairs import read_pairs
 
 HELD = ("Questa frase è tenuta da parte.", "This sentence is held out.")
 PAIRS = [(f"Il gatto numero {n} dorme sul divano.", f"The cat number {n} sleeps on the sofa.") for n in range(30)]
@@ -19,6 +22,13 @@ PAIRS = [(f"Il gatto numero {n} dorme sul divano.", f"The cat number {n} sleeps 
 
 def card(pair: str = "it-en") -> Card:
     return Card(pair=pair, version="default", created="2026-11-25T00:00:00+00:00", files={})
+
+
+def settings(groups: dict[str, list[str]]) -> dict[str, Any]:
+    return {
+        "pair": "it-en", "version": "default", "data": {"groups": groups}, "loop": {"max_steps": 1},
+        "phases": [{"until": 1, "shares": dict.fromkeys(groups, 1.0)}],
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -42,20 +52,27 @@ def test_a_folder_without_tables_is_an_error(tmp_path: Path) -> None:
         find_replay(card(), tmp_path, None, 1)
 
 
-def test_without_a_corpus_logged_sentences_and_the_sample_are_replayed(tmp_path: Path) -> None:
+def test_without_a_corpus_logged_sentences_and_our_own_tables_are_replayed(tmp_path: Path) -> None:
     logged = tmp_path / "logged.jsonl"
     logged.write_text(json.dumps({"source_text": "Ho fame.", "translation": "I am hungry."}) + "\n")
     found = find_replay(card(), None, logged, 1)
+    own = {pair for path in own_tables().values() for pair in read_pairs(path)}
     assert found.pairs[0] == ("Ho fame.", "I am hungry.")
-    assert len(found.pairs) == 1 + len(read_general(SETS / "it-en" / "replay.tsv"))
-    assert "logged with consent" in found.origin and "shipped sample" in found.origin
+    assert len(found.pairs) == 1 + PAIRS_AT_MOST
+    assert set(found.pairs[1:]) <= own
+    assert "1 sentences logged with consent" in found.origin and f"{PAIRS_AT_MOST} that come with" in found.origin
+    back = find_replay(card("en-it"), None, None, 1)
+    assert {(italian, english) for english, italian in back.pairs} <= own
 
 
-@pytest.mark.parametrize("pair", ["it-en", "en-it"])
-def test_the_shipped_sample_has_no_sentence_twice_nor_of_our_other_sets(pair: str) -> None:
-    sample = read_general(SETS / pair / "replay.tsv")
-    assert len(sample) >= 1500
-    for side in (0, 1):
-        keys = {normalise_key(row[side]) for row in sample}
-        assert len(keys) == len(sample)
-        assert not keys & {normalise_key(row[side]) for row in read_general(SETS / pair / "general.tsv")}
+def test_a_folder_of_sets_may_bring_what_is_replayed(tmp_path: Path) -> None:
+    (tmp_path / "it-en").mkdir()
+    (tmp_path / "it-en" / SAMPLE).write_text("Ecco il faro.\tHere is the lighthouse.\n")
+    assert find_replay(card(), None, None, 1, tmp_path).pairs == [("Ecco il faro.", "Here is the lighthouse.")]
+
+
+def test_our_own_tables_are_replayed_beside_a_corpus_that_the_settings_name(corpus: Path) -> None:
+    trained = replace(card(), settings=settings({"cats": ["cats.*"], "ordinary": ["ordinary/*"]}))
+    assert set(PAIRS) < set(find_replay(trained, corpus, None, 1).pairs)
+    foreign = replace(card(), settings=settings({"dogs": ["dogs.*"], "ordinary": ["ordinary/*"]}))
+    assert set(find_replay(foreign, corpus, None, 1).pairs) == set(PAIRS), "a folder of others is replayed as it is"
