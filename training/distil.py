@@ -26,6 +26,7 @@ from model.translator import Translator
 from model.versions.card import Card
 from model.versions.store import find
 from training.data.assemble import HELD_OUT_SUFFIXES, stems
+from training.data.ordinary import ordinary_tables
 from training.data.pairs import Pair, held_out_keys, normalise_key, read_pairs
 from training.evaluate import version_roots
 
@@ -104,7 +105,7 @@ def distil(options: DistilOptions, data: Path, out: Path, console: Console, shar
         ConfigError: a table is not in `data`, or the teachers do not go together.
         VersionError: a teacher is missing or damaged.
     """
-    files = stems(data)
+    files = ordinary_tables() | stems(data)
     require(out.name.endswith(".tsv.gz"), f"{out}: the table is gzipped, so its name must end in .tsv.gz")
     require(out.resolve() not in {path.resolve() for path in files.values()}, f"{out} is a table of the corpus")
     missing = [name for name in options.tables if name not in files]

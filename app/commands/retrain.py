@@ -31,7 +31,7 @@ Data = Annotated[
 ]
 Sets = Annotated[
     Path | None,
-    typer.Option(exists=True, file_okay=False, help="Sets of your own for the gate: PAIR/general.tsv, challenge.tsv."),
+    typer.Option(exists=True, file_okay=False, help="Your own sets: PAIR/general.tsv, challenge.tsv, replay.tsv."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Train and judge, but do not promote.")]
 Margin = Annotated[float, typer.Option(min=0, help="BLEU points that all other sets together may lose on average.")]

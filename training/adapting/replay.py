@@ -1,6 +1,7 @@
 """What a model is reminded of while it learns corrections: sentences of the kind that it was trained on.
 
 The corpus, where there is one; else sentences that users allowed to keep, with the tables that come with the program.
+These are of Italian and English: with another pair there may be nothing, and then the weights are held where they are.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from pathlib import Path
 
 from model.errors import ConfigError
 from model.versions.card import Card
-from training.config import TrainingConfig
+from training.config import DIRECTIONS, TrainingConfig
 from training.data.assemble import HELD_OUT_SUFFIXES, matches, stems, turned
 from training.data.cleaning import Counts, clean
-from training.data.own import own_tables
+from training.data.ordinary import FOLDER, ordinary_tables
 from training.data.pairs import Pair, held_out_keys, read_pairs, without_held_out
 from training.data.prepared import read_prepared
-from training.scoring.sets import SETS, read_general
+from training.scoring.sets import SETS, read_general, read_table
 
 SAMPLE = "replay.tsv"
 PAIRS = 8000
@@ -45,28 +46,30 @@ def find_replay(card: Card, data: Path | None, consented: Path | None, seed: int
         data: folder of the corpus or prepared set.
         consented: JSONL of `source_text` and `translation`, logged with consent.
         seed: of the draw.
-        sets: folder whose `PAIR/replay.tsv`, if it has one, takes the place of our own tables.
+        sets: folder whose `PAIR/replay.tsv`, if it has one, takes the place of the tables that come with the program.
 
     Raises:
         ConfigError: `data` is given and cannot be used.
     """
     rng = random.Random(f"{seed}/replay")
     if data is not None:
-        pairs = _of_corpus(card, data, rng)
-        return Replay(pairs, f"{len(pairs)} pairs of {data.name}")
+        return _of_corpus(card, data, rng)
     logged = _logged(consented) if consented is not None and consented.exists() else []
     sample = sets / card.pair / SAMPLE
-    shipped = read_general(sample) if sample.is_file() else _of_own_tables(card.pair, rng)
-    told = [f"{len(logged)} sentences logged with consent"] if logged else []
-    return Replay([*logged, *shipped], " and ".join([*told, f"{len(shipped)} that come with the program"]))
+    brought = sample.is_file()
+    more: Pairs = read_general(sample) if brought else _ordinary(card.pair, rng)
+    whose = f"of {sample.name}" if brought else "that come with the program"
+    counted = ((len(logged), "sentences logged with consent"), (len(more), whose))
+    return Replay([*logged, *more], " and ".join(f"{count} {what}" for count, what in counted if count) or "none")
 
 
-def _of_own_tables(pair: str, rng: random.Random) -> Pairs:
-    chosen = _some([one for path in own_tables().values() for one in read_pairs(path)], PAIRS, rng)
-    return turned(chosen) if pair == "en-it" else chosen
+def _ordinary(pair: str, rng: random.Random) -> Pairs:
+    if pair not in DIRECTIONS:
+        return []
+    return _some([one for path in ordinary_tables().values() for one in read_table(path, pair)], PAIRS, rng)
 
 
-def _of_corpus(card: Card, data: Path, rng: random.Random) -> Pairs:
+def _of_corpus(card: Card, data: Path, rng: random.Random) -> Replay:
     config = _settings(card)
     if not data.is_dir():
         if config is None:
@@ -74,7 +77,8 @@ def _of_corpus(card: Card, data: Path, rng: random.Random) -> Pairs:
         groups = read_prepared(data, config).groups
         shares = config.phases[0].shares
         total = sum(shares.values())
-        return [pair for name, share in shares.items() for pair in _some(groups[name], PAIRS * share / total, rng)]
+        drawn = [pair for name, share in shares.items() for pair in _some(groups[name], PAIRS * share / total, rng)]
+        return Replay(drawn, f"{len(drawn)} pairs of {data.name}")
     tables = _tables(config, data)
     held = [path for name, path in stems(data).items() if name.endswith(HELD_OUT_SUFFIXES)]
     keys = held_out_keys(pair for path in held for pair in read_pairs(path))
@@ -87,22 +91,33 @@ def _of_corpus(card: Card, data: Path, rng: random.Random) -> Pairs:
     usable = list(without_held_out(clean(chosen, counts), keys, counts))
     if not usable:
         raise ConfigError(f"{data} has nothing to replay")
-    return turned(usable) if card.pair == "en-it" else usable
+    ours = any(FOLDER in path.parents for paths, _ in tables for path in paths)
+    origin = f"{len(usable)} pairs of {data.name}{' and of what comes with the program' if ours else ''}"
+    return Replay(turned(usable) if card.pair == "en-it" else usable, origin)
 
 
 def _tables(config: TrainingConfig | None, data: Path) -> list[tuple[list[Path], float]]:
-    """Tables and their share: the groups of the settings that are there, as in the first phase; else all alike."""
+    """Tables and their share: the groups of the settings that are there, as in the first phase; else all alike.
+
+    The tables that come with the program keep the share that the settings give them; those of `data` have the rest.
+    """
     found = {name: path for name, path in stems(data).items() if not name.endswith(HELD_OUT_SUFFIXES)}
     if config is not None:
-        groups = {name: (config.data.groups[name], share) for name, share in config.phases[0].shares.items()}
-        if any(_matching(found, patterns) for patterns, _ in groups.values()):
-            files = own_tables() | found
-            there = [(paths, share) for patterns, share in groups.values() if (paths := _matching(files, patterns))]
-            total = sum(share for _, share in there)
-            return [(paths, share / total) for paths, share in there]
+        there, ours = (_groups(config, files) for files in (found, ordinary_tables()))
+        if there:
+            total, rest = sum(share for _, share in there), 1 - sum(share for _, share in ours)
+            return [*ours, *((paths, rest * share / total) for paths, share in there)]
     if not found:
         raise ConfigError(f"{data} has no tables to replay")
     return [([path], 1 / len(found)) for path in found.values()]
+
+
+def _groups(config: TrainingConfig, files: dict[str, Path]) -> list[tuple[list[Path], float]]:
+    """The groups that have some of `files`, with their share of the first phase, of 1 in all."""
+    shares = config.phases[0].shares
+    total = sum(shares.values())
+    named = ((_matching(files, config.data.groups[name]), share / total) for name, share in shares.items())
+    return [(paths, share) for paths, share in named if paths]
 
 
 def _matching(found: dict[str, Path], patterns: Iterable[str]) -> list[Path]:

@@ -16,7 +16,7 @@ from model.config import require
 from model.errors import ConfigError
 from training.config import DataSettings, TrainingConfig
 from training.data import noisy
-from training.data.own import own_tables
+from training.data.ordinary import PREFIX, ordinary_tables
 from training.data.pairs import (
     STEPS,
     SUFFIXES,
@@ -78,7 +78,7 @@ def assemble(config: TrainingConfig, folder: Path, console: Console) -> Corpus:
     Raises:
         ConfigError: a pattern matches no file, a file cannot be read, or nothing is left.
     """
-    files = own_tables() | stems(folder)
+    files = ordinary_tables() | stems(folder)
     held = {name: list(read_pairs(path)) for name, path in files.items() if name.endswith(HELD_OUT_SUFFIXES)}
     keys = held_out_keys(itertools.chain.from_iterable(held.values()))
     counts: dict[str, Counts] = {}
@@ -167,7 +167,8 @@ def matching(files: dict[str, Path], patterns: Sequence[str], folder: Path) -> l
     names: dict[str, None] = {}
     for pattern in patterns:
         found = [name for name in files if matches(name, pattern) and not name.endswith(HELD_OUT_SUFFIXES)]
-        require(bool(found), f"no file in {folder} matches {pattern!r}")
+        where = "no table of the program" if pattern.startswith(PREFIX) else f"no file in {folder}"
+        require(bool(found), f"{where} matches {pattern!r}")
         names |= dict.fromkeys(found)
     return list(names)
 

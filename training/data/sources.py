@@ -7,15 +7,19 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+from training.data.ordinary import PREFIX
+
 SOURCES = Path(__file__).with_name("sources.tsv")
+OURS = {"licence": "Apache-2.0, as the program", "from": "written for this project"}
+"""What is said of the tables that come with the program."""
 GIT_TIMEOUT_S = 5.0
 
 
 def describe(name: str, path: Path) -> dict[str, str]:
-    """SHA-256 of the table at `path`, and `licence` and `from` if a table of this `name` is listed."""
+    """SHA-256 of the table at `path`, and `licence` and `from` if a table of this `name` is listed or ours."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": digest, **_listed().get(name, {})}
+    return {"sha256": digest, **(OURS if name.startswith(PREFIX) else _listed().get(name, {}))}
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from model.errors import ConfigError
 from training.config import TrainingConfig
 from training.data.prepared import LANGUAGES, MANIFEST, UNREADABLE, check_shape, read_table, write_table
 
-WHOLE = frozenset(("everyday", "conversation", "words", "placeholders"))
+WHOLE = frozenset(("everyday", "ordinary", "conversation", "words", "placeholders"))
 """Groups that are never thinned."""
 PACKING = 0.9
 """A group of which the share s is left takes about s ** 0.9 of its bytes: fewer neighbours are alike."""

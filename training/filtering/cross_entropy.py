@@ -22,6 +22,7 @@ from model.versions.store import Version, find, load
 from training.config import DIRECTIONS, TrainingConfig
 from training.data.assemble import HELD_OUT_SUFFIXES, matching, stems
 from training.data.noisy import pair_fingerprint
+from training.data.ordinary import PREFIX
 from training.data.pairs import Counts, Pair, clean, deduplicate, read_pairs
 from training.evaluate import version_roots
 from training.filtering.score_files import PART_PAIRS, Scores, claim, dual_of, part_path, read_part, write_part
@@ -139,7 +140,8 @@ def usable_pairs(path: Path, config: TrainingConfig) -> Iterator[Pair]:
 
 def _parts(config: TrainingConfig, data: Path, out: Path, options: ScoreOptions, console: Console) -> Iterator[_Part]:
     files = stems(data)
-    patterns = options.tables or [pattern for group in config.data.groups.values() for pattern in group]
+    named = (pattern for group in config.data.groups.values() for pattern in group)
+    patterns = options.tables or [pattern for pattern in named if not pattern.startswith(PREFIX)]
     for table in matching(files, patterns, data):
         require(not table.endswith(HELD_OUT_SUFFIXES), f"{table} is held out")
         with console.status(f"reading {table}"):

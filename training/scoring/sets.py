@@ -9,11 +9,10 @@ from pathlib import Path
 
 from model.config import require
 from model.errors import ConfigError
-from model.text.plan import plan_text
 from training.config import DIRECTIONS
 from training.data.assemble import HELD_OUT_SUFFIXES, stems
-from training.data.own import own_tables
-from training.data.pairs import normalise_key, read_pairs
+from training.data.ordinary import ordinary_tables
+from training.data.pairs import read_pairs
 
 SETS = Path(__file__).parents[1] / "sets"
 """The project's own sets: a folder for each direction."""
@@ -22,7 +21,6 @@ USUAL = ("tatoeba.test", GENERAL, CHALLENGE, TEXTS)
 """What is taken when no set is named; what is not there is told."""
 WHERE_THERE_IS = ("general.dev",)
 """What is taken as well, if the corpus has it: text of another kind."""
-LANGUAGES = ("it", "en")
 
 Pairs = Sequence[tuple[str, str]]
 """Source and reference."""
@@ -50,7 +48,7 @@ class Corpus:
     def training(self) -> dict[str, Path]:
         """The tables that may be trained on, by name, those that come with the program too."""
         given = {name: path for name, path in stems(self.folder).items() if not name.endswith(HELD_OUT_SUFFIXES)}
-        return own_tables() | given
+        return ordinary_tables() | given
 
     def collection(self, name: str) -> Collection | None:
         """What belongs with a held-out table: all whose names begin alike, up to the point. None for other sets."""
@@ -152,14 +150,6 @@ def read_lines(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
-
-
-def own_sentences(folder: Path = SETS) -> set[str]:
-    """The normalised sentences of our own sets, answers included."""
-    cells = (cell for path in folder.glob("*/*.tsv") for line in read_lines(path) for cell in line.split("\t"))
-    texts = (text for cell in cells for text in cell.split(" | "))
-    parts = (one for text in texts for language in LANGUAGES for one in (text, *plan_text(text, language).sentences))
-    return set(map(normalise_key, parts)) - {""}
 
 
 def expression(where: str, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:

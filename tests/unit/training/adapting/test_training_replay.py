@@ -12,8 +12,8 @@ import pytest
 from model.errors import ConfigError
 from model.versions.card import Card
 from training.adapting.replay import PAIRS as PAIRS_AT_MOST
-from training.adapting.replay import SAMPLE, find_replay
-from training.data.own import own_tables
+from training.adapting.replay import SAMPLE, Replay, find_replay
+from training.data.ordinary import ordinary_tables
 from training.data.pairs import read_pairs
 
 HELD = ("Questa frase è tenuta da parte.", "This sentence is held out.")
@@ -56,7 +56,7 @@ def test_without_a_corpus_logged_sentences_and_our_own_tables_are_replayed(tmp_p
     logged = tmp_path / "logged.jsonl"
     logged.write_text(json.dumps({"source_text": "Ho fame.", "translation": "I am hungry."}) + "\n")
     found = find_replay(card(), None, logged, 1)
-    own = {pair for path in own_tables().values() for pair in read_pairs(path)}
+    own = {pair for path in ordinary_tables().values() for pair in read_pairs(path)}
     assert found.pairs[0] == ("Ho fame.", "I am hungry.")
     assert len(found.pairs) == 1 + PAIRS_AT_MOST
     assert set(found.pairs[1:]) <= own
@@ -68,11 +68,21 @@ def test_without_a_corpus_logged_sentences_and_our_own_tables_are_replayed(tmp_p
 def test_a_folder_of_sets_may_bring_what_is_replayed(tmp_path: Path) -> None:
     (tmp_path / "it-en").mkdir()
     (tmp_path / "it-en" / SAMPLE).write_text("Ecco il faro.\tHere is the lighthouse.\n")
-    assert find_replay(card(), None, None, 1, tmp_path).pairs == [("Ecco il faro.", "Here is the lighthouse.")]
+    found = find_replay(card(), None, None, 1, tmp_path)
+    assert found.pairs == [("Ecco il faro.", "Here is the lighthouse.")]
+    assert found.origin == "1 of replay.tsv"
 
 
-def test_our_own_tables_are_replayed_beside_a_corpus_that_the_settings_name(corpus: Path) -> None:
-    trained = replace(card(), settings=settings({"cats": ["cats.*"], "ordinary": ["ordinary/*"]}))
-    assert set(PAIRS) < set(find_replay(trained, corpus, None, 1).pairs)
+def test_another_pair_of_languages_has_nothing_of_ours() -> None:
+    assert find_replay(card("de-en"), None, None, 1) == Replay([], "none")
+
+
+def test_what_comes_with_the_program_keeps_its_share_beside_a_folder_that_the_settings_name(corpus: Path) -> None:
+    groups = {"cats": ["cats.*"], "dogs": ["dogs.*"], "ordinary": ["ordinary/*"]}
+    found = find_replay(replace(card(), settings=settings(groups)), corpus, None, 1)
+    ours = set(found.pairs) - set(PAIRS)
+    assert set(PAIRS) < set(found.pairs)
+    assert 0.9 * PAIRS_AT_MOST / 3 < len(ours) <= PAIRS_AT_MOST / 3 + 1, "a third, as if all three groups were there"
+    assert "corpus and of what comes with the program" in found.origin
     foreign = replace(card(), settings=settings({"dogs": ["dogs.*"], "ordinary": ["ordinary/*"]}))
     assert set(find_replay(foreign, corpus, None, 1).pairs) == set(PAIRS), "a folder of others is replayed as it is"

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from model.errors import ConfigError
+from model.text.plan import plan_text
 from training.config import TrainingConfig
 from training.data.assemble import Corpus, assemble, matches
-from training.data.own import own_tables
+from training.data.ordinary import ordinary_tables
 from training.data.pairs import normalise_key, read_pairs
 from training.data.sources import describe
-from training.scoring.sets import own_sentences
+from training.scoring.sets import SETS, read_lines
 
 ROOT = Path(__file__).parents[4]
 IN_A_ROW = 6
@@ -25,7 +27,7 @@ Row = tuple[str, int, tuple[str, str]]
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    return [(name, at, pair) for name, path in own_tables().items() for at, pair in enumerate(read_pairs(path), 1)]
+    return [(name, at, pair) for name, path in ordinary_tables().items() for at, pair in enumerate(read_pairs(path), 1)]
 
 
 @pytest.fixture
@@ -33,6 +35,16 @@ def data(tmp_path: Path) -> Path:
     rows = "".join(f"Il gatto {number} dorme.\tCat {number} sleeps.\n" for number in range(40))
     (tmp_path / "cats.tsv").write_text(rows, encoding="utf-8")
     return tmp_path
+
+
+def sentences_of_our_sets() -> set[str]:
+    """The normalised sentences of our sets, sources and all answers, and the inputs of the page on ordinary text."""
+    cells = [cell for path in SETS.glob("*/*.tsv") for line in read_lines(path) for cell in line.split("\t")]
+    page = (ROOT / "docs/results/ordinary.md").read_text(encoding="utf-8")
+    cells += [row.split("|")[2] for row in page.splitlines() if row.count("|") > 3]
+    texts = [text for cell in cells for text in cell.split(" | ")]
+    parts = (one for text in texts for side in ("it", "en") for one in (text, *plan_text(text, side).sentences))
+    return set(map(normalise_key, parts)) - {""}
 
 
 def in_a_row(key: str) -> set[tuple[str, ...]]:
@@ -57,9 +69,9 @@ def test_each_line_has_two_clean_sides(rows):
             assert not fault, f"{name}, line {number}: {side!r}"
 
 
-@pytest.mark.parametrize("name", own_tables())
-def test_cards_can_say_whose_they_are(name):
-    assert describe(name, own_tables()[name])["from"] == "written for this project"
+def test_cards_can_say_whose_they_are():
+    for name, path in ordinary_tables().items():
+        assert describe(name, path)["from"] == "written for this project"
 
 
 def test_no_pair_comes_twice(rows):
@@ -68,9 +80,7 @@ def test_no_pair_comes_twice(rows):
 
 
 def test_no_line_is_one_that_we_test_on_or_shares_six_words_in_a_row_with_it(rows):
-    page = (ROOT / "docs/results/ordinary.md").read_text(encoding="utf-8")
-    inputs = {normalise_key(row.split("|")[2]) for row in page.splitlines() if row.count("|") > 3}
-    tested = own_sentences() | inputs
+    tested = sentences_of_our_sets()
     assert len(tested) > 2000
     known = set().union(*map(in_a_row, tested))
     for name, number, pair in rows:
@@ -83,8 +93,13 @@ def test_settings_name_them_and_a_pattern_for_the_data_folder_does_not_mean_them
     named = assembled(data, {"cats": ["*"], "ordinary": ["ordinary/*"]})
     assert len(named.groups["cats"]) < 40
     assert len(named.groups["ordinary"]) > 0.7 * len(rows)
-    assert set(own_tables()) <= set(named.sources)
+    assert set(ordinary_tables()) <= set(named.sources)
     assert set(assembled(data, {"all": ["*"]}).sources) == {"cats"}
+
+
+def test_a_misspelt_one_is_not_looked_for_in_the_data_folder(data):
+    with pytest.raises(ConfigError, match="no table of the program matches 'ordinary/lettres'"):
+        assembled(data, {"all": ["*"], "ours": ["ordinary/lettres"]})
 
 
 @pytest.mark.parametrize(("name", "pattern", "is_one"), [
@@ -93,9 +108,3 @@ def test_settings_name_them_and_a_pattern_for_the_data_folder_does_not_mean_them
 ])  # fmt: skip
 def test_a_star_stays_in_the_folder(name, pattern, is_one):
     assert matches(name, pattern) is is_one
-
-
-def test_the_sentences_of_our_sets_are_sources_and_all_answers(tmp_path):
-    (tmp_path / "it-en").mkdir()
-    (tmp_path / "it-en/challenge.tsv").write_text("names\tDov'è Pia?\tWhere is Pia? | Where's Pia?\tPia\t\n")
-    assert {"dov è pia", "where is pia", "where s pia"} <= own_sentences(tmp_path)
