@@ -25,7 +25,9 @@ def gate_options(folder: Path, pair: str) -> tuple[str, ...]:
     for name in (GENERAL, CHALLENGE):
         rows = _rows(pair, f"{name}.tsv")
         (kept / f"{name}.tsv").write_text("".join(rows[::EVERY]), encoding="utf-8")
-    replayed = find_replay(Card(pair=pair, version="", created="", files={}), None, None, seed=1).pairs
+    replayed = find_replay(
+        Card(pair=pair, version="default", created="2026-11-29T00:00:00+00:00", files={}), None, None, seed=1
+    ).pairs
     short = [row for row in replayed if all(len(side) <= SHORT_CHARS for side in row)][:REPLAYED]
     (kept / SAMPLE).write_text("".join(f"{source}\t{target}\n" for source, target in short), encoding="utf-8")
     return (*WIDE, "--sets", str(folder), "--processes", "1")
