@@ -11,8 +11,8 @@ import pytest
 
 from model.errors import ConfigError
 from model.versions.card import Card
+from training.adapting.replay import OURS, SAMPLE, Replay, find_replay
 from training.adapting.replay import PAIRS as PAIRS_AT_MOST
-from training.adapting.replay import SAMPLE, Replay, find_replay
 from training.data.ordinary import ordinary_tables
 from training.data.pairs import read_pairs
 
@@ -77,12 +77,12 @@ def test_another_pair_of_languages_has_nothing_of_ours() -> None:
     assert find_replay(card("de-en"), None, None, 1) == Replay([], "none")
 
 
-def test_what_comes_with_the_program_keeps_its_share_beside_a_folder_that_the_settings_name(corpus: Path) -> None:
+def test_what_comes_with_the_program_is_half_beside_a_folder_that_the_settings_name(corpus: Path) -> None:
     groups = {"cats": ["cats.*"], "dogs": ["dogs.*"], "ordinary": ["ordinary/*"]}
     found = find_replay(replace(card(), settings=settings(groups)), corpus, None, 1)
     ours = set(found.pairs) - set(PAIRS)
     assert set(PAIRS) < set(found.pairs)
-    assert 0.9 * PAIRS_AT_MOST / 3 < len(ours) <= PAIRS_AT_MOST / 3 + 1, "a third, as if all three groups were there"
+    assert 0.9 * OURS * PAIRS_AT_MOST < len(ours) <= OURS * PAIRS_AT_MOST
     assert "corpus and of what comes with the program" in found.origin
     foreign = replace(card(), settings=settings({"dogs": ["dogs.*"], "ordinary": ["ordinary/*"]}))
     assert set(find_replay(foreign, corpus, None, 1).pairs) == set(PAIRS), "a folder of others is replayed as it is"
