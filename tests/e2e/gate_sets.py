@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
-from model.versions.card import Card
-from training.adapting.replay import SAMPLE, find_replay
-from training.scoring.sets import CHALLENGE, GENERAL, SETS
+from training.adapting.replay import SAMPLE
+from training.data.ordinary import ordinary_tables
+from training.scoring.sets import CHALLENGE, GENERAL, SETS, read_table
 
 EVERY = 6
 """Of the shipped sets, the gate looks at every so many sentences."""
@@ -25,11 +26,9 @@ def gate_options(folder: Path, pair: str) -> tuple[str, ...]:
     for name in (GENERAL, CHALLENGE):
         rows = _rows(pair, f"{name}.tsv")
         (kept / f"{name}.tsv").write_text("".join(rows[::EVERY]), encoding="utf-8")
-    replayed = find_replay(
-        Card(pair=pair, version="default", created="2026-11-29T00:00:00+00:00", files={}), None, None, seed=1
-    ).pairs
-    short = [row for row in replayed if all(len(side) <= SHORT_CHARS for side in row)][:REPLAYED]
-    (kept / SAMPLE).write_text("".join(f"{source}\t{target}\n" for source, target in short), encoding="utf-8")
+    pairs = [one for path in ordinary_tables().values() for one in read_table(path, pair)]
+    short = [f"{source}\t{target}\n" for source, target in pairs if max(len(source), len(target)) <= SHORT_CHARS]
+    (kept / SAMPLE).write_text("".join(random.Random(1).sample(short, REPLAYED)), encoding="utf-8")
     return (*WIDE, "--sets", str(folder), "--processes", "1")
 
 

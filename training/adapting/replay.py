@@ -25,7 +25,6 @@ from training.scoring.sets import SETS, read_general, read_table
 SAMPLE = "replay.tsv"
 PAIRS = 8000
 """Replayed pairs that are drawn, of a corpus or of our own tables; a retraining of 500 corrections uses some 12,000."""
-
 OURS = 0.5
 """Share of the tables that come with the program beside a corpus, where the settings name both."""
 
@@ -108,20 +107,22 @@ def _tables(config: TrainingConfig | None, data: Path) -> list[tuple[list[Path],
     found = {name: path for name, path in stems(data).items() if not name.endswith(HELD_OUT_SUFFIXES)}
     if config is not None:
         there, ours = (_groups(config, files) for files in (found, ordinary_tables()))
+        if there and ours:
+            parts = (ours, OURS), (there, 1 - OURS)
+            return [(paths, part * share) for groups, part in parts for paths, share in groups]
         if there:
-            parts = ((ours, OURS), (there, 1 - OURS)) if ours else ((there, 1.0),)
-            return [(paths, part * share / sum(one for _, one in all)) for all, part in parts for paths, share in all]
+            return there
     if not found:
         raise ConfigError(f"{data} has no tables to replay")
     return [([path], 1 / len(found)) for path in found.values()]
 
 
 def _groups(config: TrainingConfig, files: dict[str, Path]) -> list[tuple[list[Path], float]]:
-    """The groups that have some of `files`, with their share of the first phase, of 1 in all."""
-    shares = config.phases[0].shares
-    total = sum(shares.values())
-    named = ((_matching(files, config.data.groups[name]), share / total) for name, share in shares.items())
-    return [(paths, share) for paths, share in named if paths]
+    """The groups that have some of `files`, with their shares of the first phase, 1 together."""
+    named = ((_matching(files, config.data.groups[name]), share) for name, share in config.phases[0].shares.items())
+    there = [(paths, share) for paths, share in named if paths]
+    total = sum(share for _, share in there)
+    return [(paths, share / total) for paths, share in there]
 
 
 def _matching(found: dict[str, Path], patterns: Iterable[str]) -> list[Path]:

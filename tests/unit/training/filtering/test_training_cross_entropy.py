@@ -1,5 +1,7 @@
 """Pairs scored by models of both directions: exactly, and again after a stop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -109,6 +111,12 @@ def test_scores_of_other_models_or_limits_are_not_mixed(place, tmp_path):
     score(CONFIG, place / "data", tmp_path / "scores", ScoreOptions(sample=3), QUIET)
     with pytest.raises(ConfigError, match="other sample"):
         score(CONFIG, place / "data", tmp_path / "scores", ScoreOptions(), QUIET)
+
+
+def test_what_comes_with_the_program_is_not_scored(place, tmp_path):
+    named = replace(CONFIG, data=replace(CONFIG.data, groups={"a": ["mine"], "ours": ["ordinary/*"]}))
+    assert score(named, place / "data", tmp_path / "scores", ScoreOptions(), QUIET) == 0
+    assert {path.parent.name for path in (tmp_path / "scores").rglob("*.safetensors")} == {"mine"}
 
 
 def test_what_cannot_be_scored_is_named(place, tmp_path):
