@@ -2,7 +2,8 @@
 
     corrections file -> examples -> those that fit their sources
         -> folds: adapted to the rest, judged on what they hold out -> the best stop
-        -> the parent adapted to all of them up to that stop -> blends with the parent, the strongest first
+        -> the parent adapted to all of them up to that stop, averaged with the folds
+        -> blends with the parent, the strongest first
         -> each as a version folder -> the gate -> the first that passes, or the weakest with the reasons
 
 Always from the version that serves, never from an earlier candidate: tuning what was tuned before drifts.
@@ -27,7 +28,7 @@ from model.versions import store
 from training.adapting.adaptation import Material, adapt, encode
 from training.adapting.anchor import ADAPTATION, ANCHOR, GATE, find_anchor
 from training.adapting.corrections import Correction, Example, LeftOut, examples, fitting, read_corrections
-from training.adapting.folds import Fold, blended, deal, run_folds
+from training.adapting.folds import Fold, blended, deal, mean_of, read_weights, run_folds
 from training.adapting.gate_sets import GateSet, eval_sentences, gate_sets, together
 from training.adapting.job import CONSENTED, CORRECTIONS, MODELS, Job, Options
 from training.adapting.replay import Replay, find_replay
@@ -92,7 +93,7 @@ class _Retraining:
             return self._report([], refusal)
         replayed = [ids for ids in encode(self.replay.pairs, self.tokenizers, self.max_tokens) if ids]
         folds, per_stop = self._validate(found, replayed)
-        final = self._adapt(found, replayed)
+        final = self._adapt(found, replayed, folds)
         attempts, candidate = self._pass_the_gate(found, (folds, strangers), final)
         report = self._report(attempts, None, {"stops": per_stop})
         record(candidate, GATE, {**report, "sets": [_without_texts(one) for one in report["sets"]]})
@@ -132,8 +133,8 @@ class _Retraining:
         self.stop = max(range(len(means)), key=means.__getitem__)
         return folds, means
 
-    def _adapt(self, found: Sequence[Example], replayed: Sequence[Encoded]) -> dict[str, Tensor]:
-        """The weights of the parent adapted to all of `found`, up to the stop."""
+    def _adapt(self, found: Sequence[Example], replayed: Sequence[Encoded], folds: Sequence[Fold]) -> dict[str, Tensor]:
+        """The mean of the parent adapted to all of `found`, up to the stop, and of the folds, each without a part."""
         settings = self.options.settings
         stop = settings.stops(len(found))[self.stop]
         self.stages.begin(TRAINING, f"training on {len(found)} corrections", stop, len(found))
@@ -141,7 +142,8 @@ class _Retraining:
         model = store.load(self.parent_folder).model
         material = Material([one.ids for one in found], replayed)
         adapt(model, material, settings, [stop], lambda _, averaged: kept.append(averaged), self.stages.advance)
-        return {name: parameter.detach() for name, parameter in kept[-1].named_parameters()}
+        whole = {name: parameter.detach() for name, parameter in kept[-1].named_parameters()}
+        return mean_of([whole, *(read_weights(fold.weights(self.stop)) for fold in folds)])
 
     def _pass_the_gate(
         self, found: Sequence[Example], tried: tuple[list[Fold], list[Encoded]], final: dict[str, Tensor]

@@ -151,6 +151,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return load_file(path)
 
 
+def mean_of(every: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the weights of several models that were adapted from the same parent, fp32.
+
+    Each of them has moved in its own way beside what all have learnt: that cancels out (Wortsman et al. 2022, "Model
+    soups").
+    """
+    return {name: torch.stack([weights[name].float() for weights in every]).mean(dim=0) for name in every[0]}
+
+
 def blended(start: Seq2Seq, weights: dict[str, Tensor], strength: float) -> Seq2Seq:
     """A model between `start` (0) and `weights` (1), fp32: interpolation keeps more of the old at less of the new.
 

@@ -33,7 +33,7 @@ from model.errors import ConfigError
 from model.versions import store
 from training.adapting.adaptation import AdaptationSettings, Material, adapt, encode, log_probs
 from training.adapting.corrections import Correction, examples, read_corrections
-from training.adapting.folds import blended, deal, fold_count
+from training.adapting.folds import blended, deal, fold_count, mean_of
 from training.adapting.gate_sets import TOGETHER, gate_sets, together
 from training.run.milestones import GATING, MEASURING, READING, TRAINING, VALIDATING
 
@@ -171,6 +171,13 @@ def test_a_blend_lies_between_the_two(tiny: Path) -> None:
     half = dict(blended(start, weights, 0.5).named_parameters())
     for name, tensor in start.named_parameters():
         torch.testing.assert_close(half[name], tensor + 0.5)
+
+
+def test_of_several_adapted_models_each_has_the_same_weight() -> None:
+    every = [{"a": torch.full((2,), value), "b": torch.tensor([1.0, value])} for value in (1.0, 2.0, 6.0)]
+    mean = mean_of(every)
+    torch.testing.assert_close(mean, {"a": torch.tensor([3.0, 3.0]), "b": torch.tensor([1.0, 3.0])})
+    torch.testing.assert_close(mean_of(every[:1]), every[0])
 
 
 def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
