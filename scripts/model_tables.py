@@ -7,7 +7,7 @@ page says around them is for people to renew.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,14 @@ def _noise(scores: Scores) -> Iterator[str]:
 
 
 def _challenge(scores: Scores) -> Iterator[str]:
-    found = [scores[pair]["challenge"] for pair in PAIRS]
+    return _passed([scores[pair]["challenge"] for pair in PAIRS])
+
+
+def _words(scores: Scores) -> Iterator[str]:
+    return _passed([scores[pair]["words"] for pair in PAIRS])
+
+
+def _passed(found: Sequence[dict[str, Any]]) -> Iterator[str]:
     for name in dict.fromkeys(name for one in found for name in one["phenomena"]):
         counts = [one["phenomena"].get(name) for one in found]
         yield f"| {name} | " + " | ".join(f"{one['passed']} of {one['items']}" if one else "" for one in counts) + " |"
@@ -120,6 +127,7 @@ TABLES: dict[str, Callable[[Scores], Iterator[str]]] = {
     "| BLEU (sentences) | it-en Tatoeba | it-en general |": _groups,
     "| BLEU | it-en Tatoeba | it-en general | en-it Tatoeba |": _noise,
     "| phenomenon | it-en | en-it |": _challenge,
+    "| form | it-en | en-it |": _words,
     "| kind | it-en | en-it |": _texts,
 }
 

@@ -37,9 +37,9 @@ Sets = Annotated[
     typer.Option(
         "--set",
         metavar="NAME",
-        help="tatoeba.test, tatoeba.dev or another held-out table of the corpus; general, challenge, texts or "
+        help="tatoeba.test, tatoeba.dev or another held-out table of the corpus; general, challenge, words, texts or "
         "aligned, which come with the program. May be given again. Default: tatoeba.test, general, general.dev, "
-        "challenge and texts, if they are there.",
+        "challenge, words and texts, if they are there.",
         rich_help_panel=WHAT,
     ),
 ]

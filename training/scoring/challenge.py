@@ -1,10 +1,10 @@
-"""The challenge set: sentences that each test one phenomenon, with what a right translation must and must not say."""
+"""What is right or wrong as a whole: sentences that each test one phenomenon, and everyday words in several forms."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,18 @@ from model.config import require
 from training.data.pairs import normalise_key
 from training.scoring.sets import expression, read_rows
 
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it stands": str,
+    "with a capital": lambda word: word[0].upper() + word[1:],
+    "in capitals": str.upper,
+    "with a full stop": lambda word: f"{word}.",
+}
+"""How people type a word that they look up."""
+
 
 @dataclass(frozen=True)
 class Item:
-    """One row of `challenge.tsv`."""
+    """One row of `challenge.tsv`, or a word in one form."""
 
     phenomenon: str
     source: str
@@ -75,6 +83,20 @@ def read_challenge(path: Path) -> list[Item]:
         ConfigError: names the line that has other columns, an expression that is none, or that nothing can pass.
     """
     return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 5)]
+
+
+def read_words(path: Path) -> list[Item]:
+    """The words of `words.tsv`, word TAB answers between ` | `, each in all `FORMS`, which take the phenomenon's place.
+
+    Raises:
+        ConfigError: names the line that has other columns, no word or no answer.
+    """
+    rows = list(read_rows(path, 2))
+    return [
+        _item(f"{path}, line {number}", (form, change(word) if word else "", answers, "", ""))
+        for form, change in FORMS.items()
+        for number, (word, answers) in rows
+    ]
 
 
 def check(items: Sequence[Item], translations: Sequence[str]) -> ChallengeReport:

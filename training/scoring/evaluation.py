@@ -16,7 +16,7 @@ from model.versions.store import find
 from training.data.pairs import read_pairs
 from training.evaluate import record, version_roots
 from training.scoring.alignment_error import AlignedPair, AlignmentReport, alignment_error, forced_links, read_aligned
-from training.scoring.challenge import ChallengeReport, Item, check, read_challenge
+from training.scoring.challenge import ChallengeReport, Item, check, read_challenge, read_words
 from training.scoring.diagnostics import words_of
 from training.scoring.set_report import Parts, SetReport, Subject, report_set
 from training.scoring.sets import (
@@ -24,6 +24,7 @@ from training.scoring.sets import (
     CHALLENGE,
     GENERAL,
     TEXTS,
+    WORDS,
     Collection,
     Corpus,
     Pairs,
@@ -78,6 +79,8 @@ class Report:
     sets: dict[str, SetReport] = field(default_factory=dict)
     challenge: ChallengeReport | None = None
     challenge_against: ChallengeReport | None = None
+    words: ChallengeReport | None = None
+    words_against: ChallengeReport | None = None
     texts: TextsReport | None = None
     alignment: AlignmentReport | None = None
     notes: list[str] = field(default_factory=list)
@@ -89,6 +92,8 @@ class Report:
         parts = {
             "challenge": self.challenge and self.challenge.to_dict(),
             "challenge_against": self.challenge_against and self.challenge_against.to_dict(),
+            "words": self.words and self.words.to_dict(),
+            "words_against": self.words_against and self.words_against.to_dict(),
             "texts": self.texts and self.texts.to_dict(),
             "alignment": self.alignment and asdict(self.alignment),
         }
@@ -121,8 +126,11 @@ def run(request: Request) -> Report:
             report.sets[name] = report_set(name, pairs, subject, other, parts)
             report.notes += _notes(name, collection, report.sets[name])
         if sets.challenge:
-            report.challenge = _challenge(sets.challenge, subject)
-            report.challenge_against = _challenge(sets.challenge, other) if other else None
+            report.challenge = _check(sets.challenge, subject, CHALLENGE)
+            report.challenge_against = _check(sets.challenge, other, CHALLENGE) if other else None
+        if sets.words:
+            report.words = _check(sets.words, subject, WORDS)
+            report.words_against = _check(sets.words, other, WORDS) if other else None
         if sets.texts:
             report.texts = check_texts(sets.texts, subject.translate([item.source for item in sets.texts], TEXTS))
         if sets.aligned:
@@ -138,6 +146,7 @@ class _Sets:
 
     scored: dict[str, Pairs]
     challenge: list[Item] = field(default_factory=list)
+    words: list[Item] = field(default_factory=list)
     texts: list[TextItem] = field(default_factory=list)
     aligned: list[AlignedPair] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -149,13 +158,14 @@ def _read(request: Request, corpus: Corpus | None) -> _Sets:
         return _Sets({request.files[0].stem: read_parallel(*request.files)[:end]})
     paths, missing = find_sets(request.pair, corpus, request.sets, request.with_aligned)
     challenge = read_challenge(paths.pop(CHALLENGE))[:end] if CHALLENGE in paths else []
+    words = read_words(paths.pop(WORDS))[:end] if WORDS in paths else []
     texts = read_texts(paths.pop(TEXTS))[:end] if TEXTS in paths else []
     aligned = read_aligned(paths.pop(ALIGNED), request.pair)[:end] if ALIGNED in paths else []
     scored: dict[str, Pairs] = {
         name: (read_general(path) if name == GENERAL else read_table(path, request.pair))[:end]
         for name, path in paths.items()
     }
-    return _Sets(scored, challenge, texts, aligned, missing)
+    return _Sets(scored, challenge, words, texts, aligned, missing)
 
 
 def _subject(request: Request, version: str | None, progress: Progress) -> Subject:
@@ -182,8 +192,8 @@ def _notes(name: str, collection: Collection | None, found: SetReport) -> list[s
     return notes
 
 
-def _challenge(items: list[Item], subject: Subject) -> ChallengeReport:
-    return check(items, subject.texts([item.source for item in items], CHALLENGE))
+def _check(items: list[Item], subject: Subject, name: str) -> ChallengeReport:
+    return check(items, subject.texts([item.source for item in items], name))
 
 
 def _align(pairs: list[AlignedPair], subject: Subject, report: Report) -> None:
@@ -199,7 +209,7 @@ def _save(report: Report, request: Request) -> None:
     folder = find(version_roots(), request.pair, request.version)
     found = report.to_dict()
     scores = {name: {**values, "beam": report.beam} for name, values in found["sets"].items()}
-    scores |= {name: found[name] for name in (CHALLENGE, TEXTS, "alignment") if name in found}
+    scores |= {name: found[name] for name in (CHALLENGE, WORDS, TEXTS, "alignment") if name in found}
     suffix = f", beam {report.beam}" if report.beam > 1 else ""
     for name, values in scores.items():
         kept = {key: value for key, value in values.items() if key not in ("against", "failures")}

@@ -16,8 +16,8 @@ from training.data.pairs import read_pairs
 
 SETS = Path(__file__).parents[1] / "sets"
 """The project's own sets: a folder for each direction."""
-GENERAL, CHALLENGE, TEXTS, ALIGNED = "general", "challenge", "texts", "aligned"
-USUAL = ("tatoeba.test", GENERAL, CHALLENGE, TEXTS)
+GENERAL, CHALLENGE, WORDS, TEXTS, ALIGNED = "general", "challenge", "words", "texts", "aligned"
+USUAL = ("tatoeba.test", GENERAL, CHALLENGE, WORDS, TEXTS)
 """What is taken when no set is named; what is not there is told."""
 WHERE_THERE_IS = ("general.dev",)
 """What is taken as well, if the corpus has it: text of another kind."""
@@ -83,7 +83,7 @@ def find_sets(
 
 def available(pair: str, corpus: Corpus | None, sets: Path = SETS) -> dict[str, Path]:
     """All sets of a direction, by name, our own from `sets`. Pairs aligned by hand serve both directions."""
-    own = {GENERAL: f"{pair}/general.tsv", CHALLENGE: f"{pair}/challenge.tsv", TEXTS: f"{pair}/texts.tsv"}
+    own = {name: f"{pair}/{name}.tsv" for name in (GENERAL, CHALLENGE, WORDS, TEXTS)}
     held_out: dict[str, Path] = {}
     if pair in DIRECTIONS:
         own[ALIGNED] = "it-en/aligned.tsv"

@@ -17,7 +17,7 @@ from training.data.assemble import Corpus, assemble, matches
 from training.data.ordinary import ordinary_tables
 from training.data.pairs import normalise_key, read_pairs
 from training.data.sources import describe
-from training.scoring.sets import SETS, read_lines
+from training.scoring.sets import SETS, WORDS, read_lines
 
 ROOT = Path(__file__).parents[4]
 IN_A_ROW = 6
@@ -38,8 +38,12 @@ def data(tmp_path: Path) -> Path:
 
 
 def sentences_of_our_sets() -> set[str]:
-    """The normalised sentences of our sets, sources and all answers, and the inputs of the page on ordinary text."""
-    cells = [cell for path in SETS.glob("*/*.tsv") for line in read_lines(path) for cell in line.split("\t")]
+    """The normalised sentences of our sets, sources and all answers, and the inputs of the page on ordinary text.
+
+    Not the everyday words of `words.tsv`: every one of them is in some table, and a word alone is nothing to keep back.
+    """
+    tables = [path for path in SETS.glob("*/*.tsv") if path.stem != WORDS]
+    cells = [cell for path in tables for line in read_lines(path) for cell in line.split("\t")]
     page = (ROOT / "docs/results/ordinary.md").read_text(encoding="utf-8")
     cells += [row.split("|")[2] for row in page.splitlines() if row.count("|") > 3]
     texts = [text for cell in cells for text in cell.split(" | ")]

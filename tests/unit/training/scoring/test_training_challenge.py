@@ -1,11 +1,12 @@
-"""The challenge set: who passes, and what a broken row says."""
+"""The challenge set and the everyday words: who passes, and what a broken row says."""
 
 import re
 
 import pytest
 
 from model.errors import ConfigError
-from training.scoring.challenge import Item, check, read_challenge
+from training.scoring.challenge import FORMS, Item, check, read_challenge, read_words
+from training.scoring.sets import SETS
 
 
 def item(answers=(), must=None, must_not=None, phenomenon="numbers"):
@@ -83,3 +84,30 @@ def test_a_broken_row_is_named(row, problem, tmp_path):
     path.write_text(f"# phenomenon\n{row}\n")
     with pytest.raises(ConfigError, match=re.escape(f"{path}, {problem}")):
         read_challenge(path)
+
+
+def test_each_word_is_asked_in_every_form(tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text("# word\tanswers\nètto\thundred grams | 100 g\npane\tbread\n")
+    items = read_words(path)
+    assert [item.source for item in items] == ["ètto", "pane", "Ètto", "Pane", "ÈTTO", "PANE", "ètto.", "pane."]
+    report = check(items, ["100 G", "bread", "Bread.", "bread", "x", "BREAD", "", "loaf."])
+    assert report.phenomena == dict(zip(FORMS, [(2, 2), (1, 2), (1, 2), (0, 2)], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [("pane", "1 columns in place of 2"), ("\tbread", "no phenomenon or no source"), ("pane\t", "neither answers nor")],
+)
+def test_a_broken_word_is_named(row, problem, tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text(f"# word\n{row}\n")
+    with pytest.raises(ConfigError, match=re.escape(f"{path}, line 2: {problem}")):
+        read_words(path)
+
+
+def test_our_own_words_are_a_hundred_in_each_direction():
+    for pair in ("it-en", "en-it"):
+        items = read_words(SETS / pair / "words.tsv")
+        assert len(items) == len(FORMS) * 100
+        assert len({item.source for item in items[:100]}) == 100, "no word twice"

@@ -45,6 +45,7 @@ def sets(tmp_path, monkeypatch):
             "times\tAlle 4.\tAt 4.\t\t",
         ]
         (folder / pair / "challenge.tsv").write_text("\n".join(["# phenomenon", *challenge]) + "\n")
+        (folder / pair / "words.tsv").write_text("# word\tanswers\nBuono\tGood | Fine\n")
         (folder / pair / "texts.tsv").write_text("# kind\tsource\tkept\tanswers\nmention\tCiao @anna!\t@anna\t\n")
     (folder / "it-en" / "aligned.tsv").write_text("# Italian\nil gatto dorme\tthe cat sleeps\t0-0 1-1 2-2\n")
     monkeypatch.setattr("training.scoring.sets.SETS", folder)
@@ -78,11 +79,12 @@ def models(tiny_data_dir, tmp_path, monkeypatch):
 
 
 def test_what_is_usual_and_there_is_taken(sets, corpus):
-    names = {"tatoeba.test", "general", "challenge", "texts"}
+    names = {"tatoeba.test", "general", "challenge", "words", "texts"}
     found, missing = find_sets("it-en", Corpus(corpus, "it-en"), ())
     assert (set(found), missing) == (names, [])
     found, missing = find_sets("it-en", None, (), with_aligned=True)
-    assert (set(found), missing) == ({"general", "challenge", "texts", "aligned"}, ["left out: no set tatoeba.test"])
+    assert set(found) == {"general", "challenge", "words", "texts", "aligned"}
+    assert missing == ["left out: no set tatoeba.test"]
 
 
 def test_a_named_set_that_is_not_there_is_an_error_that_says_what_is(sets, corpus):
@@ -144,11 +146,20 @@ def test_everything_in_one_report_which_fits_into_100_columns(sets, corpus, mode
     assert set(test["noise"]) == set(COPIES)
     assert sum(test["groups"][name]["sentences"] for name in test["groups"] if name.endswith("words")) == 5
     assert found["challenge"]["items"] == found["challenge_against"]["items"] == 3
+    assert found["words"]["items"] == found["words_against"]["items"] == 4
     assert found["alignment"]["sentences"] == 1
     text = shown(report)
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text, "a cell was cut"
-    for words in ("tatoeba.test in groups", "apostrophes for accents", "better by", "error rate", "times", "nrefs:1"):
+    for words in (
+        "tatoeba.test in groups",
+        "apostrophes for accents",
+        "better by",
+        "error rate",
+        "times",
+        "in capitals",
+        "nrefs:1",
+    ):
         assert words in text
 
 
