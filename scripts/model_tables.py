@@ -7,7 +7,8 @@ page says around them is for people to renew.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,8 @@ def _noise(scores: Scores) -> Iterator[str]:
         )
 
 
-def _challenge(scores: Scores) -> Iterator[str]:
-    return _passed([scores[pair]["challenge"] for pair in PAIRS])
-
-
-def _words(scores: Scores) -> Iterator[str]:
-    return _passed([scores[pair]["words"] for pair in PAIRS])
-
-
-def _passed(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _passed(name: str, scores: Scores) -> Iterator[str]:
+    found = [scores[pair][name] for pair in PAIRS]
     for name in dict.fromkeys(name for one in found for name in one["phenomena"]):
         counts = [one["phenomena"].get(name) for one in found]
         yield f"| {name} | " + " | ".join(f"{one['passed']} of {one['items']}" if one else "" for one in counts) + " |"
@@ -126,8 +120,8 @@ TABLES: dict[str, Callable[[Scores], Iterator[str]]] = {
     "| | repeated 3-grams | length outliers |": _slips,
     "| BLEU (sentences) | it-en Tatoeba | it-en general |": _groups,
     "| BLEU | it-en Tatoeba | it-en general | en-it Tatoeba |": _noise,
-    "| phenomenon | it-en | en-it |": _challenge,
-    "| form | it-en | en-it |": _words,
+    "| phenomenon | it-en | en-it |": partial(_passed, "challenge"),
+    "| form | it-en | en-it |": partial(_passed, "words"),
     "| kind | it-en | en-it |": _texts,
 }
 

@@ -79,6 +79,7 @@ class _Retraining:
         self.left_out: list[LeftOut] = []
         self.corrections: list[Correction] = []
         self.stop = 0
+        self.averaged = 1
 
     def run(self) -> dict[str, Any]:
         """From the file to the report."""
@@ -142,8 +143,10 @@ class _Retraining:
         model = store.load(self.parent_folder).model
         material = Material([one.ids for one in found], replayed)
         adapt(model, material, settings, [stop], lambda _, averaged: kept.append(averaged), self.stages.advance)
-        whole = {name: parameter.detach() for name, parameter in kept[-1].named_parameters()}
-        return mean_of([whole, *(read_weights(fold.weights(self.stop)) for fold in folds)])
+        every = [{name: parameter.detach() for name, parameter in kept[-1].named_parameters()}]
+        every += [read_weights(fold.weights(self.stop)) for fold in folds]
+        self.averaged = len(every)
+        return mean_of(every)
 
     def _pass_the_gate(
         self, found: Sequence[Example], tried: tuple[list[Fold], list[Encoded]], final: dict[str, Tensor]
@@ -189,6 +192,7 @@ class _Retraining:
             "training": {
                 "corrections": len(ids),
                 "steps": settings.stops(len(found))[self.stop],
+                "averaged": self.averaged,
                 "seconds": round(time.monotonic() - self.began, 1),
                 "torch": torch.__version__,
                 "commit": commit(),

@@ -1,8 +1,8 @@
 """Cross-validation: what would corrections that were not trained on gain? Each is held out once.
 
 The corrections are dealt into folds; for each, the model is adapted to all the others, and the averaged weights are
-kept at every stop. So each correction is judged by a model that has not seen it, the best stop is found, and still the
-final model learns all of them.
+kept at every stop. So each correction is judged by a model that has not seen it, and the best stop is found. One model
+more learns all of them; the candidate is the mean of it and of those of the folds.
 """
 
 from __future__ import annotations

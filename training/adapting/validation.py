@@ -52,7 +52,11 @@ def hold_back(
 
 
 def judge_held_back(held: HeldBack, strength: float, parent: Version, current: Translator) -> Judgement:
-    """What each correction gains in the fold that has not seen it; of a single one, nothing is known."""
+    """What each correction gains in the fold that has not seen it; of a single one, nothing is known.
+
+    No fold is the candidate, which is the mean of all of them and of the model that has seen every correction: they say
+    what learning the others brings, not what this very mean would say.
+    """
     if not held.folds:
         why = "a single correction: nothing can be held out"
         return Judgement("corrections", 0, "log-probability", 0.0, 0.0, 0.0, (0.0, 0.0), True, why)

@@ -15,7 +15,7 @@ from training.scoring.sets import expression, read_rows
 
 FORMS: dict[str, Callable[[str], str]] = {
     "as it stands": str,
-    "with a capital": lambda word: word[0].upper() + word[1:],
+    "with a capital": lambda word: word[:1].upper() + word[1:],
     "in capitals": str.upper,
     "with a full stop": lambda word: f"{word}.",
 }
@@ -85,15 +85,19 @@ def read_challenge(path: Path) -> list[Item]:
     return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 5)]
 
 
-def read_words(path: Path) -> list[Item]:
+def read_words(path: Path, end: int | None = None) -> list[Item]:
     """The words of `words.tsv`, word TAB answers between ` | `, each in all `FORMS`, which take the phenomenon's place.
 
+    Args:
+        path: of the table.
+        end: so many words alone, the first.
+
     Raises:
-        ConfigError: names the line that has other columns, no word or no answer.
+        ConfigError: names the line that has other columns, no word ("source") or no answer.
     """
-    rows = list(read_rows(path, 2))
+    rows = read_rows(path, 2)[:end]
     return [
-        _item(f"{path}, line {number}", (form, change(word) if word else "", answers, "", ""))
+        _item(f"{path}, line {number}", (form, change(word), answers, "", ""))
         for form, change in FORMS.items()
         for number, (word, answers) in rows
     ]

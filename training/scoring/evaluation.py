@@ -158,7 +158,7 @@ def _read(request: Request, corpus: Corpus | None) -> _Sets:
         return _Sets({request.files[0].stem: read_parallel(*request.files)[:end]})
     paths, missing = find_sets(request.pair, corpus, request.sets, request.with_aligned)
     challenge = read_challenge(paths.pop(CHALLENGE))[:end] if CHALLENGE in paths else []
-    words = read_words(paths.pop(WORDS))[:end] if WORDS in paths else []
+    words = read_words(paths.pop(WORDS), end) if WORDS in paths else []
     texts = read_texts(paths.pop(TEXTS))[:end] if TEXTS in paths else []
     aligned = read_aligned(paths.pop(ALIGNED), request.pair)[:end] if ALIGNED in paths else []
     scored: dict[str, Pairs] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.table import Table
 
@@ -34,11 +34,9 @@ def tables(report: Report) -> Iterator[Table]:
         if one.noise:
             yield _noise(name, one.scores, one.noise)
     if report.challenge:
-        reports = [one for one in (report.challenge, report.challenge_against) if one]
-        yield _passes(report, "Challenge set: items passed", "phenomenon", reports)
+        yield _passes(report, "Challenge set: items passed", "phenomenon", report.challenge, report.challenge_against)
     if report.words:
-        reports = [one for one in (report.words, report.words_against) if one]
-        yield _passes(report, "Everyday words that are right", "form", reports)
+        yield _passes(report, "Everyday words that are right", "form", report.words, report.words_against)
     if report.texts:
         yield _texts(report.texts)
     if report.alignment:
@@ -108,11 +106,10 @@ def _noise(name: str, clean: Estimate, noise: dict[str, Estimate]) -> Table:
     return table
 
 
-def _passes(report: Report, title: str, first: str, reports: Sequence[ChallengeReport]) -> Table:
-    """The version's own report first, then that of the version that it is compared with, if it is."""
+def _passes(report: Report, heading: str, first: str, ours: ChallengeReport, theirs: ChallengeReport | None) -> Table:
+    reports = [one for one in (ours, theirs) if one]
     versions = [report.version, *([report.against] if report.against else [])]
-    table = _table(title, first, "items", *(head for one in versions for head in (one, "%")))
-    ours = reports[0]
+    table = _table(heading, first, "items", *(head for one in versions for head in (one, "%")))
     for name, (_, items) in ours.phenomena.items():
         cells = [cell for one in reports for cell in _passed(*one.phenomena[name])]
         table.add_row(name, str(items), *cells)

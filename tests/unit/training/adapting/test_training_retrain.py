@@ -100,6 +100,7 @@ def test_the_card_says_where_a_candidate_comes_from(tiny: Path, sets: Path, six:
     assert card.parent == "it-en/default"
     assert card.data["corrections"]["ids"] == [f"c{number}" for number in range(len(PAIRS))]
     assert card.settings["adaptation"]["seed"] == QUICK.seed
+    assert card.training["averaged"] == 1 + fold_count(len(PAIRS))
     assert {one["name"] for one in report["sets"]} == {"corrections", "challenge", "general", TOGETHER}
     stored = json.loads(json.dumps(report, allow_nan=False))
     assert {name for name in stored if card.scores["gate"][name] != stored[name]} <= {"sets"}
@@ -178,6 +179,20 @@ def test_of_several_adapted_models_each_has_the_same_weight() -> None:
     mean = mean_of(every)
     torch.testing.assert_close(mean, {"a": torch.tensor([3.0, 3.0]), "b": torch.tensor([1.0, 3.0])})
     torch.testing.assert_close(mean_of(every[:1]), every[0])
+
+
+def test_a_candidate_is_what_the_mean_says(
+    tiny: Path, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_ones(every: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        assert len(every) == 1 + fold_count(len(PAIRS))
+        return {name: torch.ones_like(tensor) for name, tensor in every[0].items()}
+
+    monkeypatch.setattr("training.retrain.mean_of", all_ones)
+    report = retrained(tiny, tmp_path / "run", PAIRS, settings=QUICK, limits=UNTRAINED, sets=sets)
+    old, new = (dict(store.load(folder).model.named_parameters()) for folder in (tiny, candidate_of(tmp_path / "run")))
+    name, strength = next(iter(old)), report["strength"]
+    torch.testing.assert_close(new[name], old[name] + strength * (1 - old[name]), atol=2e-3, rtol=2e-3)
 
 
 def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -76,6 +77,14 @@ def test_each_line_has_two_clean_sides(rows):
 def test_cards_can_say_whose_they_are():
     for name, path in ordinary_tables().items():
         assert describe(name, path)["from"] == "written for this project"
+
+
+def test_the_page_on_data_has_each_table_and_how_many_pairs_it_has(rows):
+    found = re.findall(
+        r"^\| `(\w+)`(?: \*)? \| ([\d,]+) \| [\d.]+ / ", (ROOT / "docs/data.md").read_text("utf-8"), re.M
+    )
+    told = {f"ordinary/{name}": int(count.replace(",", "")) for name, count in found}
+    assert told == Counter(name for name, _, _ in rows)
 
 
 def test_no_pair_comes_twice(rows):
