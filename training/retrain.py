@@ -78,8 +78,8 @@ class _Retraining:
         self.replay = Replay((), "none")
         self.left_out: list[LeftOut] = []
         self.corrections: list[Correction] = []
+        self.folds: list[Fold] = []
         self.stop = 0
-        self.averaged = 1
 
     def run(self) -> dict[str, Any]:
         """From the file to the report."""
@@ -93,9 +93,9 @@ class _Retraining:
         if refusal:
             return self._report([], refusal)
         replayed = [ids for ids in encode(self.replay.pairs, self.tokenizers, self.max_tokens) if ids]
-        folds, per_stop = self._validate(found, replayed)
-        final = self._adapt(found, replayed, folds)
-        attempts, candidate = self._pass_the_gate(found, (folds, strangers), final)
+        per_stop = self._validate(found, replayed)
+        final = self._adapt(found, replayed)
+        attempts, candidate = self._pass_the_gate(found, strangers, final)
         report = self._report(attempts, None, {"stops": per_stop})
         record(candidate, GATE, {**report, "sets": [_without_texts(one) for one in report["sets"]]})
         return report
@@ -120,21 +120,21 @@ class _Retraining:
             return f"{out} of {left + out} corrections cannot be translations of their sources: review them first"
         return None if found else "there is no correction to learn from"
 
-    def _validate(self, found: Sequence[Example], replayed: Sequence[Encoded]) -> tuple[list[Fold], list[float]]:
-        """Choose the stop; the folds, and how likely held-out corrections are at each stop (nats a token)."""
+    def _validate(self, found: Sequence[Example], replayed: Sequence[Encoded]) -> list[float]:
+        """Train the folds and choose the stop; how likely held-out corrections are at each stop (nats a token)."""
         options = self.options
-        folds = deal(found, replayed, self.parent_folder, options.settings, self.folder)
-        if not folds:  # a single correction: nothing can be held out, and what it takes is seen at the gate
+        self.folds = deal(found, replayed, self.parent_folder, options.settings, self.folder)
+        if not self.folds:  # a single correction: nothing can be held out, and what it takes is seen at the gate
             self.stop = len(options.settings.stops(1)) - 1
-            return [], []
-        self.stages.begin(VALIDATING, f"cross-validation, {len(folds)} folds", len(folds), len(folds))
-        results = run_folds(folds, options.processes, self.stages.advance)
+            return []
+        self.stages.begin(VALIDATING, f"cross-validation, {len(self.folds)} folds", len(self.folds), len(self.folds))
+        results = run_folds(self.folds, options.processes, self.stages.advance)
         by_stop = [[value for of_fold in results for value in of_fold[stop]] for stop in range(len(results[0]))]
         means = [sum(values) / len(values) for values in by_stop]
         self.stop = max(range(len(means)), key=means.__getitem__)
-        return folds, means
+        return means
 
-    def _adapt(self, found: Sequence[Example], replayed: Sequence[Encoded], folds: Sequence[Fold]) -> dict[str, Tensor]:
+    def _adapt(self, found: Sequence[Example], replayed: Sequence[Encoded]) -> dict[str, Tensor]:
         """The mean of the parent adapted to all of `found`, up to the stop, and of the folds, each without a part."""
         settings = self.options.settings
         stop = settings.stops(len(found))[self.stop]
@@ -144,17 +144,15 @@ class _Retraining:
         material = Material([one.ids for one in found], replayed)
         adapt(model, material, settings, [stop], lambda _, averaged: kept.append(averaged), self.stages.advance)
         every = [{name: parameter.detach() for name, parameter in kept[-1].named_parameters()}]
-        every += [read_weights(fold.weights(self.stop)) for fold in folds]
-        self.averaged = len(every)
-        return mean_of(every)
+        return mean_of(every + [read_weights(fold.weights(self.stop)) for fold in self.folds])
 
     def _pass_the_gate(
-        self, found: Sequence[Example], tried: tuple[list[Fold], list[Encoded]], final: dict[str, Tensor]
+        self, found: Sequence[Example], strangers: Sequence[Encoded], final: dict[str, Tensor]
     ) -> tuple[list[Attempt], Path]:
         """Blends, the strongest first, until one passes; all attempts, and the folder of the last."""
         self.stages.begin(MEASURING, "the version that serves")
-        current, (folds, strangers) = Translator.load(self.parent_folder), tried
-        held = hold_back(found, (folds, self.stop), strangers, current, self.parent, self.options.settings.seed)
+        current = Translator.load(self.parent_folder)
+        held = hold_back(found, (self.folds, self.stop), strangers, current, self.parent, self.options.settings.seed)
         trial = Trial(current, self.corrections, self.gates, self.options.limits)
         self.anchor_problem = trial.measure_from(self.anchor, self.parent_folder)
         if self.anchor_problem is not None:
@@ -192,7 +190,7 @@ class _Retraining:
             "training": {
                 "corrections": len(ids),
                 "steps": settings.stops(len(found))[self.stop],
-                "averaged": self.averaged,
+                "averaged": 1 + len(self.folds),
                 "seconds": round(time.monotonic() - self.began, 1),
                 "torch": torch.__version__,
                 "commit": commit(),
