@@ -150,6 +150,11 @@ def challenge_of(card: Card) -> Checked | None:
     return _checked(_part(card.scores, "challenge"), "passed", "phenomena")
 
 
+def words_of(card: Card) -> Checked | None:
+    """Everyday words, by the form in which they are typed."""
+    return _checked(_part(card.scores, "words"), "passed", "phenomena")
+
+
 def texts_of(card: Card) -> Checked | None:
     """Texts as people write them, by kind."""
     return _checked(_part(card.scores, "texts"), "right", "kinds")

@@ -39,6 +39,8 @@ CARDS: dict[str, dict[str, Any]] = {
             "tatoeba.test": TEST,
             "challenge": {"passed": 9, "items": 20, "phenomena": {
                 "idioms": {"passed": 1, "items": 10}, HOSTILE: {"passed": 8, "items": 10}}},
+            "words": {"passed": 5, "items": 8, "phenomena": {
+                "in capitals": {"passed": 1, "items": 4}, HOSTILE: {"passed": 4, "items": 4}}},
         },
         "data": {"tatoeba": {"kept": 1200}},
         "training": {
@@ -155,7 +157,9 @@ def test_the_curve_is_drawn_and_told(page: Page) -> None:
 
 
 def test_what_a_version_can_do_and_cannot(page: Page) -> None:
-    expect(page.locator("#version summary")).to_have_text("What it can do: 9 of 20 right")
+    expect(page.locator("#version summary")).to_have_text(
+        ["What it can do: 9 of 20 right", "Everyday words, typed in four ways: 5 of 8 right"]
+    )
     expect(page.locator(".kinds li").first).to_contain_text("idioms")
     expect(page.locator("#version dl")).to_contain_text("Weak at")
     expect(page.locator("#version dl")).to_contain_text("10,033,264")
@@ -163,7 +167,7 @@ def test_what_a_version_can_do_and_cannot(page: Page) -> None:
 
 def test_what_a_card_says_is_text(page: Page) -> None:
     expect(page.locator("#version dl")).to_contain_text(HOSTILE)
-    expect(page.locator(".kinds")).to_contain_text(HOSTILE)
+    expect(page.locator(".kinds")).to_contain_text([HOSTILE, HOSTILE])
     choose(page, "better")
     expect(page.locator(".scores")).to_contain_text(HOSTILE)
     choose(page, "gated")
@@ -204,6 +208,16 @@ def test_a_rollback_to_nothing_is_not_offered(page: Page, accessible: Callable[[
     expect(page.locator("#rollback")).to_have_attribute("title", "There is nothing to go back to.")
     expect(page.locator("#rollback")).to_be_disabled()
     accessible(page)
+
+
+def test_a_page_that_still_loads_is_accessible(opened: Open, address: str, accessible: Callable[[Page], None]) -> None:
+    with opened(address, "/") as page:
+        page.route(f"**/v1/models/{PAIR}/*", lambda route: None)  # never answered
+        page.goto(f"{address}/models")
+        expect(page.locator("#version")).to_have_attribute("aria-busy", "true")
+        expect(page.locator("#rollback")).to_be_disabled()
+        accessible(page)
+        page.unroute_all(behavior="ignoreErrors")
 
 
 def test_who_promotes_what_is_much_worse_is_warned(page: Page, address: str) -> None:

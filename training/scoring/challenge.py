@@ -76,13 +76,13 @@ class ChallengeReport:
         return {"passed": passed, "items": items, "phenomena": phenomena, "failures": failures}
 
 
-def read_challenge(path: Path) -> list[Item]:
-    """The items of `challenge.tsv`: phenomenon, source, answers between ` | `, `must`, `must_not`.
+def read_challenge(path: Path, end: int | None = None) -> list[Item]:
+    """The first `end` items of `challenge.tsv`, or all: phenomenon, source, answers between ` | `, `must`, `must_not`.
 
     Raises:
         ConfigError: names the line that has other columns, an expression that is none, or that nothing can pass.
     """
-    return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 5)]
+    return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 5)[:end]]
 
 
 def read_words(path: Path, end: int | None = None) -> list[Item]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -66,6 +66,14 @@ class Request:
         require(not (self.save and self.limit), "scores of a part of a set are not saved: leave out the limit")
 
 
+class Checked(NamedTuple):
+    """A set of items that are right or wrong as a whole."""
+
+    ours: ChallengeReport
+    theirs: ChallengeReport | None
+    """Of the version to compare with."""
+
+
 @dataclass
 class Report:
     """What was found; a part that was not asked for is None."""
@@ -77,10 +85,8 @@ class Report:
     """Device, number format and program."""
     beam: int
     sets: dict[str, SetReport] = field(default_factory=dict)
-    challenge: ChallengeReport | None = None
-    challenge_against: ChallengeReport | None = None
-    words: ChallengeReport | None = None
-    words_against: ChallengeReport | None = None
+    checked: dict[str, Checked] = field(default_factory=dict)
+    """CHALLENGE and WORDS, as far as they were asked for."""
     texts: TextsReport | None = None
     alignment: AlignmentReport | None = None
     notes: list[str] = field(default_factory=list)
@@ -89,11 +95,13 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         named = ("pair", "version", "against", "kernels", "beam", "notes")
+        checked = {
+            f"{name}{end}": one and one.to_dict()
+            for name, both in self.checked.items()
+            for end, one in (("", both.ours), ("_against", both.theirs))
+        }
         parts = {
-            "challenge": self.challenge and self.challenge.to_dict(),
-            "challenge_against": self.challenge_against and self.challenge_against.to_dict(),
-            "words": self.words and self.words.to_dict(),
-            "words_against": self.words_against and self.words_against.to_dict(),
+            **checked,
             "texts": self.texts and self.texts.to_dict(),
             "alignment": self.alignment and asdict(self.alignment),
         }
@@ -125,12 +133,8 @@ def run(request: Request) -> Report:
             parts = Parts(request.breakdown, request.noise, collection, words)
             report.sets[name] = report_set(name, pairs, subject, other, parts)
             report.notes += _notes(name, collection, report.sets[name])
-        if sets.challenge:
-            report.challenge = _check(sets.challenge, subject, CHALLENGE)
-            report.challenge_against = _check(sets.challenge, other, CHALLENGE) if other else None
-        if sets.words:
-            report.words = _check(sets.words, subject, WORDS)
-            report.words_against = _check(sets.words, other, WORDS) if other else None
+        for name, items in sets.checked.items():
+            report.checked[name] = Checked(_check(items, subject, name), _check(items, other, name) if other else None)
         if sets.texts:
             report.texts = check_texts(sets.texts, subject.translate([item.source for item in sets.texts], TEXTS))
         if sets.aligned:
@@ -145,8 +149,7 @@ class _Sets:
     """What is evaluated. All of it is read first, so that a broken row does not come to light after minutes."""
 
     scored: dict[str, Pairs]
-    challenge: list[Item] = field(default_factory=list)
-    words: list[Item] = field(default_factory=list)
+    checked: dict[str, list[Item]] = field(default_factory=dict)
     texts: list[TextItem] = field(default_factory=list)
     aligned: list[AlignedPair] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -157,15 +160,15 @@ def _read(request: Request, corpus: Corpus | None) -> _Sets:
     if request.files:
         return _Sets({request.files[0].stem: read_parallel(*request.files)[:end]})
     paths, missing = find_sets(request.pair, corpus, request.sets, request.with_aligned)
-    challenge = read_challenge(paths.pop(CHALLENGE))[:end] if CHALLENGE in paths else []
-    words = read_words(paths.pop(WORDS), end) if WORDS in paths else []
+    readers = {CHALLENGE: read_challenge, WORDS: read_words}
+    checked = {name: read(paths.pop(name), end) for name, read in readers.items() if name in paths}
     texts = read_texts(paths.pop(TEXTS))[:end] if TEXTS in paths else []
     aligned = read_aligned(paths.pop(ALIGNED), request.pair)[:end] if ALIGNED in paths else []
     scored: dict[str, Pairs] = {
         name: (read_general(path) if name == GENERAL else read_table(path, request.pair))[:end]
         for name, path in paths.items()
     }
-    return _Sets(scored, challenge, words, texts, aligned, missing)
+    return _Sets(scored, checked, texts, aligned, missing)
 
 
 def _subject(request: Request, version: str | None, progress: Progress) -> Subject:

@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from training.scoring.bootstrap import Difference, Estimate, Interval
-from training.scoring.challenge import ChallengeReport
-from training.scoring.evaluation import Report
+from training.scoring.evaluation import Checked, Report
 from training.scoring.set_report import CAPITALS, SetReport
+from training.scoring.sets import CHALLENGE, WORDS
 from training.scoring.texts import Tally, TextsReport
 
 SCORES = ("BLEU", "95 %", "chrF", "95 %")
+HEADINGS = {
+    CHALLENGE: ("Challenge set: items passed", "phenomenon"),
+    WORDS: ("Everyday words that are right", "form"),
+}
+"""Of what is right or wrong as a whole: the table's, and that of its first column."""
 
 
 def title(report: Report) -> str:
@@ -33,10 +38,8 @@ def tables(report: Report) -> Iterator[Table]:
             yield _groups(name, one, one.groups)
         if one.noise:
             yield _noise(name, one.scores, one.noise)
-    if report.challenge:
-        yield _passes(report, "Challenge set: items passed", "phenomenon", report.challenge, report.challenge_against)
-    if report.words:
-        yield _passes(report, "Everyday words that are right", "form", report.words, report.words_against)
+    for name, checked in report.checked.items():
+        yield _passes(report, *HEADINGS[name], checked)
     if report.texts:
         yield _texts(report.texts)
     if report.alignment:
@@ -106,8 +109,9 @@ def _noise(name: str, clean: Estimate, noise: dict[str, Estimate]) -> Table:
     return table
 
 
-def _passes(report: Report, heading: str, first: str, ours: ChallengeReport, theirs: ChallengeReport | None) -> Table:
-    reports = [one for one in (ours, theirs) if one]
+def _passes(report: Report, heading: str, first: str, checked: Checked) -> Table:
+    ours = checked.ours
+    reports = [one for one in checked if one]
     versions = [report.version, *([report.against] if report.against else [])]
     table = _table(heading, first, "items", *(head for one in versions for head in (one, "%")))
     for name, (_, items) in ours.phenomena.items():

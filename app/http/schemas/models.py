@@ -143,6 +143,9 @@ class ModelDetailOut(ModelOut):
 
     lineage: Annotated[list[str], Field(description="Its ancestors, nearest first; the last may not be on disk.")]
     challenge: Annotated[CheckedOut | None, Field(description="The challenge set, by phenomenon.")] = None
+    words: Annotated[CheckedOut | None, Field(description="Everyday words, by the form in which they are typed.")] = (
+        None
+    )
     texts: Annotated[CheckedOut | None, Field(description="Texts as people write them, by kind.")] = None
     weak_at: Annotated[
         list[str], Field(description="Phenomena that it gets wrong more often than right; the weakest first.")
@@ -160,12 +163,14 @@ class ModelDetailOut(ModelOut):
         if entry.card is None:
             return cls.of(entry, loaded=loaded, refusal=refusal, **known)
         card = entry.card
-        challenge, texts = description.challenge_of(card), description.texts_of(card)
+        parts = (description.challenge_of(card), description.words_of(card), description.texts_of(card))
+        challenge, words, texts = parts
         return cls.of(
             entry,
             loaded=loaded,
             refusal=refusal,
             challenge=challenge and CheckedOut.model_validate(challenge),
+            words=words and CheckedOut.model_validate(words),
             texts=texts and CheckedOut.model_validate(texts),
             weak_at=[kind.name for kind in description.weak_kinds(challenge)],
             gate=[GateResultOut.model_validate(one) for one in description.gate_of(card)],

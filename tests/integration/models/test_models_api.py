@@ -49,7 +49,10 @@ def settings(tiny_data_dir: Path, tmp_path: Path) -> Settings:
     make_version(
         tmp_path, "third", parent=f"{PAIR}/between", training={"curve": curve, "seconds": 2.5},
         data={"corrections": {"ids": ids}},
-        scores={"challenge": {"passed": 1, "items": 12, "phenomena": {"idioms": {"passed": 1, "items": 12}}}},
+        scores={
+            "challenge": {"passed": 1, "items": 12, "phenomena": {"idioms": {"passed": 1, "items": 12}}},
+            "words": {"passed": 3, "items": 4, "phenomena": {"in capitals": {"passed": 3, "items": 4}}},
+        },
     )  # fmt: skip
     chosen = Settings(data_dir=tmp_path, device="cpu", torch_threads=1, admin_key=ADMIN_KEY)  # type: ignore[arg-type]
     migrated(chosen.database)
@@ -117,6 +120,7 @@ async def test_one_version_is_told_in_full(people: People) -> None:
     assert found["run_id"] == str(run.id)
     assert found["weak_at"] == ["idioms"]
     assert found["challenge"]["kinds"] == [{"name": "idioms", "passed": 1, "items": 12}]
+    assert found["words"] == {"passed": 3, "items": 4, "kinds": [{"name": "in capitals", "passed": 3, "items": 4}]}
     assert [(point["tokens"], point["values"]) for point in found["curve"]] == [
         (100, {"dev bleu": 3.0}), (200, {"dev bleu": 5.5, "nll": 2.25}),
     ]  # fmt: skip

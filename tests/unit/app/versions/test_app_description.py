@@ -26,6 +26,7 @@ from app.versions.description import (
     texts_of,
     training_of,
     weak_kinds,
+    words_of,
 )
 from model.versions.card import Card
 
@@ -71,6 +72,10 @@ def test_the_challenge_set_says_what_a_version_is_weak_at() -> None:
     assert challenge.kinds[0] == Kind("idioms", 1, 10)
     assert [one.name for one in weak_kinds(challenge)] == ["idioms", "dates"], "few items say nothing; half is not weak"
     assert [one.name for one in strong_kinds(challenge)] == ["names"], "nor is it strong"
+    words = words_of(
+        card(scores={"words": {"passed": 3, "items": 4, "phenomena": {"in capitals": {"passed": 3, "items": 4}}}})
+    )
+    assert words is not None and words.kinds == [Kind("in capitals", 3, 4)]
     texts = texts_of(card(scores={"texts": {"right": 2, "items": 3, "kinds": {"emoji": {"right": 2, "items": 3}}}}))
     assert texts is not None and texts.kinds == [Kind("emoji", 2, 3)]
 
@@ -96,12 +101,12 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
 def test_what_is_odd_is_left_out_and_can_be_sent(odd: Any) -> None:
-    names = ("dev", "gate", "challenge", "texts", "curve", "corpus", "\ud800")
+    names = ("dev", "gate", "challenge", "words", "texts", "curve", "corpus", "\ud800")
     facts = dict.fromkeys(("target_tokens", "seconds", "device", "parameters", "curve"), odd)
     made = card(scores=dict.fromkeys(names, odd), data={**dict.fromkeys(names, odd), "replay": odd}, training=facts)
     challenge = challenge_of(made)
-    found = [scores_of(made), gate_of(made), challenge, texts_of(made), weak_kinds(challenge), data_of(made),
-             training_of(made), curve_of(made)]  # fmt: skip
+    found = [scores_of(made), gate_of(made), challenge, words_of(made), texts_of(made), weak_kinds(challenge),
+             data_of(made), training_of(made), curve_of(made)]  # fmt: skip
     json.dumps(found, default=vars, allow_nan=False, ensure_ascii=False).encode()
 
 

@@ -18,7 +18,7 @@ from model.versions import store
 from training.data.noise import COPIES
 from training.scoring.evaluation import Request, run
 from training.scoring.set_report import Parts, Subject, report_set
-from training.scoring.sets import Corpus, find_sets, read_general, read_parallel
+from training.scoring.sets import CHALLENGE, WORDS, Corpus, find_sets, read_general, read_parallel
 from training.scoring.tables import remarks, tables, title
 
 PAIRS = toy_corpus.pairs()
@@ -191,8 +191,8 @@ def test_what_the_corpus_has_not_is_noted(sets, corpus, models):
 def test_a_limit_holds_for_every_set(sets, corpus, models):
     report = run(Request("it-en", corpus=corpus, limit=1))
     assert {name: one.scores.sentences for name, one in report.sets.items()} == {"tatoeba.test": 1, "general": 1}
-    assert report.challenge.total[1] == 1
-    assert report.words.total[1] == 4, "one word in four forms"
+    assert report.checked[CHALLENGE].ours.total[1] == 1
+    assert report.checked[WORDS].ours.total[1] == 4, "one word in four forms"
 
 
 def test_a_model_without_attention_has_no_alignment_error(sets, tiny_data_dir, monkeypatch, tmp_path):
