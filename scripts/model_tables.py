@@ -29,7 +29,15 @@ SETS = (
 SLIPS = ("tatoeba.test", "general", "general.dev")
 GROUPS = ("1–4 words", "5–8 words", "9–14 words", "15–25 words", "26 words or more", "one word from training",
           "further from training")  # fmt: skip
-NOISE = ("accents dropped", "apostrophes for accents", "lower case", "capitals", "no punctuation", "typos")
+NOISE = (
+    "accents dropped",
+    "apostrophes for accents",
+    "lower case",
+    "capitals",
+    "no punctuation",
+    "as in chats",
+    "typos",
+)
 COLUMNS = [(pair, name) for pair in PAIRS for name in ("tatoeba.test", "general")]
 Scores = dict[str, dict[str, Any]]
 """By pair, what the card says."""

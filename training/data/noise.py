@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 
 from model.config import JsonConfig, require
 from model.text.tokenizer import PLACEHOLDERS
+from training.data.chat import as_in_chats
 
 KEYBOARD = ("qwertyuiopè+", "asdfghjklòàù", "zxcvbnm,.-")
 """The letter rows of an Italian keyboard; its letters stand where an English one has them."""
@@ -45,6 +46,8 @@ class NoiseConfig(JsonConfig):
     typo: float = 0.04
     other_apostrophes: float = 0.02
     """`l'ora` -> `l’ora`, or back."""
+    chat: float = 0.04
+    """`perché non` -> `xke nn`, `don't you` -> `dont u`: half of the words that have a short form."""
     placeholder: float = 0.005
     """Of all pairs, the same at every strength but 0: see `insert_placeholders`."""
 
@@ -116,6 +119,8 @@ def disturb(
         return source, target
     if rng.random() < config.placeholder:
         source, target = insert_placeholders(source, target, rng) or (source, target)
+    if rng.random() < config.chat * strength:
+        source = as_in_chats(source, rng)
     source = _disturb_accents(source, rng, strength, config)
     source, target = _disturb_case(source, target, rng, strength, config)
     if rng.random() < config.no_final_punctuation * strength:
@@ -214,6 +219,7 @@ COPIES: dict[str, Callable[[str], str]] = {
     "lower case": str.lower,
     "capitals": str.upper,
     "no punctuation": drop_final_punctuation,
+    "as in chats": as_in_chats,
     "typos": _every_typo,
 }
 """Disturbed copies of a test set by name; each is a pure function of the sentence. Score `capitals` without case."""

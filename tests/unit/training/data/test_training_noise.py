@@ -30,6 +30,7 @@ def only(**probabilities):
         ("lower case", "perché l'amico di carla è già partito per genova?"),
         ("capitals", "PERCHÉ L'AMICO DI CARLA È GIÀ PARTITO PER GENOVA?"),
         ("no punctuation", "Perché l'amico di Carla è già partito per Genova"),
+        ("as in chats", "Xke l'amico di Carla è già partito per Genova?"),
     ],
 )
 def test_each_copy_of_a_test_set_is_what_its_name_says(name, expected):
@@ -70,6 +71,11 @@ def test_the_source_alone_loses_case_and_final_punctuation():
     assert disturb("Vieni, Carla?", "Are you coming, Carla?", random.Random(1), 1.0, config) == (
         "vieni, carla", "Are you coming, Carla?"
     )  # fmt: skip
+
+
+def test_who_writes_as_in_chats_is_answered_in_whole_words():
+    drawn = {disturb("Non so.", "I don't know.", random.Random(seed), 1.0, only(chat=1.0)) for seed in range(20)}
+    assert drawn == {("Non so.", "I don't know."), ("Nn so.", "I don't know.")}
 
 
 def test_strength_0_changes_nothing():
