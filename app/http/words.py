@@ -37,7 +37,8 @@ def words_of(page: str, language: str) -> Words:
 
 
 def phenomena(language: str) -> dict[str, str]:
-    """What people call the phenomena of the challenge set, by their names there: words of the page that translates."""
+    """What people call the phenomena of the challenge set and the forms of everyday words, by their names in a card:
+    words of the page that translates."""
     named = words_of("translate", language).page.items()
     return {name.removeprefix(PHENOMENON): text for name, text in named if name.startswith(PHENOMENON)}
 

@@ -1,6 +1,6 @@
 """Careless typing, as users do it: disturbed sources for training, and disturbed copies of a test set.
 
-`perche lei e bella` is what a real user types. The words stay the same, so the target stays the same too. Only ALL
+`perche lei e bella` is what a real user types. What is said stays the same, so the target stays the same too. Only ALL
 CAPS changes both sides: who shouts is answered in capitals, and a target in normal case would teach the model to guess
 the case of words whose case it cannot see.
 """
@@ -120,7 +120,7 @@ def disturb(
     if rng.random() < config.placeholder:
         source, target = insert_placeholders(source, target, rng) or (source, target)
     if rng.random() < config.chat * strength:
-        source = as_in_chats(source, rng)
+        source = as_in_chats(source, rng, _words(target))
     source = _disturb_accents(source, rng, strength, config)
     source, target = _disturb_case(source, target, rng, strength, config)
     if rng.random() < config.no_final_punctuation * strength:

@@ -73,7 +73,8 @@ class Trainer:
         """
         checkpoint = Checkpoint.load(self.folder / "last.safetensors")
         settings = checkpoint.state["settings"]
-        settings["data"].setdefault("drop_noisy", False)  # a run from before this setting
+        settings["data"].setdefault("drop_noisy", False)  # a run from before these settings
+        settings["noise"].setdefault("chat", self.config.noise.chat)
         if settings != self._lasting_settings():
             raise ConfigError(f"{self.folder}: the settings have changed since this run began; start a new one")
         unpack(self.optimiser, checkpoint.tensors, self.device)

@@ -76,30 +76,25 @@ class ChallengeReport:
         return {"passed": passed, "items": items, "phenomena": phenomena, "failures": failures}
 
 
-def read_challenge(path: Path, end: int | None = None) -> list[Item]:
-    """The first `end` items of `challenge.tsv`, or all: phenomenon, source, answers between ` | `, `must`, `must_not`.
+def read_challenge(path: Path) -> list[Item]:
+    """The items of `challenge.tsv`: phenomenon, source, answers between ` | `, `must`, `must_not`.
 
     Raises:
         ConfigError: names the line that has other columns, an expression that is none, or that nothing can pass.
     """
-    return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 5)[:end]]
+    return [_item(f"{path}, line {number}", cells) for number, cells in read_rows(path, 5)]
 
 
-def read_words(path: Path, end: int | None = None) -> list[Item]:
+def read_words(path: Path) -> list[Item]:
     """The words of `words.tsv`, word TAB answers between ` | `, each in all `FORMS`, which take the phenomenon's place.
-
-    Args:
-        path: of the table.
-        end: so many words alone, the first.
 
     Raises:
         ConfigError: names the line that has other columns, no word ("source") or no answer.
     """
-    rows = read_rows(path, 2)[:end]
     return [
         _item(f"{path}, line {number}", (form, change(word), answers, "", ""))
+        for number, (word, answers) in read_rows(path, 2)
         for form, change in FORMS.items()
-        for number, (word, answers) in rows
     ]
 
 

@@ -16,7 +16,7 @@ from model.versions.store import find
 from training.data.pairs import read_pairs
 from training.evaluate import record, version_roots
 from training.scoring.alignment_error import AlignedPair, AlignmentReport, alignment_error, forced_links, read_aligned
-from training.scoring.challenge import ChallengeReport, Item, check, read_challenge, read_words
+from training.scoring.challenge import FORMS, ChallengeReport, Item, check, read_challenge, read_words
 from training.scoring.diagnostics import words_of
 from training.scoring.set_report import Parts, SetReport, Subject, report_set
 from training.scoring.sets import (
@@ -66,17 +66,16 @@ class Request:
         require(not (self.save and self.limit), "scores of a part of a set are not saved: leave out the limit")
 
 
-class Checked(NamedTuple):
-    """A set of items that are right or wrong as a whole."""
+class Passes(NamedTuple):
+    """What two versions pass of one set; `theirs` is None where there is nothing to compare with."""
 
     ours: ChallengeReport
     theirs: ChallengeReport | None
-    """Of the version to compare with."""
 
 
 @dataclass
 class Report:
-    """What was found; a part that was not asked for is None."""
+    """What was found; a part that was not asked for is None or empty."""
 
     pair: str
     version: str
@@ -85,8 +84,8 @@ class Report:
     """Device, number format and program."""
     beam: int
     sets: dict[str, SetReport] = field(default_factory=dict)
-    checked: dict[str, Checked] = field(default_factory=dict)
-    """CHALLENGE and WORDS, as far as they were asked for."""
+    passes: dict[str, Passes] = field(default_factory=dict)
+    """Of CHALLENGE and WORDS."""
     texts: TextsReport | None = None
     alignment: AlignmentReport | None = None
     notes: list[str] = field(default_factory=list)
@@ -95,13 +94,13 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         named = ("pair", "version", "against", "kernels", "beam", "notes")
-        checked = {
+        passes = {
             f"{name}{end}": one and one.to_dict()
-            for name, both in self.checked.items()
+            for name, both in self.passes.items()
             for end, one in (("", both.ours), ("_against", both.theirs))
         }
         parts = {
-            **checked,
+            **passes,
             "texts": self.texts and self.texts.to_dict(),
             "alignment": self.alignment and asdict(self.alignment),
         }
@@ -134,7 +133,7 @@ def run(request: Request) -> Report:
             report.sets[name] = report_set(name, pairs, subject, other, parts)
             report.notes += _notes(name, collection, report.sets[name])
         for name, items in sets.checked.items():
-            report.checked[name] = Checked(_check(items, subject, name), _check(items, other, name) if other else None)
+            report.passes[name] = Passes(_check(items, subject, name), _check(items, other, name) if other else None)
         if sets.texts:
             report.texts = check_texts(sets.texts, subject.translate([item.source for item in sets.texts], TEXTS))
         if sets.aligned:
@@ -160,8 +159,10 @@ def _read(request: Request, corpus: Corpus | None) -> _Sets:
     if request.files:
         return _Sets({request.files[0].stem: read_parallel(*request.files)[:end]})
     paths, missing = find_sets(request.pair, corpus, request.sets, request.with_aligned)
-    readers = {CHALLENGE: read_challenge, WORDS: read_words}
-    checked = {name: read(paths.pop(name), end) for name, read in readers.items() if name in paths}
+    readers = {CHALLENGE: (read_challenge, 1), WORDS: (read_words, len(FORMS))}
+    checked = {
+        name: read(paths.pop(name))[: end and end * items] for name, (read, items) in readers.items() if name in paths
+    }
     texts = read_texts(paths.pop(TEXTS))[:end] if TEXTS in paths else []
     aligned = read_aligned(paths.pop(ALIGNED), request.pair)[:end] if ALIGNED in paths else []
     scored: dict[str, Pairs] = {

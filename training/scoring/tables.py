@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from training.scoring.bootstrap import Difference, Estimate, Interval
-from training.scoring.evaluation import Checked, Report
+from training.scoring.evaluation import Passes, Report
 from training.scoring.set_report import CAPITALS, SetReport
 from training.scoring.sets import CHALLENGE, WORDS
 from training.scoring.texts import Tally, TextsReport
@@ -38,8 +38,8 @@ def tables(report: Report) -> Iterator[Table]:
             yield _groups(name, one, one.groups)
         if one.noise:
             yield _noise(name, one.scores, one.noise)
-    for name, checked in report.checked.items():
-        yield _passes(report, *HEADINGS[name], checked)
+    for name, passes in report.passes.items():
+        yield _passes(report, *HEADINGS[name], passes)
     if report.texts:
         yield _texts(report.texts)
     if report.alignment:
@@ -109,9 +109,9 @@ def _noise(name: str, clean: Estimate, noise: dict[str, Estimate]) -> Table:
     return table
 
 
-def _passes(report: Report, heading: str, first: str, checked: Checked) -> Table:
-    ours = checked.ours
-    reports = [one for one in checked if one]
+def _passes(report: Report, heading: str, first: str, passes: Passes) -> Table:
+    ours = passes.ours
+    reports = [one for one in passes if one]
     versions = [report.version, *([report.against] if report.against else [])]
     table = _table(heading, first, "items", *(head for one in versions for head in (one, "%")))
     for name, (_, items) in ours.phenomena.items():

@@ -143,9 +143,7 @@ class ModelDetailOut(ModelOut):
 
     lineage: Annotated[list[str], Field(description="Its ancestors, nearest first; the last may not be on disk.")]
     challenge: Annotated[CheckedOut | None, Field(description="The challenge set, by phenomenon.")] = None
-    words: Annotated[CheckedOut | None, Field(description="Everyday words, by the form in which they are typed.")] = (
-        None
-    )
+    words: Annotated[CheckedOut | None, Field(description="Everyday words, by the form that is typed.")] = None
     texts: Annotated[CheckedOut | None, Field(description="Texts as people write them, by kind.")] = None
     weak_at: Annotated[
         list[str], Field(description="Phenomena that it gets wrong more often than right; the weakest first.")
@@ -163,8 +161,7 @@ class ModelDetailOut(ModelOut):
         if entry.card is None:
             return cls.of(entry, loaded=loaded, refusal=refusal, **known)
         card = entry.card
-        parts = (description.challenge_of(card), description.words_of(card), description.texts_of(card))
-        challenge, words, texts = parts
+        challenge, words, texts = description.challenge_of(card), description.words_of(card), description.texts_of(card)
         return cls.of(
             entry,
             loaded=loaded,

@@ -103,7 +103,7 @@ async function look() {
     const beside = models.find((one) => one.pair === pair && one.current && one.version !== chosen);
     if (mine === turn) draw("version", [found, beside], () => showVersion(found, beside, (button) => promote(found, beside, button)));
   } catch (problem) {
-    if (mine === turn) draw("version", problem.message, () => [make("p", { class: "error" }, problem.message)]);
+    if (mine === turn) draw("version", problem.message, () => [make("h2", { id: "version-title" }, chosen), make("p", { class: "error" }, problem.message)]);
   }
   if (mine === turn) box.setAttribute("aria-busy", "false");
 }

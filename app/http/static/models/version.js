@@ -6,9 +6,6 @@ import { gateTable, showReport } from "./report.js";
 const phenomena = JSON.parse(part("phenomena").textContent);
 const phenomenon = (name) => (Object.hasOwn(phenomena, name) ? phenomena[name] : name);
 
-// How everyday words are typed, by the names that the API has for it.
-const FORMS = ["as it stands", "with a capital", "in capitals", "with a full stop"];
-
 // The elements that show `one`, beside the current version, if that is another. `promote` is called with the button.
 export function showVersion(one, beside, promote) {
   const { training, data, challenge, words, texts } = one;
@@ -35,7 +32,7 @@ export function showVersion(one, beside, promote) {
     one.curve.length > 0 && [make("h3", {}, t("curve")), curve(one.curve, "bleu", "BLEU"), curve(one.curve, "nll", t("loss"))],
     one.gate.length > 0 && [make("h3", {}, t("gate")), gateTable(one.gate)],
     challenge && kinds("phenomena", challenge, phenomena, matchMedia("(min-width: 44rem)").matches),
-    words && kinds("words", words, Object.fromEntries(FORMS.map((form) => [form, t(form)])), false),
+    words && kinds("words", words, phenomena, false),
     texts && kinds("texts", texts, {}, false),
   ].flat().filter(Boolean);
 }

@@ -23,10 +23,21 @@ def test_words_become_what_people_thumb(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["We're ill, we'll call.", "L'ho vista un'ora fa.", "Carla's car", "youth, peoples, aboutness, cheque", ""],
+    [
+        "We're ill, we'll call.", "L'ho vista un'ora fa.", "Carla's car", "youth, peoples, aboutness, cheque", "",
+        "https://you.com/about", "thanks@people.it", "non-fiction", "see www.about.it",
+    ],
 )  # fmt: skip
-def test_what_would_be_another_word_and_parts_of_words_stay(text):
+def test_what_would_be_read_as_another_word_parts_of_words_and_addresses_stay(text):
     assert as_in_chats(text) == text
+
+
+def test_a_word_that_ends_a_sentence_is_one():
+    assert as_in_chats("It's about you. Thanks: people") == "Its abt u. Thx: ppl"
+
+
+def test_what_the_translation_has_too_stays():
+    assert as_in_chats("Che non è Che Guevara", spared={"Che", "Guevara"}) == "Che nn è Che Guevara"
 
 
 def test_a_draw_leaves_half_of_them_and_takes_each_form():

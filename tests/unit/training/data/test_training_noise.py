@@ -76,6 +76,7 @@ def test_the_source_alone_loses_case_and_final_punctuation():
 def test_who_writes_as_in_chats_is_answered_in_whole_words():
     drawn = {disturb("Non so.", "I don't know.", random.Random(seed), 1.0, only(chat=1.0)) for seed in range(20)}
     assert drawn == {("Non so.", "I don't know."), ("Nn so.", "I don't know.")}
+    assert disturb("Che Guevara", "Che Guevara", random.Random(1), 1.0, only(chat=1.0))[0] == "Che Guevara"
 
 
 def test_strength_0_changes_nothing():

@@ -144,6 +144,17 @@ def test_changed_settings_are_not_resumed(tmp_path):
         trainer(changed, tmp_path, no_scores).resume()
 
 
+def test_a_run_from_before_a_setting_goes_on_with_its_default(tmp_path):
+    trainer(config(max_steps=2), tmp_path, no_scores).run()
+    path = tmp_path / "last.safetensors"
+    last = Checkpoint.load(path)
+    del last.state["settings"]["noise"]["chat"], last.state["settings"]["data"]["drop_noisy"]
+    last.save(path)
+    run = trainer(config(max_steps=4), tmp_path, no_scores)
+    run.resume()
+    assert run.run().step == 4
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     trainer(config(max_steps=2), tmp_path, no_scores).run()
     path = tmp_path / "last.safetensors"

@@ -191,8 +191,8 @@ def test_what_the_corpus_has_not_is_noted(sets, corpus, models):
 def test_a_limit_holds_for_every_set(sets, corpus, models):
     report = run(Request("it-en", corpus=corpus, limit=1))
     assert {name: one.scores.sentences for name, one in report.sets.items()} == {"tatoeba.test": 1, "general": 1}
-    assert report.checked[CHALLENGE].ours.total[1] == 1
-    assert report.checked[WORDS].ours.total[1] == 4, "one word in four forms"
+    assert report.passes[CHALLENGE].ours.total[1] == 1
+    assert report.passes[WORDS].ours.total[1] == 4, "one word in four forms"
 
 
 def test_a_model_without_attention_has_no_alignment_error(sets, tiny_data_dir, monkeypatch, tmp_path):
