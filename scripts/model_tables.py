@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from training.data.noise import COPIES
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results" / "models.md"
 PAIRS = {"it-en": "Italian to English", "en-it": "English to Italian"}
@@ -29,15 +31,6 @@ SETS = (
 SLIPS = ("tatoeba.test", "general", "general.dev")
 GROUPS = ("1–4 words", "5–8 words", "9–14 words", "15–25 words", "26 words or more", "one word from training",
           "further from training")  # fmt: skip
-NOISE = (
-    "accents dropped",
-    "apostrophes for accents",
-    "lower case",
-    "capitals",
-    "no punctuation",
-    "as in chats",
-    "typos",
-)
 COLUMNS = [(pair, name) for pair in PAIRS for name in ("tatoeba.test", "general")]
 Scores = dict[str, dict[str, Any]]
 """By pair, what the card says."""
@@ -94,7 +87,7 @@ def _groups(scores: Scores) -> Iterator[str]:
 
 
 def _noise(scores: Scores) -> Iterator[str]:
-    for kind in NOISE:
+    for kind in COPIES:
         yield (
             f"| {kind} | "
             + " | ".join(f"{scores[pair][name]['noise'][kind]['bleu']:.1f}" for pair, name in COLUMNS)
