@@ -53,11 +53,13 @@ class FileFormat(enum.Enum):
     TMX = "tmx"
 
 
-FormatOption = Annotated[FileFormat | None, typer.Option("--format", help="[by the name of the file, else jsonl]")]
+FormatOption = Annotated[
+    FileFormat | None, typer.Option("--format", help="Default: by the name of the file, else jsonl.")
+]
 
 
 def export_file(
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="The file to write. [stdout]")] = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="The file to write. Default: stdout.")] = None,
     format: FormatOption = None,
     status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
     pair: Annotated[Pair | None, typer.Option("--pair", "-p", help="Only this direction.")] = None,
@@ -96,7 +98,7 @@ def import_file(
     pair: Annotated[
         Pair | None, typer.Option("--pair", "-p", help="Direction to read TMX in; else what its units say.")
     ] = None,
-    approve: Annotated[bool, typer.Option("--approve", help="Approve what is imported. [it is pending]")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Approve what is imported; else it is pending.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Store nothing if anything is refused.")] = False,
 ) -> None:
     """Take corrections from a file. What is there already is skipped; importing a file twice changes nothing.

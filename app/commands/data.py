@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import Device
+from app.commands.options import Device, named_shares
 
 WIDTH_IN_FILES = 170
 
@@ -160,7 +160,7 @@ def noisy(  # noqa: PLR0913 - one argument for each option
     if write and not (share or table):
         raise typer.BadParameter("--write needs --share or --table: an empty list would replace the old one")
     listed: list[int] = []
-    for worst in find_worst(scores, Cut(share, _shares(table or []), max_gain, min_tokens)):
+    for worst in find_worst(scores, Cut(share, named_shares(table or [], "books_gibbon=0.02"), max_gain, min_tokens)):
         numbers = worst.scores.fingerprints.tolist()
         note = "" if worst.whole else "; scored in part, so none is written"
         typer.echo(f"\n{worst.table}: {len(numbers):,} of {worst.judged:,}{note}")
@@ -172,16 +172,3 @@ def noisy(  # noqa: PLR0913 - one argument for each option
         listed += numbers if worst.whole else []
     if write:
         typer.echo(f"{write_list(write, listed):,} pairs in {write}")
-
-
-def _shares(given: list[str]) -> dict[str, float]:
-    shares = {}
-    for one in given:
-        name, sign, share = one.rpartition("=")
-        try:
-            shares[name] = float(share)
-        except ValueError:
-            sign = ""
-        if not sign:
-            raise typer.BadParameter(f"{one!r} is not NAME=SHARE, such as books_gibbon=0.02")
-    return shares

@@ -20,9 +20,9 @@ def distil(  # noqa: PLR0913 - one argument for each option
     ],
     out: Annotated[Path, typer.Option(dir_okay=False, help="The table to write: Italian TAB English, gzipped.")],
     teacher: Annotated[
-        list[str] | None, typer.Option(help="A version that teaches; several are one ensemble. [default]")
+        list[str] | None, typer.Option(help="A version that teaches; several are one ensemble. Default: default.")
     ] = None,
-    table: Annotated[list[str] | None, typer.Option(help="A table of the corpus. [tatoeba.train]")] = None,
+    table: Annotated[list[str] | None, typer.Option(help="A table of the corpus. Default: tatoeba.train.")] = None,
     beam: Beam = 5,
     keep: Annotated[
         str, typer.Option(help="Of each beam the translation that is 'nearest' to the reference, or the 'best'.")

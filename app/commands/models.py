@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.options import wide_console
+from app.commands.options import named_shares, wide_console
 from app.languages import PAIRS
 
 if TYPE_CHECKING:
@@ -158,12 +158,42 @@ def _say(move: Move) -> None:
     typer.echo(f"{move.pair}: the current version is {move.version} ({was})")
 
 
+@app.command("average")
+def average_models(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")],
+    versions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VERSION=SHARE...", help="Two or more, or their folders; without shares all count alike."
+        ),
+    ],
+    name: Annotated[str, typer.Option("--name", "-n", help="What the new version is called.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Write it below this folder. Default: the versions of the data directory."),
+    ] = None,
+) -> None:
+    """Make a version whose weights are the mean of those of others, such as `new=0.7 default=0.3`.
+
+    What was trained on from the same weights is often better together than each alone. Nothing is known of the new
+    version before `traghetto evaluate`.
+    """
+    from app.settings import load_settings
+    from training.average import average
+
+    shares = named_shares(versions, "default=0.3", unsaid=1.0)
+    root = out if out is not None else load_settings().data_dir / "models"
+    typer.echo(average(pair, shares, name, root))
+
+
 @app.command("draw")
 def draw(
     pair: Annotated[str, typer.Argument(metavar="PAIR", help="Language pair, such as it-en.")],
     version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Default: the current one.")] = None,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the pictures.")] = Path(),
-    sentence: Annotated[list[str] | None, typer.Option(help="Draw the attention of this one. [three of ours]")] = None,
+    sentence: Annotated[
+        list[str] | None, typer.Option(help="Draw the attention of this one; may be repeated. Default: three of ours.")
+    ] = None,
 ) -> None:
     """Draw where a version's attention looks and, if its card has them, its scores by length of sentence."""
     from app.settings import load_settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -155,6 +156,27 @@ def wide_console() -> Console:
 
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)
+
+
+def named_shares(given: Sequence[str], example: str, unsaid: float | None = None) -> dict[str, float]:
+    """What `NAME=SHARE` says, each name once; a name alone has the share `unsaid`, if there is one.
+
+    Raises:
+        typer.BadParameter: shows the `example`.
+    """
+    shares: dict[str, float] = {}
+    for one in given:
+        name, sign, share = one.rpartition("=") if "=" in one or unsaid is None else (one, "=", str(unsaid))
+        try:
+            number = float(share)
+        except ValueError:
+            sign = ""
+        if not sign:
+            raise typer.BadParameter(f"{one!r} is not NAME=SHARE, such as {example}")
+        if name in shares:
+            raise typer.BadParameter(f"{name} is there twice")
+        shares[name] = number
+    return shares
 
 
 def reader_left() -> typer.Exit:

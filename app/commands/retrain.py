@@ -45,7 +45,7 @@ Alone = Annotated[
     typer.Option(min=0, help="... one of these sets by itself, since the last full training. [1, or --drift]"),
 ]
 Seed = Annotated[int, typer.Option(help="Of all random choices: the same seed gives the same candidate.")]
-Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. [one a core]")]
+Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. Default: one a core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the gate's report as JSON.")]
 RunId = Annotated[
     uuid.UUID | None, typer.Option("--id", hidden=True, help="Of the run, for a server that has begun it.")

@@ -20,14 +20,16 @@ Workers = Annotated[
 Cluster = Annotated[bool, typer.Option("--cluster", help="Serve by replicas on Ray.", rich_help_panel=PANEL)]
 Replicas = Annotated[int, typer.Option(min=1, help="Replicas, at least.", rich_help_panel=PANEL)]
 MaxReplicas = Annotated[
-    int | None, typer.Option(min=1, help="Replicas under load, at most. [as --replicas]", rich_help_panel=PANEL)
+    int | None, typer.Option(min=1, help="Replicas under load, at most. Default: as --replicas.", rich_help_panel=PANEL)
 ]
 Cores = Annotated[int, typer.Option(min=1, help="CPU cores of each replica.", rich_help_panel=PANEL)]
 Gpus = Annotated[float, typer.Option(min=0, help="GPUs of each replica.", rich_help_panel=PANEL)]
 RayAddress = Annotated[
     str | None,
     typer.Option(
-        envvar="RAY_ADDRESS", help="A Ray that runs, such as 10.0.0.5:6379. [one is started]", rich_help_panel=PANEL
+        envvar="RAY_ADDRESS",
+        help="A Ray that runs, such as 10.0.0.5:6379. Default: one is started.",
+        rich_help_panel=PANEL,
     ),
 ]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import typer
+from rich.text import Text
 
 from app import cli
 from app.commands.options import MAX_BEAM
@@ -37,3 +42,18 @@ def test_the_widest_beam_is_that_of_the_search() -> None:
     SearchConfig(beam=MAX_BEAM)
     with pytest.raises(ConfigError):
         SearchConfig(beam=MAX_BEAM + 1)
+
+
+def test_nothing_of_a_help_text_is_taken_for_markup() -> None:
+    """Rich leaves out what stands in brackets and looks like a tag, such as `[stdout]`."""
+    for command in commands(typer.main.get_command(cli.app)):
+        for option in command.params:
+            text = getattr(option, "help", None) or ""
+            assert Text.from_markup(text).plain == text, f"{command.name}: {option.opts}"
+
+
+def commands(command: Any) -> Iterator[Any]:
+    """`command` and all below it."""
+    yield command
+    for one in getattr(command, "commands", {}).values():
+        yield from commands(one)

@@ -114,3 +114,25 @@ def test_a_damaged_pointer_does_not_hide_the_versions(data_dir: Path) -> None:
     (data_dir / "models" / PAIR / "current.json").write_text("{", encoding="utf-8")
     assert current() == []
     assert isinstance(run("show", PAIR).exception, VersionDamaged)
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_average_writes_a_version_that_translates() -> None:
+    folder = Path(said("average", PAIR, "second=3", "default", "--name", "mean").strip())
+    card = json.loads(said("show", PAIR, "mean"))
+    assert card["folder"] == str(folder)
+    assert card["training"]["mean_of"] == {"it-en/second": 0.75, "it-en/default": 0.25}
+    said("promote", PAIR, "mean")
+    assert current() == ["mean"]
+
+
+@pytest.mark.usefixtures("data_dir")
+@pytest.mark.parametrize(
+    "arguments",
+    [("second=much", "default"), ("second", "second=2"), ("second=", "default")],
+    ids=["word", "twice", "nothing"],
+)
+def test_shares_that_are_none_are_wrong_usage(arguments: tuple[str, ...]) -> None:
+    result = run("average", PAIR, *arguments, "--name", "mean")
+    assert result.exit_code == 2
+    assert "default=0.3" in result.output or "twice" in result.output
