@@ -19,7 +19,7 @@ from model.network.seq2seq import Seq2Seq
 from model.text.tokenizer import Tokenizer
 from model.translator import MAX_SOURCE_TOKENS, Translator
 from model.versions.card import CARD, Card, now
-from model.versions.store import BUNDLED, Version
+from model.versions.store import BUNDLED, Version, find
 from training.run.batching import Encoded
 from training.run.likelihood import nats_per_token
 
@@ -72,6 +72,19 @@ def evaluate(
 def version_roots() -> list[Path]:
     """Where versions are looked for: those trained here, then those that ship with the program."""
     return [Path(os.environ.get("TRAGHETTO_DATA_DIR", "var")) / "models", BUNDLED]
+
+
+def find_version(pair: str, named: str) -> Path:
+    """The folder that `named` means: it itself, a version of `pair`, or, as `it-en/default`, one of any pair.
+
+    Raises:
+        VersionError: there is no such version.
+    """
+    folder = Path(named)
+    if folder.is_dir():
+        return folder
+    other, _, version = named.rpartition("/")
+    return find(version_roots(), other or pair, version)
 
 
 def record(folder: Path, name: str, scores: dict[str, Any]) -> None:

@@ -58,7 +58,9 @@ def restore(
     ],
     into: Annotated[
         Path | None,
-        typer.Option("--into", metavar="DIR", file_okay=False, help="Data directory. [TRAGHETTO_DATA_DIR, else ./var]"),
+        typer.Option(
+            "--into", metavar="DIR", file_okay=False, help="Data directory. Default: TRAGHETTO_DATA_DIR, else ./var."
+        ),
     ] = None,
 ) -> None:
     """Put back what traghetto backup has written, to where there is nothing yet, while no server runs there.

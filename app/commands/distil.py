@@ -20,7 +20,8 @@ def distil(  # noqa: PLR0913 - one argument for each option
     ],
     out: Annotated[Path, typer.Option(dir_okay=False, help="The table to write: Italian TAB English, gzipped.")],
     teacher: Annotated[
-        list[str] | None, typer.Option(help="A version that teaches; several are one ensemble. Default: default.")
+        list[str] | None,
+        typer.Option(help="A version that teaches; several are one ensemble. Default: the version `default`."),
     ] = None,
     table: Annotated[list[str] | None, typer.Option(help="A table of the corpus. Default: tatoeba.train.")] = None,
     beam: Beam = 5,

@@ -164,26 +164,34 @@ def average_models(
     versions: Annotated[
         list[str],
         typer.Argument(
-            metavar="VERSION=SHARE...", help="Two or more, or their folders; without shares all count alike."
+            metavar="VERSION[=SHARE]",
+            help="Two or more, or their folders. Shares are in proportion to each other; without any all count alike.",
         ),
     ],
     name: Annotated[str, typer.Option("--name", "-n", help="What the new version is called.")],
     out: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Write it below this folder. Default: the versions of the data directory."),
+        typer.Option(file_okay=False, help="Write it below this folder. Default: the data directory's models."),
     ] = None,
 ) -> None:
-    """Make a version whose weights are the mean of those of others, such as `new=0.7 default=0.3`.
+    """Make a version whose weights are the mean of those of others.
 
-    What was trained on from the same weights is often better together than each alone. Nothing is known of the new
-    version before `traghetto evaluate`.
+    What was trained on from the same weights is often better together than each alone. The card goes on from that of
+    the first: name the newest first. Nothing is known of the new version before `traghetto evaluate`.
+
+    [bold]Example[/bold]
+
+      traghetto models average it-en long=0.7 default=0.3 --name mean
     """
-    from app.settings import load_settings
     from training.average import average
 
-    shares = named_shares(versions, "default=0.3", unsaid=1.0)
-    root = out if out is not None else load_settings().data_dir / "models"
-    typer.echo(average(pair, shares, name, root))
+    if len({"=" in one for one in versions}) > 1:
+        raise typer.BadParameter("give each version a share, or none")
+    shares = named_shares([one if "=" in one else f"{one}=1" for one in versions], "default=0.3")
+    folder = average(pair, shares, name, out)
+    total = sum(shares.values())
+    typer.echo(", ".join(f"{share / total:.0%} of {one}" for one, share in shares.items()), err=True)
+    typer.echo(folder)
 
 
 @app.command("draw")

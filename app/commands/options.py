@@ -158,20 +158,20 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)
 
 
-def named_shares(given: Sequence[str], example: str, unsaid: float | None = None) -> dict[str, float]:
-    """What `NAME=SHARE` says, each name once; a name alone has the share `unsaid`, if there is one.
+def named_shares(given: Sequence[str], example: str) -> dict[str, float]:
+    """What `NAME=SHARE` says, each name once.
 
     Raises:
         typer.BadParameter: shows the `example`.
     """
     shares: dict[str, float] = {}
     for one in given:
-        name, sign, share = one.rpartition("=") if "=" in one or unsaid is None else (one, "=", str(unsaid))
+        name, _, share = one.rpartition("=")
         try:
             number = float(share)
         except ValueError:
-            sign = ""
-        if not sign:
+            name = ""
+        if not name:
             raise typer.BadParameter(f"{one!r} is not NAME=SHARE, such as {example}")
         if name in shares:
             raise typer.BadParameter(f"{name} is there twice")

@@ -38,11 +38,13 @@ Margin = Annotated[float, typer.Option(min=0, help="BLEU points that all other s
 Floor = Annotated[float, typer.Option(min=0, help="... and at the lower end of the 95 % interval.")]
 Drift = Annotated[
     float | None,
-    typer.Option(min=0, help="... since the last full training, all promotions taken together. [0.5, or --margin]"),
+    typer.Option(
+        min=0, help="... since the last full training, all promotions taken together. Default: 0.5, or --margin."
+    ),
 ]
 Alone = Annotated[
     float | None,
-    typer.Option(min=0, help="... one of these sets by itself, since the last full training. [1, or --drift]"),
+    typer.Option(min=0, help="... one of these sets by itself, since the last full training. Default: 1, or --drift."),
 ]
 Seed = Annotated[int, typer.Option(help="Of all random choices: the same seed gives the same candidate.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Folds trained at once. Default: one a core.")]

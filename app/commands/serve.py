@@ -11,11 +11,12 @@ PANEL = "On Ray, with --cluster"
 
 
 Host = Annotated[
-    str | None, typer.Option(help="Address to listen on; any but localhost needs TRAGHETTO_ADMIN_KEY. [127.0.0.1]")
+    str | None,
+    typer.Option(help="Address to listen on; any but localhost needs TRAGHETTO_ADMIN_KEY. Default: 127.0.0.1."),
 ]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one. [8000]")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one. Default: 8000.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=64, help="Processes, each with its own copy of the models. [1]")
+    int | None, typer.Option(min=1, max=64, help="Processes, each with its own copy of the models. Default: 1.")
 ]
 Cluster = Annotated[bool, typer.Option("--cluster", help="Serve by replicas on Ray.", rich_help_panel=PANEL)]
 Replicas = Annotated[int, typer.Option(min=1, help="Replicas, at least.", rich_help_panel=PANEL)]

@@ -27,7 +27,9 @@ Configs = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(exists=True, help="Folder of the corpus, or a file made by `data prepare`. [TRAGHETTO_CORPUS_DIR]"),
+    typer.Option(
+        exists=True, help="Folder of the corpus, or a file made by `data prepare`. Default: TRAGHETTO_CORPUS_DIR."
+    ),
 ]
 Pairs = Annotated[
     list[str] | None, typer.Option("--pair", help="it-en or en-it, in place of the settings'. May be given twice.")
@@ -59,7 +61,7 @@ CheckpointsUrl = Annotated[
         help="Copy checkpoints to s3://bucket/prefix or file:///folder; --resume fetches those that are farther.",
     ),
 ]
-Out = Annotated[Path | None, typer.Option(file_okay=False, help="Folder for finished versions. [./var/models]")]
+Out = Annotated[Path | None, typer.Option(file_okay=False, help="Folder for finished versions. Default: ./var/models.")]
 
 
 def train(  # noqa: PLR0913 - one argument for each option

@@ -19,7 +19,7 @@ from model.errors import ConfigError
 from model.versions import store
 from model.versions.card import CARD, Card
 from training.config import TrainingConfig
-from training.evaluate import version_roots
+from training.evaluate import find_version
 from training.run.checkpoint import Checkpoint, averages
 from training.run.optim import Optimiser
 
@@ -46,10 +46,7 @@ def find_start(init: str, config: TrainingConfig) -> Start:
         ConfigError: the folder of a run is of the other direction, or is no such folder.
         VersionError: there is no such version, or it is damaged.
     """
-    folder = Path(init)
-    if not folder.is_dir():
-        pair, _, version = init.rpartition("/")
-        folder = store.find(version_roots(), pair or config.pair, version)
+    folder = find_version(config.pair, init)
     if (folder / CARD).exists():
         return _of_version(folder, config)
     require(folder.parent.name == config.pair, f"{folder} is not the folder of a version, or of a run of {config.pair}")

@@ -46,10 +46,16 @@ def test_the_widest_beam_is_that_of_the_search() -> None:
 
 def test_nothing_of_a_help_text_is_taken_for_markup() -> None:
     """Rich leaves out what stands in brackets and looks like a tag, such as `[stdout]`."""
-    for command in commands(typer.main.get_command(cli.app)):
-        for option in command.params:
-            text = getattr(option, "help", None) or ""
-            assert Text.from_markup(text).plain == text, f"{command.name}: {option.opts}"
+    texts = [text for command in commands(typer.main.get_command(cli.app)) for text in help_texts(command)]
+    assert len(texts) > 100
+    for text in texts:
+        plain = text.replace("[bold]", "").replace("[/bold]", "")
+        assert Text.from_markup(text).plain == plain, text
+
+
+def help_texts(command: Any) -> list[str]:
+    """What `command` says of itself, of its arguments and of its options."""
+    return [text for one in (command, *command.params) if (text := getattr(one, "help", None))]
 
 
 def commands(command: Any) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from app.commands.models import app
 from app.errors import SettingsError, StoreDown
 from model.errors import VersionDamaged, VersionError, VersionNotFound
+from model.versions.store import load, save
 
 PAIR = "it-en"
 
@@ -116,23 +117,39 @@ def test_a_damaged_pointer_does_not_hide_the_versions(data_dir: Path) -> None:
     assert isinstance(run("show", PAIR).exception, VersionDamaged)
 
 
-@pytest.mark.usefixtures("data_dir")
-def test_average_writes_a_version_that_translates() -> None:
-    folder = Path(said("average", PAIR, "second=3", "default", "--name", "mean").strip())
-    card = json.loads(said("show", PAIR, "mean"))
-    assert card["folder"] == str(folder)
-    assert card["training"]["mean_of"] == {"it-en/second": 0.75, "it-en/default": 0.25}
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [(("=3", "=1"), "75% of second, 25% of other"), (("", ""), "50% of second, 50% of other")],
+    ids=["shares", "alike"],
+)
+def test_average_writes_a_version_that_can_be_promoted(data_dir: Path, shares: tuple[str, str], told: str) -> None:
+    shifted(data_dir, "other")
+    arguments = ["second" + shares[0], "other" + shares[1], "--name", "mean", "--out", str(data_dir / "models")]
+    result = run("average", PAIR, *arguments)
+    assert (result.stdout, result.stderr) == (f"{data_dir / 'models' / PAIR / 'mean'}\n", f"{told}\n")
     said("promote", PAIR, "mean")
     assert current() == ["mean"]
 
 
+def shifted(data_dir: Path, name: str) -> None:
+    """Write version `name`: `second`, with another output bias."""
+    second = load(data_dir / "models" / PAIR / "second")
+    second.model.output.bias.data += 0.125
+    save(data_dir / "models", PAIR, name, second.model, (second.source, second.target), {})
+
+
 @pytest.mark.usefixtures("data_dir")
 @pytest.mark.parametrize(
-    "arguments",
-    [("second=much", "default"), ("second", "second=2"), ("second=", "default")],
-    ids=["word", "twice", "nothing"],
+    ("arguments", "told"),
+    [
+        (("second=much", "default=1"), "such as"),
+        (("=1", "default=1"), "such as"),
+        (("second", "second"), "twice"),
+        (("second=0.7", "default"), "or none"),
+    ],
+    ids=["word", "nothing", "twice", "one share"],
 )
-def test_shares_that_are_none_are_wrong_usage(arguments: tuple[str, ...]) -> None:
+def test_shares_that_are_none_are_wrong_usage(arguments: tuple[str, ...], told: str) -> None:
     result = run("average", PAIR, *arguments, "--name", "mean")
     assert result.exit_code == 2
-    assert "default=0.3" in result.output or "twice" in result.output
+    assert told in result.output
