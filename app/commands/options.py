@@ -72,6 +72,21 @@ IgnoreTag = Annotated[
 ]
 
 
+def _check_text(text: list[str] | None) -> list[str] | None:
+    for one in text or ():
+        if os.path.isfile(one):  # noqa: PTH113 - that of pathlib fails where a text is too long for a path
+            raise typer.BadParameter(f"{one!r} is a file; to translate it: --input {one}")
+    return text
+
+
+Text = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TEXT", callback=_check_text, help="What to translate in the place of stdin, each a line of its own."
+    ),
+]
+
+
 def _check_input(place: str | None) -> str | None:
     if place is None or "://" in place:
         return place

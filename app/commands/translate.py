@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,13 +27,14 @@ from app.commands.options import (
     Route,
     ShardLines,
     Split,
+    Text,
     ToField,
     reader_left,
     settings_with,
 )
 from app.commands.streams.corpus import Options, check_alone, is_corpus, translate_folder
 from app.commands.streams.document import translate_document
-from app.commands.streams.files import STDIN, Files
+from app.commands.streams.files import Files
 from app.commands.streams.stream import Tally, translate_lines
 from app.corpora.plan import SHARD_LINES
 from app.corpora.workers import Wanted
@@ -45,20 +45,23 @@ if TYPE_CHECKING:
 
 
 def translate(  # noqa: PLR0913 - one argument for each option
-    pair: Pair, input: InputPlace = None, output: OutputPlace = None, resume: Resume = False, force: Force = False,
+    pair: Pair, text: Text = None, input: InputPlace = None, output: OutputPlace = None,
+    resume: Resume = False, force: Force = False,
     beam: Beam = 4, device: Device = "auto", route: Route = "auto", model_version: ModelVersion = None,
     format: Format = "text", split: Split = "lines", ignore_tag: IgnoreTag = None,
     cluster: Cluster = False, processes: Processes = None, field: Field = "text", to_field: ToField = "translation",
     shard_lines: ShardLines = SHARD_LINES, bad_lines: BadLines = "stop", price_per_hour: PricePerHour = None,
 ) -> None:  # fmt: skip
-    """Translate stdin to stdout, one file into another, or a corpus: a folder, a URL, JSON lines, or Parquet.
+    """Translate words, stdin to stdout, one file into another, or a corpus: a folder, a URL, JSON lines, or Parquet.
 
     Text is read line by line: exactly one line out for each, in the same order; empty lines stay empty. Markup, and
     text with --split auto or none, is one document. All but the words comes out as it was. Remarks go to stderr.
 
     [bold]Examples[/bold]
 
-      echo "Sono già stato a Roma." | traghetto translate --pair it-en
+      traghetto translate --pair it-en "Sono già stato a Roma."
+
+      traghetto translate --pair it-en < lines.it > lines.en
 
       traghetto translate --pair it-en --input lines.it --output lines.en --resume
 
@@ -66,6 +69,10 @@ def translate(  # noqa: PLR0913 - one argument for each option
 
       traghetto translate --pair it-en --input s3://bucket/it --output s3://bucket/en --cluster
     """
+    if text and (input is not None or resume):
+        raise typer.BadParameter(
+            "words of the command line are not a file", param_hint="--resume" if resume else "--input"
+        )
     wanted, search = Wanted(pair, model_version, device, route), SearchConfig(beam=beam)
     options = Options(cluster, processes, field, to_field, shard_lines, bad_lines, price_per_hour)
     if ignore_tag and format == "text":
@@ -75,7 +82,8 @@ def translate(  # noqa: PLR0913 - one argument for each option
         return
     check_alone(input, output, options)
     source, target = (None if place is None else Path(place) for place in (input, output))
-    _translate_file(Files(source, target, resume), wanted, search, (format, split, ignore_tag or ()), force=force)
+    said = "".join(f"{line}\n" for line in text) if text else None
+    _translate_file(Files(source, target, resume, said), wanted, search, (format, split, ignore_tag or ()), force=force)
 
 
 def _translate_file(
@@ -114,7 +122,7 @@ def _check(files: Files, has_lines: bool, force: bool) -> None:
 
 def _greet(files: Files, translator: Translator) -> None:
     """Tell somebody who is about to type what will answer."""
-    if files.source is None and os.isatty(STDIN):
+    if files.is_typed:
         about = f"{translator.pair}/{translator.version} on {translator.device} ({translator.kernels})"
         typer.echo(f"{about}; Ctrl-D ends", err=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from app.commands.streams.bar import Advance, nobody, progress
-from app.commands.streams.files import Files, Input
+from app.commands.streams.files import Files
 from app.commands.streams.stream import Tally
 from app.corpora.files.lines import BYTE_ORDER_MARK, READ_BYTES
 
@@ -61,7 +61,7 @@ def translate_plan(
 
 def _read(files: Files) -> tuple[str, str]:
     """All of the input: its byte order mark, if it has one, and its text."""
-    with closing(Input(files.source)) as source:
+    with closing(files.open_source()) as source:
         data = b"".join(iter(lambda: source.read(READ_BYTES), b""))
     try:
         text = data.decode()

@@ -1,8 +1,10 @@
-"""Where bytes come from and go to: standard input and output, files, and gzip files, whose names end in `.gz`."""
+"""Where bytes come from and go to: standard input and output, files, gzip files, whose names end in `.gz`, and words
+of the command line."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import stat
 import zlib
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from app.commands.options import STDOUT
 from app.errors import AppError
@@ -22,6 +25,23 @@ def is_gzip(path: Path | None) -> bool:
     return path is not None and path.suffix.lower() == ".gz"
 
 
+class Source(Protocol):
+    """What is read from its beginning to its end."""
+
+    size_bytes: int | None
+    """Of all of it, if that is known."""
+
+    @property
+    def position(self) -> int:
+        """So many of `size_bytes` have been read."""
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, as soon as there are any; `b""` at the end."""
+
+    def close(self) -> None:
+        """End reading."""
+
+
 @dataclass(frozen=True)
 class Files:
     """Where a text comes from and goes to; None: standard input, standard output."""
@@ -29,6 +49,8 @@ class Files:
     source: Path | None = None
     target: Path | None = None
     resume: bool = False
+    said: str | None = None
+    """Text of the command line, in the place of an input."""
 
     @property
     def kept(self) -> tuple[Path, Path] | None:
@@ -41,7 +63,20 @@ class Files:
     @property
     def on_terminal(self) -> bool:
         """Whether a person sees there what comes in or what goes out."""
-        return (self.source is None and os.isatty(STDIN)) or (self.target is None and os.isatty(STDOUT))
+        return self.is_typed or (self.target is None and os.isatty(STDOUT))
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the text comes from the keyboard."""
+        return self.source is None and self.said is None and os.isatty(STDIN)
+
+    def open_source(self) -> Source:
+        """What is translated, from its beginning.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return Input(self.source) if self.said is None else Words(self.said)
 
     def open_target(self) -> Output:
         """An empty file, or standard output.
@@ -98,6 +133,28 @@ class Input:
             return packed.read1(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise AppError(f"{self._name}: not a whole gzip file: {error}") from None
+
+
+class Words:
+    """Text of the command line, read as if it were a file."""
+
+    def __init__(self, text: str) -> None:
+        data = os.fsencode(text)
+        self.size_bytes: int | None = len(data)
+        self._file = io.BytesIO(data)
+
+    @property
+    def position(self) -> int:
+        """So many of `size_bytes` have been read."""
+        return self._file.tell()
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; `b""` at the end."""
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """End reading."""
+        self._file.close()
 
 
 class Output:

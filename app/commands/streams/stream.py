@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from app.commands.streams.bar import Advance, nobody, progress
-from app.commands.streams.files import Files, Input, Output
+from app.commands.streams.files import Files, Output, Source
 from app.commands.streams.resume import Run, begin, end, sha256
 from app.commands.streams.workers import in_order
 from app.corpora.files.lines import READ_BYTES, decode_line, encode_line, read_lines
@@ -64,7 +64,7 @@ def translate_lines(files: Files, translator: Translator, search: SearchConfig, 
         OSError: a file cannot be read or written; names it.
     """
     kept = files.kept
-    with closing(Input(files.source)) as source:
+    with closing(files.open_source()) as source:
         target, done = _opened(files, translator, search)
         processes = _processes(source, threads) if translator.is_shared else 1
         with closing(target), _told_to_resume(is_kept=kept is not None):
@@ -78,7 +78,7 @@ def translate_lines(files: Files, translator: Translator, search: SearchConfig, 
     return tally
 
 
-def _processes(source: Input, threads: int) -> int:
+def _processes(source: Source, threads: int) -> int:
     """One for each of `threads`, but none that would have nothing to do."""
     return threads if source.size_bytes is None else min(threads, 1 + source.size_bytes // SHARED_BYTES)
 
@@ -100,7 +100,7 @@ def translate_stream(
     return tally
 
 
-def pieces_of(source: Input, size: int) -> Iterator[Piece]:
+def pieces_of(source: Source, size: int) -> Iterator[Piece]:
     """All lines of `source`, as soon as they are there; `size` bytes are read at once."""
     return (Piece(lines, source.position) for lines in read_lines(source.read, size))
 

@@ -54,6 +54,16 @@ def test_translate_gives_one_line_for_each_odd_line(tiny_data_dir: Path) -> None
     assert answers[8] == "42"
 
 
+def test_words_of_the_command_line_are_lines_in_the_place_of_stdin(tiny_data_dir: Path, tmp_path: Path) -> None:
+    words = ("Il gatto.", "", "Domani piove.", "Perché no?")
+    said = run("translate", "--pair", "it-en", *words, data_dir=tiny_data_dir, stdin="Non letto.\n")
+    piped = run("translate", "--pair", "it-en", data_dir=tiny_data_dir, stdin="".join(f"{line}\n" for line in words))
+    assert succeeded(said) == succeeded(piped) != ""
+    written = tmp_path / "out"
+    succeeded(run("translate", "--pair", "it-en", "--output", written, words[0], data_dir=tiny_data_dir))
+    assert written.read_text() == succeeded(piped).partition("\n")[0] + "\n"
+
+
 @pytest.mark.native
 @pytest.mark.weights
 @pytest.mark.parametrize("beam", ["1", "4"])
@@ -180,6 +190,10 @@ def test_translate_refuses_what_it_cannot_do(tiny_data_dir: Path) -> None:
     fails(here(*translate, "it-en", "--route", "fp8", data_dir=tiny_data_dir), 2, "--route")
     fails(here(*translate, "it-en", "--model-version", "../..", data_dir=tiny_data_dir), 1, "not a version name")
     fails(here("translate", data_dir=tiny_data_dir), 2, "--pair")
+    file = str(Path(__file__))
+    fails(here(*translate, "it-en", file, data_dir=tiny_data_dir), 2, "is a file", f"--input {file}")
+    fails(here(*translate, "it-en", "ciao", "--input", file, data_dir=tiny_data_dir), 2, "--input", "not a file")
+    fails(here(*translate, "it-en", "ciao", "--resume", data_dir=tiny_data_dir), 2, "--resume", "not a file")
 
 
 def test_a_damaged_model_is_named(tiny_data_dir: Path, tmp_path: Path) -> None:

@@ -54,6 +54,15 @@ def test_a_pipe_has_no_size(tmp_path: Path) -> None:
     os.close(writing)
 
 
+def test_words_are_read_as_a_file_is() -> None:
+    with closing(Files(said="Perché no?\n").open_source()) as source:
+        assert source.size_bytes == 12
+        assert source.read(4) == b"Perc"
+        assert source.position == 4
+        assert source.read(100) == "hé no?\n".encode()
+        assert source.read(100) == b""
+
+
 def test_errors_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=str(tmp_path)):
         read(tmp_path)
@@ -66,5 +75,12 @@ def test_what_can_be_gone_on_with(tmp_path: Path) -> None:
     source.touch()
     os.mkfifo(pipe)
     assert Files(source, target).kept == (source, target)
-    for files in (Files(source), Files(None, target), Files(pipe, target), Files(source, pipe), Files(source, source)):
+    for files in (
+        Files(said="a", target=target),
+        Files(source),
+        Files(None, target),
+        Files(pipe, target),
+        Files(source, pipe),
+        Files(source, source),
+    ):
         assert files.kept is None
