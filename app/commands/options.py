@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -75,14 +76,17 @@ IgnoreTag = Annotated[
 def _check_text(text: list[str] | None) -> list[str] | None:
     for one in text or ():
         if os.path.isfile(one):  # noqa: PTH113 - that of pathlib fails where a text is too long for a path
-            raise typer.BadParameter(f"{one!r} is a file; to translate it: --input {one}")
+            raise typer.BadParameter(f"{one!r} is a file; to translate what is in it: --input {shlex.quote(one)}")
     return text
 
 
 Text = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TEXT", callback=_check_text, help="What to translate in the place of stdin, each a line of its own."
+        metavar="TEXT",
+        callback=_check_text,
+        help="What to translate in the place of stdin, a line each: put a sentence in quotes, "
+        "and -- before one that begins with a hyphen.",
     ),
 ]
 

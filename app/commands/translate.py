@@ -70,9 +70,8 @@ def translate(  # noqa: PLR0913 - one argument for each option
       traghetto translate --pair it-en --input s3://bucket/it --output s3://bucket/en --cluster
     """
     if text and (input is not None or resume):
-        raise typer.BadParameter(
-            "words of the command line are not a file", param_hint="--resume" if resume else "--input"
-        )
+        hint = "--resume" if resume else "--input"
+        raise typer.BadParameter("it does not go with words of the command line", param_hint=hint)
     wanted, search = Wanted(pair, model_version, device, route), SearchConfig(beam=beam)
     options = Options(cluster, processes, field, to_field, shard_lines, bad_lines, price_per_hour)
     if ignore_tag and format == "text":

@@ -55,7 +55,7 @@ class Files:
     @property
     def kept(self) -> tuple[Path, Path] | None:
         """Both, if what was done of their lines can be told after the program was ended."""
-        if self.source is None or self.target is None or is_gzip(self.target):
+        if self.source is None or self.target is None or self.said is not None or is_gzip(self.target):
             return None
         are_files = self.source.is_file() and (self.target.is_file() or not self.target.exists())
         return (self.source, self.target) if are_files else None
