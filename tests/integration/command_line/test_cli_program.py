@@ -190,8 +190,9 @@ def test_translate_refuses_what_it_cannot_do(tiny_data_dir: Path) -> None:
     fails(here(*translate, "it-en", "--route", "fp8", data_dir=tiny_data_dir), 2, "--route")
     fails(here(*translate, "it-en", "--model-version", "../..", data_dir=tiny_data_dir), 1, "not a version name")
     fails(here("translate", data_dir=tiny_data_dir), 2, "--pair")
-    file = str(Path(__file__))
-    fails(here(*translate, "it-en", file, data_dir=tiny_data_dir), 2, "is a file", f"--input {file}")
+    file = Path(__file__)
+    named = here(*translate, "it-en", file.name, data_dir=tiny_data_dir, cwd=file.parent)
+    fails(named, 2, "is a file", f"--input {file.name}")
     fails(here(*translate, "it-en", "ciao", "--input", file, data_dir=tiny_data_dir), 2, "--input", "words of")
     fails(here(*translate, "it-en", "ciao", "--resume", data_dir=tiny_data_dir), 2, "--resume", "words of")
 
