@@ -42,9 +42,7 @@ def models(tmp_path: Path, subwords: SubwordTokenizer, monkeypatch: pytest.Monke
     return tmp_path / "models"
 
 
-def write(
-    root: Path, name: str, subwords: SubwordTokenizer, number: int, start: int = START, **more: Any
-) -> Path:  # fmt: skip
+def write(root: Path, name: str, subwords: SubwordTokenizer, number: int, start: int = START, **more: Any) -> Path:
     """A version that has gone on for a little from the weights of the seed `start`, to somewhere by `number`."""
     config = replace(ModelConfig(subwords.vocab_size, subwords.vocab_size, **SIZES), **more.pop("config", {}))
     torch.manual_seed(start)
